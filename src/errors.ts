@@ -1,0 +1,193 @@
+/** What a catalogue entry fixes for its code: the HTTP status, the OAuth 2.0 error, and the text the public sees. */
+interface CatalogueEntry {
+  readonly status: number;
+  /** The `error` that OAuth endpoints (RFC 6749 section 5.2) and bearer challenges (RFC 6750 section 3.1) use. */
+  readonly oauthError: string;
+  /** The default `error_description`: what was wrong and what to do. Never holds what the caller sent. */
+  readonly description: string;
+}
+
+/** Every error that Latchkey answers or throws on purpose, by code. The codes are relied on from outside. */
+export const errorCatalogue = {
+  invalid_request: {
+    status: 400,
+    oauthError: "invalid_request",
+    description: "The request is not what this route takes.",
+  },
+  token_in_query: {
+    status: 400,
+    oauthError: "invalid_request",
+    description:
+      "Tokens are refused in the query string, because URLs end up in logs and histories. Send it in the Authorization header or the body.",
+  },
+  unsupported_grant_type: {
+    status: 400,
+    oauthError: "unsupported_grant_type",
+    description: "This grant_type is not offered here.",
+  },
+  invalid_scope: {
+    status: 400,
+    oauthError: "invalid_scope",
+    description: "No scope can be asked for here; leave 'scope' out.",
+  },
+  invalid_client: {
+    status: 401,
+    oauthError: "invalid_client",
+    description:
+      "This client is not known here. The first-party client sends no client_id and no client authentication.",
+  },
+  missing_token: {
+    status: 401,
+    oauthError: "invalid_token",
+    description: "An access token is required. Send it as 'Authorization: Bearer …'.",
+  },
+  invalid_access_token: {
+    status: 401,
+    oauthError: "invalid_token",
+    description: "The access token is not valid here.",
+  },
+  access_token_expired: {
+    status: 401,
+    oauthError: "invalid_token",
+    description: "The access token has expired. Refresh, then try again.",
+  },
+  access_token_replaced: {
+    status: 401,
+    oauthError: "invalid_token",
+    description: "The access token has been replaced by a refresh. Use the newer one.",
+  },
+  wrong_token_type: {
+    status: 401,
+    oauthError: "invalid_grant",
+    description: "This is a token of another kind than the route takes.",
+  },
+  invalid_refresh_token: {
+    status: 401,
+    oauthError: "invalid_grant",
+    description: "The refresh token is unknown or malformed. Sign in again.",
+  },
+  refresh_token_reused: {
+    status: 401,
+    oauthError: "invalid_grant",
+    description:
+      "The refresh token had already been replaced, so a copy of it is in use. The session has been ended. Sign in again.",
+  },
+  session_revoked: {
+    status: 401,
+    oauthError: "invalid_grant",
+    description: "The session has been ended. Sign in again.",
+  },
+  session_expired: { status: 401, oauthError: "invalid_grant", description: "The session has expired. Sign in again." },
+  invalid_credentials: {
+    status: 401,
+    oauthError: "invalid_grant",
+    description: "The username or the password is wrong.",
+  },
+  insufficient_role: { status: 403, oauthError: "insufficient_scope", description: "The subject may not do this." },
+  registration_closed: {
+    status: 403,
+    oauthError: "access_denied",
+    description: "Registration is closed. Ask an administrator for an account.",
+  },
+  setup_closed: {
+    status: 403,
+    oauthError: "access_denied",
+    description: "The set-up link is not valid, has expired or has been used.",
+  },
+  not_found: { status: 404, oauthError: "invalid_request", description: "There is nothing here." },
+  method_not_allowed: {
+    status: 405,
+    oauthError: "invalid_request",
+    description: "This route does not take that method. The Allow header names those it takes.",
+  },
+  username_taken: { status: 409, oauthError: "invalid_request", description: "This username is taken." },
+  signing_key_too_new: {
+    status: 409,
+    oauthError: "invalid_request",
+    description: "Verifiers may not have the next signing key yet. Wait, or force it.",
+  },
+  payload_too_large: { status: 413, oauthError: "invalid_request", description: "The body is larger than 64 KiB." },
+  unsupported_media_type: {
+    status: 415,
+    oauthError: "invalid_request",
+    description: "The body is not of a content type that this route takes.",
+  },
+  invalid_username: { status: 422, oauthError: "invalid_request", description: "The username is not acceptable." },
+  password_rejected: { status: 422, oauthError: "invalid_request", description: "The password is not acceptable." },
+  too_many_requests: {
+    status: 429,
+    oauthError: "temporarily_unavailable",
+    description: "Too many attempts. Wait as long as Retry-After says, then try again.",
+  },
+  internal_error: {
+    status: 500,
+    oauthError: "server_error",
+    description: "Something failed on our side. The request id helps to find it.",
+  },
+  server_busy: {
+    status: 503,
+    oauthError: "temporarily_unavailable",
+    description: "The server is busy. Try again as Retry-After says; nothing was changed.",
+  },
+  store_unavailable: {
+    status: 503,
+    oauthError: "temporarily_unavailable",
+    description: "The session store cannot be reached. Try again as Retry-After says; a refresh token stays good.",
+  },
+  store_unusable: { status: 503, oauthError: "server_error", description: "The session store cannot be used." },
+} as const satisfies Record<string, CatalogueEntry>;
+
+/** A code of {@link errorCatalogue}. */
+export type ErrorCode = keyof typeof errorCatalogue;
+
+/** What may be said beside the code. No field may ever hold a token, a password, a cookie or a hash. */
+export interface ErrorDetails {
+  /** Replaces the catalogue's public text where it can say more. */
+  readonly description?: string;
+  /** For the operator's log only; never sent. */
+  readonly detail?: string;
+  readonly cause?: unknown;
+  /** The `sub` of whoever it is about, for the operator's events only; never sent. */
+  readonly subject?: string | undefined;
+  /** Whole seconds; becomes `Retry-After`. */
+  readonly retryAfterSeconds?: number;
+}
+
+const brand = Symbol.for("latchkey.error");
+
+/** The one error class: a code of the catalogue, what the public sees, what the operator is told, and the cause. */
+export class LatchkeyError extends Error {
+  override readonly name = "LatchkeyError";
+  readonly [brand] = true;
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly oauthError: string;
+  /** What the public sees, as `error_description`. */
+  readonly description: string;
+  /** What the operator is told; never sent. */
+  readonly detail: string | undefined;
+  /** The `sub` of whoever it is about; never sent. */
+  readonly subject: string | undefined;
+  readonly retryAfterSeconds: number | undefined;
+
+  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+    const entry: CatalogueEntry = errorCatalogue[code];
+    const description = details.description ?? entry.description;
+    super(
+      `${code}: ${details.detail ?? description}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.status = entry.status;
+    this.oauthError = entry.oauthError;
+    this.description = description;
+    this.detail = details.detail;
+    this.subject = details.subject;
+    this.retryAfterSeconds = details.retryAfterSeconds;
+  }
+}
+
+/** Whether `value` is a {@link LatchkeyError}, also one from another copy of this module, where `instanceof` fails. */
+export function isLatchkeyError(value: unknown): value is LatchkeyError {
+  return typeof value === "object" && value !== null && (value as { [brand]?: unknown })[brand] === true;
+}
