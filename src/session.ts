@@ -1,0 +1,72 @@
+import { MAX_GENERATION, type RotationState } from "./rotation.ts";
+
+/** Plain JSON. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/** Why a session was ended before its time. */
+export type RevocationReason =
+  | "logout"
+  | "logout_all"
+  | "refresh_token_reused"
+  | "session_revoked"
+  | "password_changed"
+  | "user_disabled"
+  | "session_limit"
+  | "administrator";
+
+/** One sign-in on one device: everything that is stored of it. It costs one row for its whole life. */
+export interface Session {
+  /** 16 random bytes as base64url, 22 characters; published as `sid`. */
+  readonly id: string;
+  /** The `sub` of its access tokens: a user's id, or what the application gave to `issue`. */
+  readonly subject: string;
+  /** The `client_id` that signed in. */
+  readonly clientId: string;
+  /** 16 random bytes that go into every refresh token's MAC. Never leaves the store and the engine. */
+  readonly salt: Uint8Array;
+  readonly rotation: RotationState;
+  /** All times are milliseconds since the Unix epoch, UTC. */
+  readonly createdAt: number;
+  /** When the person last proved who they are. */
+  readonly authTime: number;
+  /** The absolute end; a refresh never moves it. */
+  readonly expiresAt: number;
+  readonly revokedAt: number | null;
+  readonly revokedFor: RevocationReason | null;
+  /** What the person calls this device. */
+  readonly device: string | null;
+  readonly userAgent: string | null;
+  readonly ip: string | null;
+  /** Space-separated scope (RFC 6749 section 3.3). */
+  readonly scope: string | null;
+  /** Authentication methods (RFC 8176). */
+  readonly amr: readonly string[] | null;
+  /** The application's own claims, copied into every access token of the session. */
+  readonly claims: Readonly<Record<string, JsonValue>> | null;
+}
+
+/** How long a session may live. */
+export interface SessionLimits {
+  /** Seconds without a rotation after which the session has ended. */
+  readonly idleTtlSeconds: number;
+}
+
+/** Whether the session can go on at `now`, and if not, why. */
+export function sessionStatus(session: Session, now: number, limits: SessionLimits): "live" | "revoked" | "expired" {
+  if (session.revokedAt !== null) return "revoked";
+  if (now >= sessionEnd(session, limits)) return "expired";
+  if (session.rotation.pendingTo >= MAX_GENERATION - 1) return "expired";
+  return "live";
+}
+
+/** When the session ends if it is not refreshed before: the earlier of its absolute and its idle end. */
+export function sessionEnd(session: Session, limits: SessionLimits): number {
+  return Math.min(session.expiresAt, session.rotation.rotatedAt + limits.idleTtlSeconds * 1000);
+}
+
+const SESSION_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;
+
+/** Whether a text is the one canonical spelling of a session's id. */
+export function isSessionId(text: string): boolean {
+  return SESSION_ID.test(text);
+}
