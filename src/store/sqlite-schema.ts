@@ -1,0 +1,78 @@
+/** Marks a database as Latchkey's (`PRAGMA application_id`): "LKEY" in ASCII. */
+export const APPLICATION_ID = 0x4c4b4559;
+
+/**
+ * What brings a database from one version to the next; the version is the number of those that have run. Each runs once, in
+ * a transaction of its own. A migration that has been released is never edited: the next one is added.
+ *
+ * No index covers a column that a rotation changes, so a rotation writes one page. A row's `rowid` tells the order of sign-ins
+ * within one millisecond.
+ */
+export const migrations: readonly string[] = [
+  `
+  CREATE TABLE users (
+    id TEXT PRIMARY KEY NOT NULL,
+    username TEXT NOT NULL,
+    canonical_username TEXT NOT NULL UNIQUE,
+    password_hash TEXT NOT NULL,
+    roles TEXT NOT NULL CHECK (json_valid(roles)),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    disabled_at INTEGER
+  ) STRICT;
+
+  CREATE TABLE sessions (
+    id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16),
+    subject TEXT NOT NULL,
+    client_id TEXT NOT NULL,
+    salt BLOB NOT NULL,
+    confirmed INTEGER NOT NULL,
+    pending_from INTEGER NOT NULL,
+    pending_to INTEGER NOT NULL,
+    rotated_at INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    auth_time INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER,
+    revoked_for TEXT,
+    device TEXT,
+    user_agent TEXT,
+    ip TEXT,
+    scope TEXT,
+    amr TEXT CHECK (json_valid(amr)),
+    claims TEXT CHECK (json_valid(claims)),
+    CHECK ((revoked_at IS NULL) = (revoked_for IS NULL))
+  ) STRICT;
+  CREATE INDEX sessions_by_subject ON sessions (subject, created_at);
+  CREATE INDEX sessions_by_creation ON sessions (created_at);
+  CREATE INDEX sessions_by_expiry ON sessions (expires_at, revoked_at);
+
+  CREATE TABLE revocations (
+    sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+    session_id BLOB NOT NULL,
+    at INTEGER NOT NULL
+  ) STRICT;
+  CREATE TRIGGER log_revocation AFTER UPDATE OF revoked_at ON sessions
+  WHEN old.revoked_at IS NULL AND new.revoked_at IS NOT NULL
+  BEGIN
+    INSERT INTO revocations (session_id, at) VALUES (new.id, new.revoked_at);
+  END;
+
+  CREATE TABLE key_ring (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO key_ring (id, version) VALUES (1, 0);
+  CREATE TABLE signing_keys (
+    position INTEGER PRIMARY KEY,
+    kid TEXT NOT NULL UNIQUE,
+    alg TEXT NOT NULL,
+    state TEXT NOT NULL,
+    public_jwk TEXT,
+    sealed_private_key BLOB NOT NULL,
+    created_at INTEGER NOT NULL,
+    activated_at INTEGER,
+    retired_at INTEGER
+  ) STRICT;
+  `,
+];

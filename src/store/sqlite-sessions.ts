@@ -1,0 +1,185 @@
+import type { RevocationReason, Session } from "../session.ts";
+import type { Parameter, SqliteDatabase } from "./sqlite-database.ts";
+import { idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./sqlite-rows.ts";
+import type {
+  FoundSession,
+  Revocation,
+  RevocationEntry,
+  SessionCreated,
+  SessionCreation,
+  SessionDecision,
+  User,
+} from "./store.ts";
+
+/** The plus keeps SQLite from looking up the end, at which it would read and sort every live session to give the newest. */
+const LIVE = "s.revoked_at IS NULL AND +s.expires_at > ?";
+
+/** The acts on sessions. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
+export class SqliteSessions {
+  readonly #statements: ReturnType<typeof prepare>;
+
+  constructor(database: SqliteDatabase) {
+    this.#statements = prepare(database);
+  }
+
+  create(batch: readonly SessionCreation[]): readonly SessionCreated[] {
+    return batch.map((creation) => this.#createOne(creation));
+  }
+
+  /** Gives how many rows it wrote. */
+  change(ids: readonly string[], decide: SessionDecision): number {
+    if (new Set(ids).size !== ids.length) throw new TypeError("A batch may name each session once.");
+    let written = 0;
+    for (const [index, id] of ids.entries()) {
+      const bytes = idToBytes(id);
+      const found = bytes === null ? null : this.#statements.findWithUser.first(bytes);
+      const change = decide(index, found);
+      if (change === null || bytes === null) continue;
+      if ("revocation" in change) {
+        written += this.#revokeOne(bytes, change.revocation);
+      } else {
+        const { confirmed, pendingFrom, pendingTo, rotatedAt } = change.rotation;
+        const authTime = change.authTime ?? null;
+        written += this.#statements.rotate.run(confirmed, pendingFrom, pendingTo, rotatedAt, authTime, bytes);
+      }
+    }
+    return written;
+  }
+
+  /** Gives the ids of those that were not yet revoked. */
+  revoke(ids: readonly string[], revocation: Revocation): string[] {
+    return ids.filter((id) => {
+      const bytes = idToBytes(id);
+      return bytes !== null && this.#revokeOne(bytes, revocation) === 1;
+    });
+  }
+
+  /** Gives the ids of those that were not yet revoked. */
+  revokeSubject(subject: string, revocation: Revocation, exceptId?: string | null): string[] {
+    const ids = this.#statements.listUnrevokedIds.all(subject).filter((id) => id !== exceptId);
+    return this.revoke(ids, revocation);
+  }
+
+  find(id: string): Session | null {
+    const bytes = idToBytes(id);
+    return bytes === null ? null : this.#statements.find.first(bytes);
+  }
+
+  list(subject: string, now: number): readonly Session[] {
+    return this.#statements.list.all(subject, now);
+  }
+
+  listLive(now: number, limit: number): readonly Session[] {
+    return this.#statements.listLive.all(now, limit);
+  }
+
+  listRevocations(afterSequence: number, since: number, limit: number): readonly RevocationEntry[] {
+    return this.#statements.listRevocations.all(afterSequence, since, limit);
+  }
+
+  #createOne({ session, verifiedPasswordHash, sessionLimit }: SessionCreation): SessionCreated {
+    const user = this.#statements.findUser.first(session.subject);
+    if (user !== null && user.disabledAt !== null) return { created: false };
+    if (verifiedPasswordHash !== null && user?.passwordHash !== verifiedPasswordHash) return { created: false };
+    this.#insert(session);
+    if (sessionLimit === 0) return { created: true, evicted: [] };
+    const { id, subject, createdAt } = session;
+    const others = this.#statements.listOtherLiveIds.all(subject, createdAt, sessionBytes(id));
+    const surplus = others.slice(0, Math.max(0, others.length - (sessionLimit - 1)));
+    return { created: true, evicted: this.revoke(surplus, { at: createdAt, reason: "session_limit" }) };
+  }
+
+  #insert(session: Session): void {
+    this.#statements.insert.run(
+      sessionBytes(session.id),
+      session.subject,
+      session.clientId,
+      session.salt,
+      session.rotation.confirmed,
+      session.rotation.pendingFrom,
+      session.rotation.pendingTo,
+      session.rotation.rotatedAt,
+      session.createdAt,
+      session.authTime,
+      session.expiresAt,
+      session.revokedAt,
+      session.revokedFor,
+      session.device,
+      session.userAgent,
+      session.ip,
+      session.scope,
+      toJson(session.amr),
+      toJson(session.claims),
+    );
+  }
+
+  #revokeOne(id: Uint8Array, { at, reason }: Revocation): number {
+    return this.#statements.revoke.run(at, reason, id);
+  }
+}
+
+function prepare(database: SqliteDatabase) {
+  const sessions = <P extends readonly Parameter[]>(rest: string) =>
+    database.query<P, Session, SessionJson>(SESSION_JSON, `FROM sessions s ${rest}`, toSession);
+  const ids = <P extends readonly Parameter[]>(rest: string) =>
+    database.query<P, string>("json_quote(hex(s.id))", `FROM sessions s ${rest}`, idFromHex);
+  return {
+    find: sessions<[id: Uint8Array]>("WHERE s.id = ?"),
+    list: sessions<[subject: string, now: number]>(
+      `WHERE s.subject = ? AND ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC`,
+    ),
+    listLive: sessions<[now: number, limit: number]>(`WHERE ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?`),
+    listUnrevokedIds: ids<[subject: string]>(
+      "WHERE s.subject = ? AND s.revoked_at IS NULL ORDER BY s.created_at, s.rowid",
+    ),
+    listOtherLiveIds: ids<[subject: string, now: number, exceptId: Uint8Array]>(
+      `WHERE s.subject = ? AND ${LIVE} AND s.id <> ? ORDER BY s.created_at, s.rowid`,
+    ),
+    findWithUser: database.query<[id: Uint8Array], FoundSession, { session: SessionJson; user: User | null }>(
+      `json_object('session', ${SESSION_JSON}, 'user', iif(u.id IS NULL, NULL, ${USER_JSON}))`,
+      "FROM sessions s LEFT JOIN users u ON u.id = s.subject WHERE s.id = ?",
+      ({ session, user }) => ({ session: toSession(session), user }),
+    ),
+    findUser: database.query<[id: string], Pick<User, "passwordHash" | "disabledAt">>(
+      "json_object('passwordHash', password_hash, 'disabledAt', disabled_at)",
+      "FROM users WHERE id = ?",
+    ),
+    listRevocations: database.query<[afterSequence: number, since: number, limit: number], RevocationEntry>(
+      "json_object('sequence', sequence, 'sessionId', hex(session_id), 'at', at)",
+      "FROM revocations WHERE sequence > ? AND at >= ? ORDER BY sequence LIMIT ?",
+      (entry) => ({ ...entry, sessionId: idFromHex(entry.sessionId) }),
+    ),
+    rotate: database.command<
+      [
+        confirmed: number,
+        pendingFrom: number,
+        pendingTo: number,
+        rotatedAt: number,
+        authTime: number | null,
+        id: Uint8Array,
+      ]
+    >(
+      `UPDATE sessions SET confirmed = ?, pending_from = ?, pending_to = ?, rotated_at = ?, auth_time = coalesce(?, auth_time)
+       WHERE id = ? AND revoked_at IS NULL`,
+    ),
+    revoke: database.command<[at: number, reason: RevocationReason, id: Uint8Array]>(
+      "UPDATE sessions SET revoked_at = ?, revoked_for = ? WHERE id = ? AND revoked_at IS NULL",
+    ),
+    insert: database.command(
+      `INSERT INTO sessions (
+         id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at,
+         revoked_at, revoked_for, device, user_agent, ip, scope, amr, claims
+       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    ),
+  };
+}
+
+function sessionBytes(id: string): Uint8Array {
+  const bytes = idToBytes(id);
+  if (bytes === null) throw new TypeError("A session id is 16 bytes as base64url.");
+  return bytes;
+}
+
+function toJson(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value);
+}

@@ -1,0 +1,104 @@
+import type { SqliteDatabase } from "./sqlite-database.ts";
+import { USER_JSON } from "./sqlite-rows.ts";
+import type { SqliteSessions } from "./sqlite-sessions.ts";
+import type { PasswordChange, User } from "./store.ts";
+
+/** The acts on users. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
+export class SqliteUsers {
+  readonly #statements: ReturnType<typeof prepare>;
+  readonly #sessions: SqliteSessions;
+
+  constructor(database: SqliteDatabase, sessions: SqliteSessions) {
+    this.#statements = prepare(database);
+    this.#sessions = sessions;
+  }
+
+  create(user: User): User | null {
+    const written = this.#statements.insert.run(
+      user.id,
+      user.username,
+      user.canonicalUsername,
+      user.passwordHash,
+      JSON.stringify(user.roles),
+      user.createdAt,
+      user.updatedAt,
+      user.disabledAt,
+    );
+    return written === 1 ? user : null;
+  }
+
+  createFirstAdmin(user: User): User | "not_first" | "username_taken" {
+    if (this.#statements.findAdmin.first() !== null) return "not_first";
+    return this.create(user) ?? "username_taken";
+  }
+
+  find(id: string): User | null {
+    return this.#statements.find.first(id);
+  }
+
+  findByUsername(canonicalUsername: string): User | null {
+    return this.#statements.findByUsername.first(canonicalUsername);
+  }
+
+  list(afterUsername: string, limit: number): readonly User[] {
+    return this.#statements.list.all(afterUsername, limit);
+  }
+
+  changePassword({ userId, expectedHash, newHash, at, exceptSessionId }: PasswordChange): readonly string[] | null {
+    if (this.find(userId)?.passwordHash !== expectedHash) return null;
+    this.#statements.setPasswordHash.run(newHash, at, userId);
+    return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, exceptSessionId);
+  }
+
+  disable(id: string, at: number): readonly string[] | null {
+    const user = this.find(id);
+    if (user === null) return null;
+    if (user.disabledAt === null) this.#statements.setDisabledAt.run(at, at, id);
+    return this.#sessions.revokeSubject(id, { at, reason: "user_disabled" });
+  }
+
+  enable(id: string, at: number): boolean {
+    const user = this.find(id);
+    if (user === null) return false;
+    if (user.disabledAt !== null) this.#statements.setDisabledAt.run(null, at, id);
+    return true;
+  }
+
+  setRoles(id: string, roles: readonly string[], at: number): boolean {
+    if (this.find(id) === null) return false;
+    this.#statements.setRoles.run(JSON.stringify(roles), at, id);
+    return true;
+  }
+}
+
+function prepare(database: SqliteDatabase) {
+  return {
+    find: database.query<[id: string], User>(USER_JSON, "FROM users u WHERE u.id = ?"),
+    findByUsername: database.query<[canonicalUsername: string], User>(
+      USER_JSON,
+      "FROM users u WHERE u.canonical_username = ?",
+    ),
+    findAdmin: database.query<[], number>(
+      "'1'",
+      "FROM users u, json_each(u.roles) role WHERE role.value = 'admin' LIMIT 1",
+    ),
+    list: database.query<[afterUsername: string, limit: number], User>(
+      USER_JSON,
+      "FROM users u WHERE u.canonical_username > ? ORDER BY u.canonical_username LIMIT ?",
+    ),
+    insert: database.command(
+      `INSERT INTO users (
+         id, username, canonical_username, password_hash, roles, created_at, updated_at, disabled_at
+       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (canonical_username) DO NOTHING`,
+    ),
+    setPasswordHash: database.command<[passwordHash: string, at: number, id: string]>(
+      "UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ?",
+    ),
+    setDisabledAt: database.command<[disabledAt: number | null, at: number, id: string]>(
+      "UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ?",
+    ),
+    setRoles: database.command<[roles: string, at: number, id: string]>(
+      "UPDATE users SET roles = ?, updated_at = ? WHERE id = ?",
+    ),
+  };
+}

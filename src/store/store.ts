@@ -1,0 +1,205 @@
+import type { RotationState } from "../rotation.ts";
+import type { RevocationReason, Session } from "../session.ts";
+
+/**
+ * What Latchkey asks of a database. Every method is one whole atomic act: it happens entirely or not at all, and when its
+ * promise resolves it is durable. Where a method takes a batch, the whole batch is one act.
+ *
+ * Every method rejects with `store_unavailable` when the database cannot do it now and another try may succeed (locked,
+ * disk full, connection lost), and with `store_unusable` when it never will (corrupt, not a database, newer than the code).
+ *
+ * Text with U+0000 or a lone surrogate cannot be stored: writing it rejects with a `TypeError`, and nothing is ever found by
+ * it. Inside `claims`, `amr` and `roles` any text can.
+ */
+export interface Store {
+  /** What the operator sees: the kind and the place, never a password. */
+  readonly description: string;
+
+  readonly statistics: StoreStatistics;
+
+  // Sessions
+
+  /** Creates sessions, each only if its user may sign in. A result stands at the index of its request. */
+  createSessions(batch: readonly SessionCreation[]): Promise<readonly SessionCreated[]>;
+
+  /**
+   * Reads the sessions, lets `decide` say what becomes of each, and writes what it says. The ids must differ.
+   * `decide` is synchronous and pure, since it may be called again for the same index when another process was faster:
+   * the last call is the one that was committed.
+   */
+  changeSessions(ids: readonly string[], decide: SessionDecision): Promise<void>;
+
+  /** Revokes sessions that are not yet revoked, and gives their ids. */
+  revokeSessions(ids: readonly string[], revocation: Revocation): Promise<readonly string[]>;
+
+  /** Revokes all of a subject's sessions but `exceptId`, and gives the ids of those that were not yet revoked. */
+  revokeSubjectSessions(subject: string, revocation: Revocation, exceptId?: string): Promise<readonly string[]>;
+
+  findSession(id: string): Promise<Session | null>;
+
+  /** A subject's sessions that are not revoked and not past their absolute end, newest first. */
+  listSessions(subject: string, now: number): Promise<readonly Session[]>;
+
+  /** Every session that is not revoked and not past its absolute end, newest first, `limit` at most. */
+  listLiveSessions(now: number, limit: number): Promise<readonly Session[]>;
+
+  /**
+   * The log of revocations after entry `afterSequence`, oldest first, `limit` at most. Every act that revokes a session
+   * appends to it in the same act. Entries revoked before `since` may be left out.
+   */
+  listRevocations(afterSequence: number, since: number, limit: number): Promise<readonly RevocationEntry[]>;
+
+  // Users
+
+  /** Creates a user, or gives `null` when the canonical username is taken. */
+  createUser(user: User): Promise<User | null>;
+
+  /** Creates a user only if no user has the role `admin` yet; `not_first` otherwise. */
+  createFirstAdmin(user: User): Promise<User | "not_first" | "username_taken">;
+
+  findUser(id: string): Promise<User | null>;
+
+  findUserByUsername(canonicalUsername: string): Promise<User | null>;
+
+  /** Users in order of canonical username after `afterUsername`, `limit` at most. */
+  listUsers(afterUsername: string, limit: number): Promise<readonly User[]>;
+
+  /**
+   * Replaces a password hash if it is still `expectedHash`, and revokes the user's sessions but `exceptSessionId` in the same act.
+   * Gives the ids revoked, or `null` when the hash was another or the user is gone.
+   */
+  changePassword(change: PasswordChange): Promise<readonly string[] | null>;
+
+  /** Disables a user and revokes all their sessions in the same act. Gives the ids revoked, or `null` for an unknown user. */
+  disableUser(id: string, at: number): Promise<readonly string[] | null>;
+
+  /** Lets a disabled user sign in again. `false` for an unknown user. */
+  enableUser(id: string, at: number): Promise<boolean>;
+
+  /** Replaces a user's roles. `false` for an unknown user. */
+  setRoles(id: string, roles: readonly string[], at: number): Promise<boolean>;
+
+  // Signing keys
+
+  readSigningKeys(): Promise<StoredKeyRing>;
+
+  /** Replaces the whole ring if it is still at `expectedVersion`, and raises the version by one. `false` if it is not. */
+  replaceSigningKeys(expectedVersion: number, keys: readonly StoredSigningKey[]): Promise<boolean>;
+
+  // Operation
+
+  count(now: number): Promise<StoreCounts>;
+
+  /** Resolves when the database answers and can be written. */
+  check(): Promise<void>;
+
+  close(): Promise<void>;
+}
+
+/** What a store has done since it was opened, for metrics and tests. */
+export interface StoreStatistics {
+  /** Acts of writing that were committed. */
+  readonly transactions: number;
+  /** Rows that `changeSessions` wrote. */
+  readonly sessionWrites: number;
+}
+
+export interface SessionCreation {
+  readonly session: Session;
+  /**
+   * The password hash that was verified: the session is created only if the user still has it and is not disabled.
+   * `null` where the application itself vouches for the subject, which then need not be a user here; a user who is
+   * disabled gets no session even so.
+   */
+  readonly verifiedPasswordHash: string | null;
+  /** How many live sessions the subject may hold, this one included; the oldest give way. 0 = no limit. */
+  readonly sessionLimit: number;
+}
+
+/** `evicted` are the ids of the sessions that gave way, revoked for `session_limit` in the same act. */
+export type SessionCreated =
+  | { readonly created: true; readonly evicted: readonly string[] }
+  | { readonly created: false };
+
+/** Says what becomes of the session at `index` of the batch. `null`: nothing is written. */
+export type SessionDecision = (index: number, found: FoundSession | null) => SessionChange | null;
+
+/** A session and the user it belongs to, read in the same act; `user` is null where the subject is not a user here. */
+export interface FoundSession {
+  readonly session: Session;
+  readonly user: User | null;
+}
+
+/** A rotation (with a new `authTime` after a reauthentication), or a revocation. */
+export type SessionChange =
+  | { readonly rotation: RotationState; readonly authTime?: number }
+  | { readonly revocation: Revocation };
+
+export interface Revocation {
+  readonly at: number;
+  readonly reason: RevocationReason;
+}
+
+export interface RevocationEntry {
+  /** Grows with every entry; a reader goes on from the last one it saw. */
+  readonly sequence: number;
+  readonly sessionId: string;
+  readonly at: number;
+}
+
+/** A person who can sign in with a password. */
+export interface User {
+  /** 16 random bytes as base64url; the `sub` of their access tokens. */
+  readonly id: string;
+  /** As the person wrote it. */
+  readonly username: string;
+  /** What uniqueness and sign-in go by. */
+  readonly canonicalUsername: string;
+  /** PHC string; never leaves the store and `accounts/`. */
+  readonly passwordHash: string;
+  readonly roles: readonly string[];
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly disabledAt: number | null;
+}
+
+export interface PasswordChange {
+  readonly userId: string;
+  readonly expectedHash: string;
+  readonly newHash: string;
+  readonly at: number;
+  readonly exceptSessionId: string | null;
+}
+
+export interface StoredKeyRing {
+  /** Counts the replacements; 0 when there has been none. */
+  readonly version: number;
+  readonly keys: readonly StoredSigningKey[];
+}
+
+/** A signing key at rest. */
+export interface StoredSigningKey {
+  /** RFC 7638 thumbprint. */
+  readonly kid: string;
+  readonly alg: string;
+  readonly state: "next" | "current" | "retired";
+  /** The public JWK (RFC 7517) as JSON; `null` for HS256. */
+  readonly publicJwk: string | null;
+  /** The private part, sealed under a key from the root secret. */
+  readonly sealedPrivateKey: Uint8Array;
+  readonly createdAt: number;
+  /** When it began to sign, or `null`. */
+  readonly activatedAt: number | null;
+  /** When it stopped signing, or `null`. */
+  readonly retiredAt: number | null;
+}
+
+export interface StoreCounts {
+  readonly users: number;
+  readonly disabledUsers: number;
+  /** Users who hold the role `admin` and are not disabled. */
+  readonly admins: number;
+  /** Neither revoked nor past their absolute end. */
+  readonly liveSessions: number;
+  readonly revokedSessions: number;
+}

@@ -1,0 +1,203 @@
+import { expect, it } from "vitest";
+import type { Store, User } from "../../src/store/store.ts";
+import type { OpenStore } from "./place.ts";
+import { awkwardTexts, NOW, newId, newSession, newUser, unstorableTexts, verified, vouched } from "./records.ts";
+
+async function createUsers(store: Store, ...users: User[]): Promise<void> {
+  for (const user of users) expect(await store.createUser(user)).toStrictEqual(user);
+}
+
+export function describeUsers(open: OpenStore): void {
+  it("gives a user back as they were stored, by id and by canonical username, also after closing and opening again", async () => {
+    const store = await open();
+    const users = [newUser(), newUser({ roles: ["admin", "ops"], updatedAt: NOW + 1, disabledAt: NOW + 2 })];
+    await createUsers(store, ...users);
+    await store.close();
+    const reopened = await open();
+    for (const user of users) {
+      expect(await reopened.findUser(user.id)).toStrictEqual(user);
+      expect(await reopened.findUserByUsername(user.canonicalUsername)).toStrictEqual(user);
+    }
+    expect(await reopened.findUser(newId())).toBeNull();
+    expect(await reopened.findUserByUsername("nobody")).toBeNull();
+  });
+
+  it.each(Object.entries(awkwardTexts))("keeps %s in every text field", async (_, text) => {
+    const store = await open();
+    const user = newUser({ username: text, canonicalUsername: text, passwordHash: text, roles: [text, "admin"] });
+    await createUsers(store, user);
+    expect(await store.findUserByUsername(text)).toStrictEqual(user);
+  });
+
+  it.each(Object.entries(unstorableTexts))("refuses %s with a TypeError, and finds nobody by it", async (_, text) => {
+    const store = await open();
+    await createUsers(store, newUser({ id: "admin", canonicalUsername: "admin" }));
+    await createUsers(store, newUser({ id: "admin\ufffd", canonicalUsername: "admin\ufffd" }));
+    await expect(store.createUser(newUser({ canonicalUsername: text }))).rejects.toThrow(TypeError);
+    expect(await store.findUserByUsername(text)).toBeNull();
+    expect(await store.findUser(text)).toBeNull();
+    expect(await store.disableUser(text, NOW)).toBeNull();
+    expect(await store.enableUser(text, NOW)).toBe(false);
+    expect(await store.setRoles(text, [], NOW)).toBe(false);
+  });
+
+  it("creates no second user with the same canonical username, and leaves the first as they were", async () => {
+    const store = await open();
+    const ada = newUser({ username: "Ada", canonicalUsername: "ada" });
+    await createUsers(store, ada);
+    const second = newUser({ username: "ADA", canonicalUsername: "ada" });
+    expect(await store.createUser(second)).toBeNull();
+    expect(await store.findUserByUsername("ada")).toStrictEqual(ada);
+    expect(await store.findUser(second.id)).toBeNull();
+    await createUsers(store, newUser({ username: "Ada", canonicalUsername: "ada2" }));
+  });
+
+  it("holds usernames apart that differ only in case, accents or trailing space", async () => {
+    const store = await open();
+    const names = ["ada", "Ada", "ádá", "ada ", "a\u0301da", "ada\u200b"];
+    await createUsers(store, ...names.map((canonicalUsername) => newUser({ canonicalUsername })));
+    for (const name of names) expect((await store.findUserByUsername(name))?.canonicalUsername).toBe(name);
+  });
+
+  it("lists users by the code points of their canonical usernames, in pages", async () => {
+    const store = await open();
+    // By UTF-16 units the last two would change places.
+    const names = ["", "10", "9", "Z", "a", "ab", "b", "é", "\uff5e", "😀"];
+    const users = names.map((canonicalUsername) => newUser({ canonicalUsername }));
+    await createUsers(store, ...users.toReversed());
+    expect(await store.listUsers("", 100)).toStrictEqual(users.slice(1));
+    expect(await store.listUsers("9", 3)).toStrictEqual(users.slice(3, 6));
+    expect(await store.listUsers("aa", 1)).toStrictEqual(users.slice(5, 6));
+    expect(await store.listUsers("😀", 5)).toEqual([]);
+  });
+
+  it("creates the first admin only while nobody has the role admin", async () => {
+    const store = await open();
+    const ada = newUser({ roles: ["ops"], canonicalUsername: "ada" });
+    await createUsers(store, ada);
+    const taken = newUser({ roles: ["admin"], canonicalUsername: "ada" });
+    expect(await store.createFirstAdmin(taken)).toBe("username_taken");
+    const root = newUser({ roles: ["ops", "admin"] });
+    expect(await store.createFirstAdmin(root)).toStrictEqual(root);
+    expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
+    expect(await store.createFirstAdmin(taken)).toBe("not_first");
+    await store.disableUser(root.id, NOW);
+    expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
+  });
+
+  it("does not take a role for admin that only contains the word", async () => {
+    const store = await open();
+    await createUsers(store, newUser({ roles: ["administrator", "not admin", 'x","admin'] }));
+    const root = newUser({ roles: ["admin"] });
+    expect(await store.createFirstAdmin(root)).toStrictEqual(root);
+  });
+
+  it("creates one first admin when twenty callers over two connections race", async () => {
+    const stores = [await open(), await open()] as const;
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, index) =>
+        stores[index % 2 === 0 ? 0 : 1].createFirstAdmin(newUser({ roles: ["admin"] })),
+      ),
+    );
+    expect(results.filter((result) => typeof result === "object")).toHaveLength(1);
+    expect(await stores[0].listUsers("", 100)).toHaveLength(1);
+  });
+
+  it("replaces a password hash only while it is the expected one, and revokes all other sessions in the same act", async () => {
+    const store = await open();
+    const ada = newUser();
+    await createUsers(store, ada);
+    const [current, other] = [newSession({ subject: ada.id }), newSession({ subject: ada.id })];
+    await store.createSessions([vouched(current), vouched(other)]);
+    const change = {
+      userId: ada.id,
+      expectedHash: ada.passwordHash,
+      newHash: "new",
+      at: NOW + 5,
+      exceptSessionId: current.id,
+    };
+    expect(await store.changePassword({ ...change, expectedHash: "another" })).toBeNull();
+    expect(await store.changePassword({ ...change, userId: newId() })).toBeNull();
+    expect(await store.findUser(ada.id)).toStrictEqual(ada);
+    expect(await store.findSession(other.id)).toStrictEqual(other);
+
+    expect(await store.changePassword(change)).toEqual([other.id]);
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, passwordHash: "new", updatedAt: NOW + 5 });
+    expect(await store.findSession(current.id)).toStrictEqual(current);
+    expect(await store.findSession(other.id)).toMatchObject({ revokedAt: NOW + 5, revokedFor: "password_changed" });
+    const again = { ...change, expectedHash: "new", newHash: "newer", exceptSessionId: null };
+    expect(await store.changePassword(again)).toEqual([current.id]);
+  });
+
+  it("lets one of ten racing password changes through", async () => {
+    const stores = [await open(), await open()] as const;
+    const ada = newUser();
+    await createUsers(stores[0], ada);
+    const results = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        stores[index % 2 === 0 ? 0 : 1].changePassword({
+          userId: ada.id,
+          expectedHash: ada.passwordHash,
+          newHash: `new ${index}`,
+          at: NOW,
+          exceptSessionId: null,
+        }),
+      ),
+    );
+    const winners = results.flatMap((result, index) => (result === null ? [] : [`new ${index}`]));
+    expect(winners).toEqual([(await stores[1].findUser(ada.id))?.passwordHash]);
+  });
+
+  it("disables a user and revokes all their sessions in the same act, and keeps the time when it is done twice", async () => {
+    const store = await open();
+    const [ada, eve] = [newUser(), newUser()];
+    await createUsers(store, ada, eve);
+    const sessions = [newSession({ subject: ada.id }), newSession({ subject: ada.id })];
+    const another = newSession({ subject: eve.id });
+    await store.createSessions([...sessions, another].map((session) => vouched(session)));
+    const ids = sessions.map(({ id }) => id);
+    expect((await store.disableUser(ada.id, NOW + 1))?.toSorted()).toEqual(ids.toSorted());
+    expect(await store.disableUser(ada.id, NOW + 2)).toEqual([]);
+    expect(await store.disableUser(newId(), NOW)).toBeNull();
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 1, disabledAt: NOW + 1 });
+    for (const id of ids) {
+      expect(await store.findSession(id)).toMatchObject({ revokedAt: NOW + 1, revokedFor: "user_disabled" });
+    }
+    expect(await store.findSession(another.id)).toStrictEqual(another);
+    expect(await store.findUser(eve.id)).toStrictEqual(eve);
+  });
+
+  it("never leaves a live session to a user who is disabled while they sign in on another connection", async () => {
+    const [one, two] = [await open(), await open()];
+    for (let round = 0; round < 10; round++) {
+      const user = newUser();
+      await createUsers(one, user);
+      const signIn = () => two.createSessions([verified(newSession({ subject: user.id }), user.passwordHash)]);
+      await Promise.all([signIn(), one.disableUser(user.id, NOW), signIn()]);
+      expect(await one.listSessions(user.id, NOW)).toEqual([]);
+    }
+  });
+
+  it("lets a disabled user sign in again, whose sessions stay revoked", async () => {
+    const store = await open();
+    const ada = newUser();
+    await createUsers(store, ada);
+    await store.createSessions([vouched(newSession({ subject: ada.id }))]);
+    await store.disableUser(ada.id, NOW + 1);
+    expect(await store.enableUser(ada.id, NOW + 2)).toBe(true);
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 2 });
+    expect(await store.listSessions(ada.id, NOW)).toEqual([]);
+    const session = newSession({ subject: ada.id });
+    expect(await store.createSessions([verified(session, ada.passwordHash)])).toEqual([{ created: true, evicted: [] }]);
+    expect(await store.enableUser(newId(), NOW)).toBe(false);
+  });
+
+  it("replaces a user's roles", async () => {
+    const store = await open();
+    const ada = newUser({ roles: ["admin"] });
+    await createUsers(store, ada);
+    expect(await store.setRoles(ada.id, ["ops", "👑"], NOW + 1)).toBe(true);
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, roles: ["ops", "👑"], updatedAt: NOW + 1 });
+    expect(await store.setRoles(newId(), ["ops"], NOW)).toBe(false);
+  });
+}
