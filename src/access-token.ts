@@ -1,0 +1,123 @@
+import { type AccessTokenGrant, claimsOf } from "./access-token-claims.ts";
+import {
+  ACCESS_TOKEN_MAX_LENGTH,
+  type AccessTokenVerifier,
+  createAccessTokenVerifier,
+} from "./access-token-verifier.ts";
+import type { Environment } from "./environment.ts";
+import { LatchkeyError } from "./errors.ts";
+import type { KeyRing, SigningKey } from "./keys.ts";
+
+export type { AccessTokenClaims } from "./access-token-claims.ts";
+
+const JTI_UNIQUE_BYTES = 9;
+const MAX_LEEWAY_SECONDS = 60;
+
+/** What {@link createAccessTokens} takes. */
+export interface AccessTokensOptions {
+  readonly keys: Pick<KeyRing, "current" | "find" | "findOrReload" | "reloadIfStale">;
+  readonly environment: Environment;
+  /** The `iss` of every access token, and the only one accepted, character by character. */
+  readonly issuer: string;
+  /** The `aud` of every access token; one that names any of them is accepted. */
+  readonly audience: string | readonly string[];
+  readonly accessTtlSeconds: number;
+  /** How far clocks may differ when times are checked, 0 to 60. */
+  readonly leewaySeconds: number;
+  /** How many verified access tokens are remembered; 0 remembers none. Default: 10,000. */
+  readonly verifiedCacheSize?: number | undefined;
+}
+
+/** A signed access token. */
+export interface SignedAccessToken {
+  readonly token: string;
+  readonly expiresInSeconds: number;
+  /** Its `exp`, in seconds since the Unix epoch. */
+  readonly expiresAtSeconds: number;
+}
+
+/** Signs access tokens and verifies them. */
+export interface AccessTokens extends AccessTokenVerifier {
+  /** Signs the access token of one generation of a session, with the current key. */
+  sign(grant: AccessTokenGrant): Promise<SignedAccessToken>;
+}
+
+/** Whether a text claims to be an access token, a JWT; tells token kinds apart, proves nothing. */
+export function looksLikeAccessToken(text: string): boolean {
+  return /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/.test(text);
+}
+
+/**
+ * Access tokens in the JWT profile of RFC 9068, signed with the ring's current key.
+ * @throws TypeError naming an option that is missing or wrong: nothing is verified without issuer and audience.
+ */
+export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
+  const { keys, environment, issuer, accessTtlSeconds, leewaySeconds, verifiedCacheSize = 10_000 } = options;
+  const audience = Object.freeze(
+    typeof options.audience === "string" ? [options.audience] : [...(options.audience ?? [])],
+  );
+  refuseBadOptions({ ...options, audience, verifiedCacheSize });
+  const terms = { issuer, audience, accessTtlSeconds };
+  const verifier = createAccessTokenVerifier({
+    keys,
+    clock: environment.clock,
+    issuer,
+    audience,
+    leewaySeconds,
+    verifiedCacheSize,
+  });
+  const headers = new WeakMap<SigningKey, string>();
+
+  function headerOf(key: SigningKey): string {
+    const known = headers.get(key);
+    if (known !== undefined) return known;
+    const header = encodeJson({ alg: key.alg, typ: "at+jwt", kid: key.kid });
+    headers.set(key, header);
+    return header;
+  }
+
+  return Object.freeze<AccessTokens>({
+    ...verifier,
+    async sign(grant) {
+      await keys.reloadIfStale();
+      const key = keys.current();
+      const unique = Buffer.from(environment.random.bytes(JTI_UNIQUE_BYTES)).toString("base64url");
+      const claims = claimsOf(grant, terms, unique);
+      const input = `${headerOf(key)}.${encodeJson(claims)}`;
+      const token = `${input}.${Buffer.from(await key.sign(input)).toString("base64url")}`;
+      if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw tooLong(token.length);
+      return { token, expiresInSeconds: Math.max(0, claims.exp - claims.iat), expiresAtSeconds: claims.exp };
+    },
+  });
+}
+
+function encodeJson(value: object): string {
+  return Buffer.from(JSON.stringify(value)).toString("base64url");
+}
+
+function tooLong(length: number): LatchkeyError {
+  return new LatchkeyError("internal_error", {
+    detail:
+      `The access token would be ${length} characters long; ${ACCESS_TOKEN_MAX_LENGTH} is the most. ` +
+      "The subject has too many roles, or its scope is too long.",
+  });
+}
+
+function refuseBadOptions(options: AccessTokensOptions & { readonly audience: readonly string[] }): void {
+  const isText = (value: unknown) => typeof value === "string" && value !== "";
+  const isWholeNumber = (value: unknown, least: number, most: number) =>
+    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
+
+  if (!isText(options.issuer)) throw new TypeError("Option 'issuer' is required.");
+  if (options.audience.length === 0 || !options.audience.every(isText))
+    throw new TypeError("Option 'audience' is required.");
+  if (!isWholeNumber(options.accessTtlSeconds, 1, Number.MAX_SAFE_INTEGER)) {
+    throw new TypeError("Option 'accessTtlSeconds' must be a whole number of 1 or more.");
+  }
+  if (!isWholeNumber(options.leewaySeconds, 0, MAX_LEEWAY_SECONDS)) {
+    throw new TypeError(`Option 'leewaySeconds' must be a whole number from 0 to ${MAX_LEEWAY_SECONDS}.`);
+  }
+  if (!isWholeNumber(options.verifiedCacheSize, 0, Number.MAX_SAFE_INTEGER)) {
+    throw new TypeError("Option 'verifiedCacheSize' must be a whole number of 0 or more.");
+  }
+}

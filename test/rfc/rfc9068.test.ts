@@ -1,0 +1,86 @@
+import { decodeJwt, decodeProtectedHeader } from "jose";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AccessTokens } from "../../src/access-token.ts";
+import type { KeyRing } from "../../src/keys.ts";
+import type { Store } from "../../src/store/store.ts";
+import {
+  AUDIENCE,
+  goodClaims,
+  goodHeader,
+  grantAt,
+  ISSUER,
+  outcome,
+  session,
+  signedBy,
+  tokensOn,
+} from "../access-token/harness.ts";
+import { createClock, openRing, openStore } from "../keys/harness.ts";
+
+const clock = createClock();
+let store: Store;
+let ring: KeyRing;
+let tokens: AccessTokens;
+beforeAll(async () => {
+  store = await openStore();
+  ring = await openRing({ store, clock });
+  tokens = tokensOn(ring, clock);
+});
+afterAll(() => store.close());
+
+const verdict = (header: Record<string, unknown>, claims: Record<string, unknown> = {}) =>
+  signedBy(ring.current(), goodHeader(ring.current(), header), goodClaims(clock, claims)).then((token) =>
+    outcome(tokens.verify(token)),
+  );
+
+describe("RFC 9068", () => {
+  it("section 2.1: the header says typ at+jwt, without the application/ in front, and is signed", async () => {
+    const header = decodeProtectedHeader((await tokens.sign(grantAt(clock))).token);
+    expect(header.typ).toBe("at+jwt");
+    expect(header.alg).not.toBe("none");
+  });
+
+  it("section 2.2: iss, exp, aud, sub, client_id, iat and jti are always there", async () => {
+    const claims = decodeJwt((await tokens.sign(grantAt(clock))).token);
+    for (const claim of ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]) expect(claims).toHaveProperty(claim);
+  });
+
+  it("section 2.2.1: auth_time and amr tell of the sign-in, not of the token's making", async () => {
+    clock.advance(100);
+    const signedIn = { ...session, amr: ["pwd"] };
+    const claims = decodeJwt((await tokens.sign(grantAt(clock, { session: signedIn }))).token);
+    expect(claims).toMatchObject({ auth_time: session.authTime / 1000, amr: ["pwd"] });
+    expect(claims.iat).toBe(clock.now() / 1000);
+  });
+
+  it("section 2.2.3: scope is one text, its values parted by spaces", async () => {
+    const { token } = await tokens.sign(grantAt(clock, { session: { ...session, scope: "read write" } }));
+    expect(decodeJwt(token).scope).toBe("read write");
+  });
+
+  it("section 4: typ is at+jwt or application/at+jwt, in any case, and nothing else", async () => {
+    for (const typ of ["at+jwt", "application/at+jwt", "AT+JWT", "Application/At+Jwt"])
+      expect(await verdict({ typ })).toBe("accepted");
+    for (const typ of [
+      "JWT",
+      "application/jwt",
+      "at+jwt;v=1",
+      "application/application/at+jwt",
+      " at+jwt",
+      "xat+jwt",
+      undefined,
+    ]) {
+      expect(await verdict({ typ }), String(typ)).toBe("invalid_access_token");
+    }
+  });
+
+  it("section 4: iss is exactly the issuer, aud holds the resource, and the time is before exp", async () => {
+    expect(await verdict({}, { iss: `${ISSUER}/` })).toBe("invalid_access_token");
+    expect(await verdict({}, { aud: [`${AUDIENCE}/other`] })).toBe("invalid_access_token");
+    expect(await verdict({}, { aud: [`${AUDIENCE}/other`, AUDIENCE] })).toBe("accepted");
+    expect(await verdict({}, { iat: clock.now() / 1000 - 2, exp: clock.now() / 1000 })).toBe("access_token_expired");
+  });
+
+  it("section 4: a token whose alg is none is refused", async () => {
+    expect(await verdict({ alg: "none" })).toBe("invalid_access_token");
+  });
+});
