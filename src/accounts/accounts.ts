@@ -1,0 +1,237 @@
+import type { Environment } from "../environment.ts";
+import { LatchkeyError } from "../errors.ts";
+import type { Store, User } from "../store/store.ts";
+import type { PasswordPolicy } from "./password-policy.ts";
+import { preparePassword } from "./password-text.ts";
+import type { Passwords } from "./passwords.ts";
+import { ADMIN_ROLE, normaliseRoles } from "./roles.ts";
+import type { LoginAttempt, Throttle } from "./throttle.ts";
+import { canonicalUsername, usernameProblem } from "./usernames.ts";
+
+/** The parts that accounts are made of. */
+export interface AccountsOptions {
+  readonly store: Store;
+  readonly environment: Environment;
+  readonly passwords: Passwords;
+  readonly policy: PasswordPolicy;
+  readonly throttle: Throttle;
+  /** Whether strangers may register. */
+  readonly registration: "open" | "closed";
+}
+
+export interface Credentials {
+  readonly username: string;
+  readonly password: string;
+}
+
+/** What `changePassword` takes. `user` as just read from the store: their hash must still be the same when it is replaced. */
+export interface PasswordChangeRequest {
+  readonly user: User;
+  readonly currentPassword: string;
+  readonly newPassword: string;
+  /** The session that may go on; all others of the user are revoked. */
+  readonly exceptSessionId: string | null;
+  readonly address: string | null;
+}
+
+/**
+ * The people who sign in with a password. Addresses are texts as the socket gives them, or `null` where they are not known.
+ *
+ * Every method that verifies a password counts a failure against the account and the address before any hashing, throws
+ * `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
+ * and a disabled user alike: the same error after the same work. Only its `detail`, for the operator, tells them apart:
+ * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`.
+ *
+ * Every method that takes a password throws `invalid_request` where it has more than 1,024 bytes and `server_busy` where too
+ * many are being hashed; one that sets a password throws `password_rejected` where the policy does.
+ */
+export interface Accounts {
+  /**
+   * Creates a user without roles for a stranger.
+   * @throws LatchkeyError `registration_closed`, `invalid_username`, `username_taken`, `too_many_requests`.
+   */
+  register(credentials: Credentials, address: string | null): Promise<User>;
+  /**
+   * Creates a user on the operator's behalf.
+   * @throws LatchkeyError `invalid_username`, `username_taken`; `invalid_request` for roles that are none.
+   */
+  create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
+  /**
+   * Creates a user with the role `admin`, if nobody has it yet.
+   * @throws LatchkeyError `setup_closed` where somebody has; `invalid_username`, `username_taken`.
+   */
+  createFirstAdmin(credentials: Credentials): Promise<User>;
+  /** Gives the user whose password this is, with the very hash that was verified. */
+  authenticate(credentials: Credentials, address: string | null): Promise<User>;
+  /** Verifies the password of a user who is already signed in. */
+  verifyPassword(user: User, password: string, address: string | null): Promise<void>;
+  /** Replaces the password and gives the ids of the sessions that were revoked in the same act. */
+  changePassword(request: PasswordChangeRequest): Promise<readonly string[]>;
+  /**
+   * Keeps a user from signing in and revokes their sessions in the same act.
+   * @throws LatchkeyError `not_found`, like the next two.
+   */
+  disable(username: string): Promise<{ readonly user: User; readonly revokedSessionIds: readonly string[] }>;
+  enable(username: string): Promise<User>;
+  setRoles(username: string, roles: readonly string[]): Promise<User>;
+  /** Users in order of canonical username, after `afterUsername` (canonical; default: from the first), `limit` at most. */
+  list(page?: { readonly afterUsername?: string; readonly limit?: number }): Promise<readonly User[]>;
+}
+
+/** Puts accounts together. */
+export function createAccounts(options: AccountsOptions): Accounts {
+  const { store, environment, passwords, policy, throttle } = options;
+  const now = () => environment.clock.now();
+
+  /** A user whose name and password are acceptable, not yet stored. `admit` has the last word before any hashing. */
+  async function prepareUser(
+    { username, password }: Credentials,
+    roles: readonly string[],
+    admit?: () => Promise<void>,
+  ): Promise<User> {
+    const canonical = canonicalUsername(username);
+    await policy.check(password, canonical);
+    await admit?.();
+    const passwordHash = await passwords.hash(password);
+    const at = now();
+    return {
+      id: Buffer.from(environment.random.bytes(16)).toString("base64url"),
+      username,
+      canonicalUsername: canonical,
+      passwordHash,
+      roles,
+      createdAt: at,
+      updatedAt: at,
+      disabledAt: null,
+    };
+  }
+
+  async function insert(user: User): Promise<User> {
+    const created = await store.createUser(user);
+    if (created === null) throw new LatchkeyError("username_taken");
+    return created;
+  }
+
+  async function requireUser(username: string): Promise<User> {
+    const user = await find(username);
+    if (user === null) throw unknownUser();
+    return user;
+  }
+
+  async function find(username: string): Promise<User | null> {
+    return usernameProblem(username) === undefined ? store.findUserByUsername(canonicalUsername(username)) : null;
+  }
+
+  /**
+   * The one way in which a password is verified. Whoever the user is, found or not, the work is one hash, and whatever is
+   * wrong, the error is the same.
+   */
+  async function verify(
+    account: string,
+    address: string | null,
+    password: string,
+    findUser: () => Promise<User | null>,
+  ): Promise<User> {
+    const prepared = preparePassword(password);
+    const attempt = await throttle.beforeLogin(account, address);
+    const { user, matches } = await withdrawnOnError(attempt, async () => {
+      const user = await findUser();
+      const matches = user ? passwords.verify(prepared, user.passwordHash) : passwords.verifyAgainstNobody(prepared);
+      return { user, matches: await matches };
+    });
+    if (user === null) throw refused("unknown_user");
+    if (!matches) throw refused("wrong_password", user);
+    if (user.disabledAt !== null) throw refused("user_disabled", user);
+    await attempt.succeeded();
+    return user;
+  }
+
+  const verifyKnown = (user: User, password: string, address: string | null) =>
+    verify(user.canonicalUsername, address, password, async () => user);
+
+  return {
+    async register(credentials, address) {
+      if (options.registration === "closed") throw new LatchkeyError("registration_closed");
+      return insert(await prepareUser(credentials, [], () => throttle.countRegistration(address)));
+    },
+
+    async create({ roles, ...credentials }) {
+      return insert(await prepareUser(credentials, normaliseRoles(roles)));
+    },
+
+    async createFirstAdmin(credentials) {
+      const created = await store.createFirstAdmin(await prepareUser(credentials, [ADMIN_ROLE]));
+      if (created === "not_first") throw new LatchkeyError("setup_closed");
+      if (created === "username_taken") throw new LatchkeyError("username_taken");
+      return created;
+    },
+
+    authenticate({ username, password }, address) {
+      const account = usernameProblem(username) === undefined ? canonicalUsername(username) : username;
+      return verify(account, address, password, () => find(username));
+    },
+
+    async verifyPassword(user, password, address) {
+      await verifyKnown(user, password, address);
+    },
+
+    async changePassword({ user, currentPassword, newPassword, exceptSessionId, address }) {
+      await policy.check(newPassword, user.canonicalUsername);
+      if (preparePassword(newPassword) === preparePassword(currentPassword)) {
+        throw new LatchkeyError("password_rejected", { description: "This is the current password. Choose another." });
+      }
+      await verifyKnown(user, currentPassword, address);
+      const newHash = await passwords.hash(newPassword);
+      const change = { userId: user.id, expectedHash: user.passwordHash, newHash, at: now(), exceptSessionId };
+      const revoked = await store.changePassword(change);
+      if (revoked === null) throw refused("changed_meanwhile", user);
+      return revoked;
+    },
+
+    async disable(username) {
+      const { id } = await requireUser(username);
+      const revokedSessionIds = await store.disableUser(id, now());
+      if (revokedSessionIds === null) throw unknownUser();
+      return { user: await requireUser(username), revokedSessionIds };
+    },
+
+    async enable(username) {
+      const { id } = await requireUser(username);
+      if (!(await store.enableUser(id, now()))) throw unknownUser();
+      return requireUser(username);
+    },
+
+    async setRoles(username, roles) {
+      const normalised = normaliseRoles(roles);
+      const { id } = await requireUser(username);
+      if (!(await store.setRoles(id, normalised, now()))) throw unknownUser();
+      return requireUser(username);
+    },
+
+    list({ afterUsername = "", limit = 100 } = {}) {
+      return store.listUsers(afterUsername, limit);
+    },
+  };
+}
+
+type RefusalReason = "unknown_user" | "wrong_password" | "user_disabled" | "changed_meanwhile";
+
+function refused(reason: RefusalReason, user?: User): LatchkeyError {
+  return new LatchkeyError("invalid_credentials", { detail: reason, subject: user?.id });
+}
+
+function unknownUser(): LatchkeyError {
+  return new LatchkeyError("not_found", {
+    description: "There is no user of this name. 'latchkey user list' shows all of them.",
+  });
+}
+
+/** A login that the store or the hashing could not take is nobody's failed guess. */
+async function withdrawnOnError<Result>(attempt: LoginAttempt, verification: () => Promise<Result>): Promise<Result> {
+  try {
+    return await verification();
+  } catch (error) {
+    await attempt.withdrawn();
+    throw error;
+  }
+}

@@ -1,0 +1,183 @@
+import { createHash } from "node:crypto";
+import type { Clock } from "../environment.ts";
+import { LatchkeyError } from "../errors.ts";
+import { addressKeys } from "./address-keys.ts";
+import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
+import { createWindowCount } from "./window-count.ts";
+
+/** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
+export interface ThrottleOptions {
+  readonly clock: Clock;
+  /** Failed logins of one account from one address. Default: 10. */
+  readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
+  /** Failed logins from one address, of whatever accounts. Default: 100. */
+  readonly failuresPerAddressPer15Minutes?: number | undefined;
+  /** Failed logins of one account, from wherever. Default: 100. */
+  readonly failuresPerAccountPerHour?: number | undefined;
+  /** Registrations from one address, those of taken usernames included. 0 = no limit. Default: 60. */
+  readonly registrationsPerHour?: number | undefined;
+  /** Refresh tokens from one address that were none of ours. Default: 60. */
+  readonly invalidRefreshTokensPerMinute?: number | undefined;
+  /** Refreshes of one session. 0 = no limit. Default: 120. */
+  readonly sessionRefreshesPerMinute?: number | undefined;
+  /**
+   * How many accounts, addresses and sessions each limit keeps count of. Above it the login limits forget whichever was
+   * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
+   * Default: 100,000, about 50 MB for each of the four login limits when full.
+   */
+  readonly maxKeys?: number | undefined;
+}
+
+/** A login that was let through to the verifier, and counts as a failure until something else is said. */
+export interface LoginAttempt {
+  /** The password was right: the account's failures from this address are forgotten, the attempt counts nowhere. */
+  succeeded(): Promise<void>;
+  /** The password was never looked at, so the attempt counts nowhere. */
+  withdrawn(): Promise<void>;
+}
+
+/**
+ * Slows down guessing, by account, address and session. An address is a text as the socket gives it, or `null` where it is
+ * not known: those share one count. Whatever refuses throws `too_many_requests` with `retryAfterSeconds`, 1 or more.
+ */
+export interface Throttle {
+  /**
+   * Counts a login up front, so that of any number of parallel guesses no more than the limit get through. `account` is the
+   * canonical username, of an account or of none: they are treated alike.
+   */
+  beforeLogin(account: string, address: string | null): Promise<LoginAttempt>;
+  countRegistration(address: string | null): Promise<void>;
+  /** Refuses an address that has sent too many invalid refresh tokens. */
+  refuseGuessing(address: string | null): void;
+  countInvalidRefresh(address: string | null): void;
+  /** Refuses a session that has been refreshed too often. */
+  refuseRefresh(sessionId: string): void;
+  countRefresh(sessionId: string): void;
+}
+
+const NETWORK_FACTOR = 3;
+const MINUTE = 60;
+const QUARTER = 15 * MINUTE;
+const HOUR = 60 * MINUTE;
+
+/** @throws TypeError naming the option that is wrong. */
+export function createThrottle(options: ThrottleOptions): Throttle {
+  const maxKeys = wholeNumber(options, "maxKeys", 100_000, 1);
+  const perAccountAndAddress = wholeNumber(options, "failuresPerAccountAndAddressPer15Minutes", 10, 1);
+  const perAddress = wholeNumber(options, "failuresPerAddressPer15Minutes", 100, 1);
+  const perAccount = wholeNumber(options, "failuresPerAccountPerHour", 100, 1);
+  const registrations = wholeNumber(options, "registrationsPerHour", 60, 0);
+  const invalidTokens = wholeNumber(options, "invalidRefreshTokensPerMinute", 60, 1);
+  const refreshes = wholeNumber(options, "sessionRefreshesPerMinute", 120, 0);
+
+  const attemptLimit = (attempts: number, windowSeconds: number) =>
+    createAttemptLimit({ attempts, windowSeconds, maxKeys });
+  const windowCount = (limit: number) =>
+    createWindowCount({ limit, windowSeconds: MINUTE, maxKeys, clock: options.clock });
+
+  const login = {
+    accountAndAddress: attemptLimit(perAccountAndAddress, QUARTER),
+    address: attemptLimit(perAddress, QUARTER),
+    network: attemptLimit(perAddress * NETWORK_FACTOR, QUARTER),
+    account: attemptLimit(perAccount, HOUR),
+  };
+  const registration = {
+    address: attemptLimit(registrations, HOUR),
+    network: attemptLimit(registrations * NETWORK_FACTOR, HOUR),
+  };
+  const guessing = { address: windowCount(invalidTokens), network: windowCount(invalidTokens * NETWORK_FACTOR) };
+  const refreshing = windowCount(refreshes);
+
+  return {
+    async beforeLogin(account, address) {
+      const keys = addressKeys(address);
+      const accountKey = keyOfAccount(account);
+      const both: Counted = { limit: login.accountAndAddress, key: `${accountKey} ${keys.address}` };
+      const others: Counted[] = [
+        { limit: login.account, key: accountKey },
+        { limit: login.address, key: keys.address },
+        ...(keys.network === null ? [] : [{ limit: login.network, key: keys.network }]),
+      ];
+      await takeFromAll([both, ...others]);
+      return {
+        async succeeded() {
+          await both.limit.forget(both.key);
+          await giveBackTo(others);
+        },
+        withdrawn: () => giveBackTo([both, ...others]),
+      };
+    },
+
+    async countRegistration(address) {
+      if (registrations === 0) return;
+      const keys = addressKeys(address);
+      await takeFromAll([
+        { limit: registration.address, key: keys.address },
+        ...(keys.network === null ? [] : [{ limit: registration.network, key: keys.network }]),
+      ]);
+    },
+
+    refuseGuessing(address) {
+      if (guessing.address.isEmpty()) return;
+      const keys = addressKeys(address);
+      refuseFor(guessing.address.wait(keys.address));
+      if (keys.network !== null) refuseFor(guessing.network.wait(keys.network));
+    },
+
+    countInvalidRefresh(address) {
+      const keys = addressKeys(address);
+      guessing.address.add(keys.address);
+      if (keys.network !== null) guessing.network.add(keys.network);
+    },
+
+    refuseRefresh(sessionId) {
+      if (refreshes > 0) refuseFor(refreshing.wait(sessionId));
+    },
+
+    countRefresh(sessionId) {
+      if (refreshes > 0) refreshing.add(sessionId);
+    },
+  };
+}
+
+interface Counted {
+  readonly limit: AttemptLimit;
+  readonly key: string;
+}
+
+/** Counts an attempt with every limit or, where one of them refuses, with none. */
+async function takeFromAll(counted: readonly Counted[]): Promise<void> {
+  // Looking first keeps refused attempts from bringing in keys at the cost of others.
+  refuseFor(Math.max(...(await Promise.all(counted.map(({ limit, key }) => limit.wait(key))))));
+  const waits = await Promise.all(counted.map(({ limit, key }) => limit.take(key)));
+  const wait = Math.max(...waits);
+  if (wait === 0) return;
+  await giveBackTo(counted.filter((_, index) => waits[index] === 0));
+  refuseFor(wait);
+}
+
+async function giveBackTo(counted: readonly Counted[]): Promise<void> {
+  await Promise.all(counted.map(({ limit, key }) => limit.giveBack(key)));
+}
+
+function refuseFor(waitSeconds: number): void {
+  if (waitSeconds > 0) throw new LatchkeyError("too_many_requests", { retryAfterSeconds: waitSeconds });
+}
+
+/** Of one length, whatever was typed as a username. */
+function keyOfAccount(account: string): string {
+  return createHash("sha256").update(account).digest("base64url").slice(0, 22);
+}
+
+function wholeNumber(
+  options: ThrottleOptions,
+  name: Exclude<keyof ThrottleOptions, "clock">,
+  byDefault: number,
+  least: number,
+): number {
+  const value = options[name] ?? byDefault;
+  if (!Number.isSafeInteger(value) || value < least) {
+    throw new TypeError(`Option '${name}' must be a whole number, ${least} or more.`);
+  }
+  return value;
+}

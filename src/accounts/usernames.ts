@@ -1,0 +1,58 @@
+import { LatchkeyError } from "../errors.ts";
+
+/** The most code points that a username may have once it is normalised. */
+const USERNAME_MAX_LENGTH = 128;
+
+/** No username of 128 code points is longer than this before it is normalised, in UTF-16 code units. */
+const MOST_CODE_UNITS = 1024;
+
+const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/g;
+
+/** What a username must not be, in the order in which it is said. Every pattern is tried on the normalised form. */
+const refusals: readonly { readonly found: RegExp; readonly problem: string }[] = [
+  { found: /[\p{Control}\p{Surrogate}]/u, problem: "A username may not hold control characters." },
+  { found: /\p{White_Space}/u, problem: "A username may not hold spaces." },
+  {
+    found: /[\p{Format}\p{Default_Ignorable_Code_Point}]/u,
+    problem: "A username may not hold invisible characters. Type it instead of pasting it.",
+  },
+  { found: /@.*@/u, problem: "A username may hold one @ at most." },
+  // The specials of RFC 5322 section 3.2.3 but for the dot and the @: with them an e-mail address could be a list of them.
+  { found: /[()<>[\]:;\\,"]/u, problem: 'A username may not hold any of ( ) < > [ ] : ; \\ , ".' },
+  // The identifier class of RFC 8264 section 4.2: letters, their marks and digits of every script, and printable ASCII.
+  {
+    found: /[^\p{Ll}\p{Lu}\p{Lo}\p{Lm}\p{Mn}\p{Mc}\p{Nd}!-~]/u,
+    problem: "A username may hold letters, digits and the punctuation of e-mail addresses, nothing else.",
+  },
+  { found: /^\p{Mark}/u, problem: "A username may not begin with an accent that stands alone." },
+];
+
+/**
+ * The form of a username that uniqueness and sign-in go by: NFKC, then validated, then in lower case. E-mail addresses are
+ * usernames like others.
+ * @throws LatchkeyError `invalid_username` saying what was wrong, never repeating it.
+ */
+export function canonicalUsername(username: string): string {
+  const problem = usernameProblem(username);
+  if (problem !== undefined) throw new LatchkeyError("invalid_username", { description: problem });
+  return username.normalize("NFKC").toLowerCase().normalize("NFKC");
+}
+
+/** What is wrong with a username, for the person who chose it, or `undefined`. */
+export function usernameProblem(username: string): string | undefined {
+  if (username.length > MOST_CODE_UNITS) return lengthProblem;
+  const normalised = username.normalize("NFKC");
+  const length = [...normalised].length;
+  if (length < 1 || length > USERNAME_MAX_LENGTH) return lengthProblem;
+  const refusal = refusals.find(({ found }) => found.test(normalised));
+  if (refusal !== undefined) return refusal.problem;
+  // A look-alike that only normalisation turns into an @ would be one address on paper and another in the database.
+  if (punctuation(username) !== punctuation(normalised)) return "A username's @ and punctuation must be plain ASCII.";
+  return undefined;
+}
+
+const lengthProblem = `A username has 1 to ${USERNAME_MAX_LENGTH} characters.`;
+
+function punctuation(text: string): string {
+  return (text.match(ASCII_PUNCTUATION) ?? []).join("");
+}
