@@ -1,0 +1,30 @@
+import type { AccessTokens } from "./access-token.ts";
+import type { Accounts } from "./accounts/accounts.ts";
+import type { Throttle } from "./accounts/throttle.ts";
+import type { Emit } from "./events.ts";
+import type { KeyRing } from "./keys.ts";
+import type { ResolvedOptions } from "./options.ts";
+import type { ReplacedAccessTokens } from "./replaced-access-tokens.ts";
+import type { Revocations } from "./revocations.ts";
+import type { RootKeys } from "./root-secret.ts";
+import type { Session } from "./session.ts";
+import type { Store } from "./store/store.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/** The parts that the issuer's acts share. `issuer.ts` puts it together; nothing else makes one. */
+export interface Engine {
+  readonly options: ResolvedOptions;
+  readonly store: Store;
+  readonly rootKeys: RootKeys;
+  readonly keys: KeyRing;
+  readonly accessTokens: AccessTokens;
+  readonly accounts: Accounts;
+  readonly throttle: Throttle;
+  readonly revocations: Revocations;
+  readonly replaced: ReplacedAccessTokens;
+  readonly emit: Emit;
+  /** The one clock, milliseconds since the Unix epoch. */
+  readonly now: () => number;
+  /** Signs a generation's pair, after the generation has been committed. */
+  readonly sign: (session: Session, generation: number, roles: readonly string[]) => Promise<TokenPair>;
+}

@@ -1,0 +1,96 @@
+import type { RevocationReason } from "./session.ts";
+
+/** Where a request came from, for events and throttling. */
+export interface RequestContext {
+  readonly requestId?: string;
+  /** The client's address; `null` where it is not known. */
+  readonly ip?: string | null;
+  readonly userAgent?: string | null;
+}
+
+/** What every event carries beside its own fields. Times are ISO 8601, UTC. No event ever holds a secret. */
+interface EventBase {
+  readonly time: string;
+  readonly requestId: string | null;
+  readonly ip: string | null;
+}
+
+interface SessionEventBase extends EventBase {
+  readonly subject: string;
+  readonly sessionId: string;
+}
+
+/** Everything worth an operator's attention, each emitted exactly once, after it has been committed. */
+export type LatchkeyEvent =
+  | (SessionEventBase & {
+      readonly type: "login.succeeded";
+      readonly clientId: string;
+      readonly userAgent: string | null;
+    })
+  | (EventBase & {
+      readonly type: "login.failed";
+      readonly reason: LoginFailure;
+      /** The user's id where there is such a user. What was typed is never repeated: people type passwords there. */
+      readonly subject: string | null;
+    })
+  | (SessionEventBase & {
+      readonly type: "session.refreshed";
+      readonly generation: number;
+      /** How the rotation was decided; `repeat` is a racing twin, `sibling` follows a lost response. */
+      readonly decision: "advance" | "repeat" | "sibling" | "rolled_back";
+    })
+  | (SessionEventBase & {
+      readonly type: "refresh_token.reused";
+      /** The generation presented, and the newest one that had been confirmed. */
+      readonly generation: number;
+      readonly confirmed: number;
+    })
+  | (SessionEventBase & {
+      readonly type: "session.rolled_back";
+      /** The generation presented, and the newest one that the database knew. */
+      readonly generation: number;
+      readonly known: number;
+    })
+  | (SessionEventBase & { readonly type: "session.reauthenticated" })
+  | (EventBase & { readonly type: "session.logged_out"; readonly sessionId: string; readonly subject: string | null })
+  | (EventBase & {
+      readonly type: "session.revoked";
+      readonly sessionId: string;
+      readonly subject: string | null;
+      readonly reason: Exclude<RevocationReason, "logout" | "refresh_token_reused">;
+    })
+  | (EventBase & { readonly type: "user.registered"; readonly subject: string })
+  | (EventBase & { readonly type: "user.password_changed"; readonly subject: string })
+  | (EventBase & { readonly type: "user.disabled" | "user.enabled"; readonly subject: string })
+  | (EventBase & { readonly type: "user.roles_changed"; readonly subject: string; readonly roles: readonly string[] })
+  | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string });
+
+export type LoginFailure = "unknown_user" | "wrong_password" | "user_disabled" | "too_many_requests" | "server_busy";
+
+/** Takes an event. It is called after the commit and cannot undo anything; what it throws is swallowed. */
+export type EventListener = (event: LatchkeyEvent) => void;
+
+type WithoutBase<Event> = Event extends EventBase ? Omit<Event, keyof EventBase> : never;
+
+/** An event as the engine states it; time, request id and address are added when it is emitted. */
+export type StatedEvent = WithoutBase<LatchkeyEvent>;
+
+/** Hands events to the listener, completed with time and origin. */
+export type Emit = (event: StatedEvent, context: RequestContext) => void;
+
+/** Makes the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
+export function createEmit(now: () => number, listeners: readonly EventListener[]): Emit {
+  return (stated, context) => {
+    const event = {
+      ...stated,
+      time: new Date(now()).toISOString(),
+      requestId: context.requestId ?? null,
+      ip: context.ip ?? null,
+    } as LatchkeyEvent;
+    for (const listener of listeners) {
+      try {
+        listener(event);
+      } catch {}
+    }
+  };
+}

@@ -1,0 +1,63 @@
+import { BlockList, isIP } from "node:net";
+
+const WITH_PORT = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
+
+/** Finds out who a request really comes from. */
+export type ClientAddress = (headers: Headers, peer: string | null | undefined) => string | null;
+
+/**
+ * The peer's address, or, where the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that is not one.
+ * From anybody else the header is ignored, since whoever sends it writes what he likes.
+ * @param trustedProxies addresses, or networks in CIDR notation.
+ * @throws TypeError naming an entry that is neither.
+ */
+export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
+  const trusted = new BlockList();
+  for (const entry of trustedProxies) addEntry(trusted, entry);
+  const isTrusted = (address: string) => trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+
+  return (headers, peer) => {
+    const direct = plainAddress(peer ?? "");
+    if (direct === null || trustedProxies.length === 0 || !isTrusted(direct)) return direct;
+    const forwarded = headers.get("x-forwarded-for")?.split(",") ?? [];
+    let nearest = direct;
+    for (const hop of forwarded.reverse()) {
+      const address = plainAddress(hop.trim());
+      // A hop that a proxy of ours did not write as an address cannot be told apart from an invention.
+      if (address === null) return nearest;
+      nearest = address;
+      if (!isTrusted(address)) return address;
+    }
+    return nearest;
+  };
+}
+
+function addEntry(trusted: BlockList, entry: string): void {
+  const [address = "", prefix, ...rest] = entry.split("/");
+  const family = isIP(address);
+  const bits = family === 4 ? 32 : 128;
+  if (
+    family === 0 ||
+    rest.length > 0 ||
+    (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
+  ) {
+    throw new TypeError(
+      `Option 'trustedProxies': '${entry}' is neither an IP address nor a network such as 10.0.0.0/8.`,
+    );
+  }
+  const type = family === 4 ? "ipv4" : "ipv6";
+  if (prefix === undefined) trusted.addAddress(address, type);
+  else trusted.addSubnet(address, Number(prefix), type);
+}
+
+/**
+ * Reads an address, which some proxies write with the port (`192.0.2.1:4711`, `[2001:db8::1]:4711`), or gives `null`. An
+ * IPv4 address that came mapped into IPv6 (RFC 4291 section 2.5.5.2) is the same client.
+ */
+function plainAddress(text: string): string | null {
+  const [, bracketed, before] = WITH_PORT.exec(text) ?? [];
+  const address = (bracketed ?? before ?? text).toLowerCase();
+  const mapped = address.startsWith("::ffff:") ? address.slice("::ffff:".length) : "";
+  if (isIP(mapped) === 4) return mapped;
+  return isIP(address) === 0 ? null : address;
+}

@@ -1,0 +1,35 @@
+import { LatchkeyError } from "../errors.ts";
+
+const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
+const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|token|bearer|jwt)$/i;
+const TOKEN_VALUE = /^(?:lkr_|eyJ[\w-]+\.)/;
+
+/**
+ * The token of `Authorization: Bearer` (RFC 6750 section 2.1), or `undefined` where the header is absent or of another scheme.
+ * A bearer header that holds no well-formed token gives the empty text, which no token is.
+ */
+export function bearerToken(headers: Headers): string | undefined {
+  const header = headers.get("authorization");
+  if (header === null || !/^Bearer(?:\s|$)/i.test(header)) return undefined;
+  return BEARER.exec(header)?.[1] ?? "";
+}
+
+/** @throws LatchkeyError `token_in_query` when the query string names or holds a token. */
+export function refuseTokenInQuery(url: string): void {
+  const query = url.indexOf("?");
+  if (query === -1) return;
+  for (const [name, value] of new URLSearchParams(url.slice(query + 1))) {
+    if (QUERY_TOKEN_NAME.test(name) || TOKEN_VALUE.test(value)) throw new LatchkeyError("token_in_query");
+  }
+}
+
+/** The one of several places in which a token stands. @throws LatchkeyError `invalid_request` when it stands in two (RFC 6750 section 2). */
+export function onlyOne(...found: readonly (string | undefined)[]): string | undefined {
+  const present = found.filter((token) => token !== undefined);
+  if (present.length > 1) {
+    throw new LatchkeyError("invalid_request", {
+      description: "A token stands in two places. Send it in the header or in the body, not in both.",
+    });
+  }
+  return present[0];
+}

@@ -1,0 +1,39 @@
+import { endpoint } from "./endpoint.ts";
+import * as schemas from "./schemas.ts";
+
+/** What other services find out by themselves. */
+export const discoveryEndpoints = [
+  endpoint({
+    method: "get",
+    path: "/.well-known/jwks.json",
+    access: "public",
+    tag: "Discovery",
+    summary: "The public signing keys (RFC 7517)",
+    success: { status: 200, description: "Keys that sign, are about to, or no longer do.", schema: schemas.jwks },
+    handle({ issuer, respond }) {
+      return respond.cacheableJson(JSON.stringify(issuer.jwks()), issuer.options.jwksMaxAgeSeconds);
+    },
+  }),
+  endpoint({
+    method: "get",
+    path: "/.well-known/oauth-authorization-server",
+    access: "public",
+    tag: "Discovery",
+    summary: "The server's metadata (RFC 8414)",
+    success: { status: 200, description: "Endpoints and what they offer.", schema: schemas.serverMetadata },
+    handle({ issuer, options, respond }) {
+      const { issuer: url, jwksMaxAgeSeconds } = issuer.options;
+      const metadata = {
+        issuer: url,
+        token_endpoint: `${url}/token`,
+        jwks_uri: `${url}/.well-known/jwks.json`,
+        // Required by RFC 8414; there is no authorization endpoint, so there are no response types.
+        response_types_supported: [],
+        grant_types_supported: options.passwordGrant === true ? ["refresh_token", "password"] : ["refresh_token"],
+        token_endpoint_auth_methods_supported: ["none"],
+        service_documentation: `${url}/docs`,
+      };
+      return respond.cacheableJson(JSON.stringify(metadata), jwksMaxAgeSeconds);
+    },
+  }),
+];

@@ -1,0 +1,57 @@
+import { readFile } from "node:fs/promises";
+import { endpoint } from "./endpoint.ts";
+
+// The script puts its own style elements into shadow roots, hence 'unsafe-inline' for styles; scripts come from here only.
+const policy =
+  "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:";
+
+const page = `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Latchkey API</title>
+<style>html, body { margin: 0; height: 100%; }</style>
+</head>
+<body>
+<openapi-explorer spec-url="/openapi.json" hide-console="true" show-server-selection="false"></openapi-explorer>
+<script type="module" src="/docs/openapi-explorer.js"></script>
+</body>
+</html>
+`;
+
+// The build puts it there. From src/ and from dist/ the way is the same.
+const scriptFile = new URL("../../dist/http/assets/openapi-explorer.min.js", import.meta.url);
+
+/** The API's description, and a page to read and try it. Everything comes from this package; no other host is asked. */
+export const documentationEndpoints = [
+  endpoint({
+    method: "get",
+    path: "/openapi.json",
+    access: "public",
+    tag: "Operation",
+    summary: "This description (OpenAPI 3.1)",
+    success: { status: 200, description: "The document." },
+    handle: ({ openApi, respond }) => respond.cacheableJson(openApi(), 60),
+  }),
+  endpoint({
+    method: "get",
+    path: "/docs",
+    access: "public",
+    tag: "Operation",
+    summary: "A page to read and try the API",
+    success: { status: 200, description: "The page.", contentType: "text/html" },
+    handle: ({ respond }) => respond.page(page, policy),
+  }),
+  endpoint({
+    method: "get",
+    path: "/docs/openapi-explorer.js",
+    access: "public",
+    tag: "Operation",
+    summary: "The script of that page",
+    success: { status: 200, description: "The script.", contentType: "text/javascript" },
+    async handle({ respond }) {
+      return respond.script(await readFile(scriptFile));
+    },
+  }),
+];

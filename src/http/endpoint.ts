@@ -1,0 +1,74 @@
+import type { z } from "@hono/zod-openapi";
+import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { ErrorCode } from "../errors.ts";
+import type { RequestContext } from "../events.ts";
+import type { Issuer } from "../issuer.ts";
+import type { BodyRule } from "./body.ts";
+import type { ErrorStyle } from "./error-response.ts";
+import type { HandlerOptions } from "./handler-options.ts";
+import type { Responder } from "./respond.ts";
+
+/**
+ * Who may call an endpoint. Every endpoint says so; there is no default.
+ * - `public`: anybody.
+ * - `credentials`: anybody, but what the body holds is a credential that the endpoint itself checks.
+ * - `access_token`: whoever brings a valid access token.
+ * - `admin`: the same, of a subject with the role `admin`.
+ */
+export type Access = "public" | "credentials" | "access_token" | "admin";
+
+/** What an endpoint's `handle` is given. */
+export interface Call<Auth, Body> {
+  readonly issuer: Issuer;
+  readonly options: HandlerOptions;
+  readonly respond: Responder;
+  readonly request: Request;
+  readonly body: Body;
+  readonly auth: Auth;
+  /** Where the request comes from, for events and throttling. */
+  readonly origin: RequestContext;
+  /** The OpenAPI document of the whole route table, as JSON. */
+  readonly openApi: () => string;
+  /** The path parameter of that name. */
+  readonly param: (name: string) => string;
+}
+
+/** One row of the route table: routing, access, validation and documentation in one place. */
+export interface Endpoint {
+  readonly method: "get" | "post" | "delete";
+  /** With parameters in braces, as OpenAPI writes them. */
+  readonly path: string;
+  readonly access: Access;
+  readonly tag: "Sign in" | "Sessions" | "OAuth 2.0" | "Administration" | "Discovery" | "Operation";
+  readonly summary: string;
+  readonly description?: string;
+  readonly body?: BodyRule;
+  readonly success: {
+    readonly status: 200 | 201 | 204;
+    readonly description: string;
+    readonly schema?: z.ZodType;
+    readonly contentType?: string;
+  };
+  /** The codes beside those that follow from access and body. */
+  readonly errors?: readonly ErrorCode[];
+  readonly errorStyle?: ErrorStyle;
+  readonly handle: (call: Call<AccessTokenClaims | undefined, never>) => Response | Promise<Response>;
+}
+
+type AuthOf<Kind extends Access> = Kind extends "access_token" | "admin" ? AccessTokenClaims : undefined;
+type BodyOf<Rule> = Rule extends { readonly schema: infer Schema extends z.ZodType }
+  ? Rule extends { readonly optional: true }
+    ? z.output<Schema> | undefined
+    : z.output<Schema>
+  : undefined;
+
+/** Declares an endpoint; `handle` sees the types that access and body lead to. */
+export function endpoint<const Kind extends Access, const Rule extends BodyRule | undefined = undefined>(
+  definition: Omit<Endpoint, "access" | "body" | "handle"> & {
+    readonly access: Kind;
+    readonly body?: Rule;
+    readonly handle: (call: Call<AuthOf<Kind>, BodyOf<Rule>>) => Response | Promise<Response>;
+  },
+): Endpoint {
+  return definition as unknown as Endpoint;
+}

@@ -1,0 +1,53 @@
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { HeaderFields, Responder } from "./respond.ts";
+
+/** Which form a route's errors take: Latchkey's own codes, or those of RFC 6749 section 5.2. */
+export type ErrorStyle = "latchkey" | "oauth";
+
+/** The one place that turns errors into responses. What is not a {@link LatchkeyError} becomes a bare `internal_error`. */
+export function errorResponse(
+  respond: Responder,
+  thrown: unknown,
+  style: ErrorStyle = "latchkey",
+  headers: HeaderFields = {},
+): Response {
+  const error = isLatchkeyError(thrown) ? thrown : new LatchkeyError("internal_error", { cause: thrown });
+  const oauth = style === "oauth";
+  const body = oauth
+    ? { error: error.oauthError, error_description: quotable(`${error.code}: ${error.description}`) }
+    : { error: error.code, error_description: error.description };
+  const status = oauth && error.oauthError === "invalid_grant" ? 400 : error.status;
+  return respond.json(body, status, {
+    ...challenge(error, status),
+    ...(error.retryAfterSeconds === undefined
+      ? retryByDefault(status)
+      : { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterSeconds))) }),
+    ...headers,
+  });
+}
+
+/**
+ * Says how to come in, where coming in with something else would help. RFC 6750 section 3: no error code for whoever brought
+ * no token at all; RFC 6749 section 5.2: clients that authenticate do so by the Basic scheme.
+ */
+function challenge({ code, oauthError, description }: LatchkeyError, status: number): HeaderFields {
+  const realm = 'realm="latchkey"';
+  if (code === "invalid_client") return { "www-authenticate": `Basic ${realm}` };
+  if (code === "missing_token" || code === "invalid_credentials") {
+    return status === 401 ? { "www-authenticate": `Bearer ${realm}` } : {};
+  }
+  if (status !== 401 && oauthError !== "insufficient_scope") return {};
+  const error = status === 401 ? "invalid_token" : "insufficient_scope";
+  return {
+    "www-authenticate": `Bearer ${realm}, error="${error}", error_description="${quotable(`${code}: ${description}`)}"`,
+  };
+}
+
+/** RFC 6749 section 5.2 and RFC 6750 section 3 keep a description to printable ASCII without quotes and backslashes. */
+function quotable(text: string): string {
+  return text.replace(/…/g, "...").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'");
+}
+
+function retryByDefault(status: number): HeaderFields {
+  return status === 503 || status === 429 ? { "retry-after": "1" } : {};
+}

@@ -1,0 +1,151 @@
+import { Hono } from "hono";
+import type { AccessTokenClaims } from "../access-token-claims.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { Issuer } from "../issuer.ts";
+import { readBody } from "./body.ts";
+import { createClientAddress } from "./client-address.ts";
+import { refuseTokenInQuery } from "./credentials.ts";
+import { createCrossOrigin } from "./cross-origin.ts";
+import type { Access } from "./endpoint.ts";
+import { errorResponse } from "./error-response.ts";
+import { authenticateHeaders } from "./guard.ts";
+import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
+import { writeOpenApi } from "./openapi.ts";
+import { createResponder, type Responder } from "./respond.ts";
+import { routes } from "./routes.ts";
+
+/** Every route of Latchkey as one web-standard handler. */
+export interface Handler {
+  /** @param info what only the server knows: the peer's address, without which addresses count as unknown. */
+  fetch(request: Request, info?: { readonly remoteAddress?: string | null | undefined }): Promise<Response>;
+}
+
+interface Bindings {
+  readonly requestId: string;
+  readonly ip: string | null;
+  readonly respond: Responder;
+}
+type App = Hono<{ Bindings: Bindings }>;
+
+const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
+
+/**
+ * Makes the handler: `Request` in, `Response` out, in every framework and runtime that speaks the fetch API.
+ * @throws TypeError naming an option that is unknown or wrong.
+ */
+export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Handler {
+  refuseWrongOptions(options);
+  const clientAddress = createClientAddress(options.trustedProxies ?? []);
+  const crossOrigin = createCrossOrigin(options.allowedOrigins ?? []);
+  const app = createApp(issuer, options);
+  const { clock, random } = issuer.options.environment;
+  const https = issuer.options.issuer.startsWith("https:");
+
+  return {
+    async fetch(request, info = {}) {
+      const startedAt = clock.now();
+      const { headers } = request;
+      const requestId = takenOver(headers.get("x-request-id")) ?? Buffer.from(random.bytes(12)).toString("base64url");
+      const ip = clientAddress(headers, info.remoteAddress);
+      const respond = createResponder(https, requestId, crossOrigin.headers(headers));
+      const preflight = crossOrigin.preflight(request);
+      const response =
+        preflight === undefined ? await app.fetch(request, { requestId, ip, respond }) : respond.noContent(preflight);
+      tell(options.onRequest, {
+        requestId,
+        method: request.method,
+        path: new URL(request.url).pathname,
+        status: response.status,
+        durationMs: Math.max(0, clock.now() - startedAt),
+        ip,
+      });
+      return response;
+    },
+  };
+}
+
+function createApp(issuer: Issuer, options: HandlerOptions): App {
+  const app: App = new Hono<{ Bindings: Bindings }>();
+  let document: string | undefined;
+  const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer));
+
+  for (const route of routes) {
+    app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
+      const { requestId, ip, respond } = c.env;
+      const request = c.req.raw;
+      try {
+        refuseTokenInQuery(request.url);
+        const auth = await authorize(issuer, route.access, request.headers);
+        const body = route.body && (await readBody(request, route.body));
+        const origin = { requestId, ip, userAgent: request.headers.get("user-agent") };
+        const param = (name: string) => c.req.param(name) ?? "";
+        return await route.handle({
+          issuer,
+          options,
+          respond,
+          request,
+          auth,
+          body: body as never,
+          origin,
+          openApi,
+          param,
+        });
+      } catch (error) {
+        if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
+        return errorResponse(respond, error, route.errorStyle);
+      }
+    });
+  }
+
+  for (const [path, allow] of methodsByPath()) {
+    app.all(path, (c) => errorResponse(c.env.respond, new LatchkeyError("method_not_allowed"), "latchkey", { allow }));
+  }
+  app.notFound((c) => errorResponse(c.env.respond, new LatchkeyError("not_found")));
+  app.onError((error, c) => {
+    tell(options.onError, error, c.env.requestId);
+    return errorResponse(c.env.respond, error);
+  });
+  return app;
+}
+
+/** A listener that throws must not fail a request that is already answered. */
+function tell<Parts extends readonly unknown[]>(
+  listener: ((...parts: Parts) => void) | undefined,
+  ...parts: Parts
+): void {
+  try {
+    listener?.(...parts);
+  } catch {}
+}
+
+/** Lets through whom the route's access names, and gives the claims where it takes an access token. */
+async function authorize(issuer: Issuer, access: Access, headers: Headers): Promise<AccessTokenClaims | undefined> {
+  switch (access) {
+    case "public":
+    case "credentials":
+      return undefined;
+    case "access_token":
+      return authenticateHeaders(issuer, headers);
+    case "admin":
+      return authenticateHeaders(issuer, headers, "admin");
+  }
+}
+
+function methodsByPath(): Map<string, string> {
+  const methods = new Map<string, string>();
+  for (const { method, path } of routes) {
+    const named = method === "get" ? "GET, HEAD" : method.toUpperCase();
+    const others = methods.get(honoPath(path));
+    methods.set(honoPath(path), others === undefined ? named : `${others}, ${named}`);
+  }
+  return methods;
+}
+
+function honoPath(path: string): string {
+  return path.replace(/\{(\w+)\}/g, ":$1");
+}
+
+/** A caller's own request id is taken over where it can do no harm in a log. */
+function takenOver(requestId: string | null): string | undefined {
+  return requestId !== null && REQUEST_ID.test(requestId) ? requestId : undefined;
+}

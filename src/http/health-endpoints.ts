@@ -1,0 +1,33 @@
+import { LatchkeyError } from "../errors.ts";
+import { endpoint } from "./endpoint.ts";
+import * as schemas from "./schemas.ts";
+
+/** For whatever starts, stops and routes to this process. */
+export const healthEndpoints = [
+  endpoint({
+    method: "get",
+    path: "/livez",
+    access: "public",
+    tag: "Operation",
+    summary: "Whether the process runs",
+    description: "Looks at nothing else: a database that is away is no reason to restart this process.",
+    success: { status: 200, description: "It does.", schema: schemas.health },
+    handle: ({ respond }) => respond.json({ status: "ok" }),
+  }),
+  endpoint({
+    method: "get",
+    path: "/readyz",
+    access: "public",
+    tag: "Operation",
+    summary: "Whether requests should be sent here",
+    success: { status: 200, description: "The store answers and can be written.", schema: schemas.health },
+    errors: ["store_unavailable", "server_busy"],
+    async handle({ issuer, options, respond }) {
+      if (options.isReady?.() === false) {
+        throw new LatchkeyError("server_busy", { description: "The server is stopping.", retryAfterSeconds: 5 });
+      }
+      await issuer.check();
+      return respond.json({ status: "ok" });
+    },
+  }),
+];

@@ -1,0 +1,134 @@
+import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
+import { type ErrorCode, errorCatalogue } from "../errors.ts";
+import type { Endpoint } from "./endpoint.ts";
+import * as schemas from "./schemas.ts";
+
+type TextHeaders = Record<string, { description: string; schema: { type: "string" } }>;
+
+const SECURITY_SCHEME = "accessToken";
+
+/** Describes the route table as an OpenAPI 3.1 document, in JSON. */
+export function writeOpenApi(routes: readonly Endpoint[], issuer: string): string {
+  const app = new OpenAPIHono();
+  app.openAPIRegistry.registerComponent("securitySchemes", SECURITY_SCHEME, {
+    type: "http",
+    scheme: "bearer",
+    bearerFormat: "JWT",
+    description: "The access token of a pair.",
+  });
+  for (const route of routes) app.openAPIRegistry.registerPath(describe(route));
+  const document = app.getOpenAPI31Document({
+    openapi: "3.1.0",
+    info: {
+      title: "Latchkey",
+      version: "1",
+      description: "Short-lived access tokens, rotating refresh tokens, and sessions that can be seen and ended.",
+    },
+    servers: [{ url: issuer }],
+  });
+  return JSON.stringify(document);
+}
+
+function describe(route: Endpoint): RouteConfig {
+  const { method, path, access, tag, summary, description, body, success } = route;
+  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+    name: name!,
+    in: "path" as const,
+    required: true,
+    schema: { type: "string" as const },
+  }));
+  return {
+    method,
+    path,
+    operationId: operationId(route),
+    tags: [tag],
+    summary,
+    ...(description === undefined ? {} : { description }),
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(needsAccessToken(route)
+      ? { security: [{ [SECURITY_SCHEME]: access === "admin" ? ["admin"] : [] }] }
+      : { security: [] }),
+    ...(body === undefined
+      ? {}
+      : {
+          request: {
+            body: {
+              required: body.optional !== true,
+              content: {
+                [body.format === "json" ? "application/json" : "application/x-www-form-urlencoded"]: {
+                  schema: body.schema,
+                },
+              },
+            },
+          },
+        }),
+    responses: {
+      [success.status]: {
+        description: success.description,
+        ...(success.status === 204
+          ? {}
+          : { content: { [success.contentType ?? "application/json"]: { schema: success.schema ?? {} } } }),
+      },
+      ...errorResponses(route),
+    },
+  };
+}
+
+/** `POST /auth/login` is `postAuthLogin`: what generated clients call the method. */
+function operationId({ method, path }: Endpoint): string {
+  const words = path.replace(/\{(\w+)\}/g, "by-$1").match(/[A-Za-z0-9]+/g) ?? [];
+  return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
+}
+
+function needsAccessToken({ access }: Endpoint): boolean {
+  return access === "access_token" || access === "admin";
+}
+
+/** What can go wrong, by status: the route's own codes, and those that follow from its access and its body. */
+function errorResponses(route: Endpoint): RouteConfig["responses"] {
+  const codes = new Set<ErrorCode>(route.errors);
+  codes.add("token_in_query");
+  if (needsAccessToken(route)) {
+    for (const code of [
+      "missing_token",
+      "invalid_access_token",
+      "access_token_expired",
+      "access_token_replaced",
+      "wrong_token_type",
+      "session_revoked",
+    ] as const)
+      codes.add(code);
+  }
+  if (route.access === "admin") codes.add("insufficient_role");
+  if (route.body !== undefined)
+    for (const code of ["invalid_request", "payload_too_large", "unsupported_media_type"] as const) codes.add(code);
+  if (route.access !== "public") codes.add("store_unavailable");
+
+  const byStatus = new Map<number, string[]>();
+  for (const code of codes) {
+    const { status, oauthError, description } = errorCatalogue[code];
+    const isOauth = route.errorStyle === "oauth";
+    const sent = isOauth && oauthError === "invalid_grant" ? 400 : status;
+    const named = isOauth ? `\`${oauthError}\` (\`${code}\`)` : `\`${code}\``;
+    byStatus.set(sent, [...(byStatus.get(sent) ?? []), `- ${named}: ${description}`]);
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, lines]) => [
+      status,
+      {
+        description: lines.join("\n"),
+        ...errorHeaders(status),
+        content: { "application/json": { schema: schemas.error } },
+      },
+    ]),
+  );
+}
+
+function errorHeaders(status: number): { headers?: TextHeaders } {
+  const header = (name: string, description: string): { headers: TextHeaders } => ({
+    headers: { [name]: { description, schema: { type: "string" } } },
+  });
+  if (status === 401 || status === 403) return header("WWW-Authenticate", "The challenge (RFC 6750 section 3).");
+  if (status === 429 || status === 503) return header("Retry-After", "Whole seconds to wait.");
+  return {};
+}

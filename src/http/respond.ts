@@ -1,0 +1,66 @@
+/** What every response of this server carries, errors included. */
+const commonHeaders = {
+  "x-content-type-options": "nosniff",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "x-frame-options": "DENY",
+} as const;
+
+const API_CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'";
+
+/** Headers of one response, names in lower case. */
+export type HeaderFields = Readonly<Record<string, string>>;
+
+/** Builds responses. A response is made once, with all its headers, since changing one later costs far more. */
+export interface Responder {
+  /** JSON that nothing may cache: the rule for whatever carries a credential or speaks of a session. */
+  json(body: unknown, status?: number, headers?: HeaderFields): Response;
+  /** JSON that anybody may cache for `maxAgeSeconds`. */
+  cacheableJson(body: string, maxAgeSeconds: number): Response;
+  noContent(headers?: HeaderFields): Response;
+  /** A page with its own content security policy. */
+  page(html: string, contentSecurityPolicy: string): Response;
+  /** A script of ours, which changes only with the package. */
+  script(source: Uint8Array<ArrayBuffer>): Response;
+}
+
+/**
+ * Makes the builder of one request's responses.
+ * @param https whether the issuer is reached over https; then browsers are told to stay there (RFC 6797).
+ * @param requestId goes back as `X-Request-Id`, where there is one.
+ * @param crossOrigin what browsers are told of other origins.
+ */
+export function createResponder(https: boolean, requestId?: string, crossOrigin: HeaderFields = {}): Responder {
+  const api: HeaderFields = {
+    ...commonHeaders,
+    "content-security-policy": API_CONTENT_SECURITY_POLICY,
+    ...(https ? { "strict-transport-security": "max-age=31536000; includeSubDomains" } : {}),
+    ...(requestId === undefined ? {} : { "x-request-id": requestId }),
+    ...crossOrigin,
+  };
+  const uncachedJson: HeaderFields = { ...api, "content-type": "application/json", "cache-control": "no-store" };
+
+  return {
+    json: (body, status = 200, headers = {}) =>
+      new Response(JSON.stringify(body), { status, headers: { ...uncachedJson, ...headers } }),
+    cacheableJson: (body, maxAgeSeconds) =>
+      new Response(body, {
+        headers: { ...api, "content-type": "application/json", "cache-control": `public, max-age=${maxAgeSeconds}` },
+      }),
+    noContent: (headers = {}) =>
+      new Response(null, { status: 204, headers: { ...api, "cache-control": "no-store", ...headers } }),
+    page: (html, contentSecurityPolicy) =>
+      new Response(html, {
+        headers: {
+          ...api,
+          "content-type": "text/html; charset=utf-8",
+          "cache-control": "no-store",
+          "content-security-policy": `${contentSecurityPolicy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+        },
+      }),
+    script: (source) =>
+      new Response(source, {
+        headers: { ...api, "content-type": "text/javascript; charset=utf-8", "cache-control": "public, max-age=3600" },
+      }),
+  };
+}

@@ -1,0 +1,21 @@
+import { adminEndpoints } from "./admin-endpoints.ts";
+import { discoveryEndpoints } from "./discovery-endpoints.ts";
+import { documentationEndpoints } from "./documentation-endpoints.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { healthEndpoints } from "./health-endpoints.ts";
+import { sessionEndpoints } from "./session-endpoints.ts";
+import { setupEndpoints } from "./setup-endpoints.ts";
+import { signInEndpoints } from "./sign-in-endpoints.ts";
+import { tokenEndpoint } from "./token-endpoint.ts";
+
+/** The route table: everything this server answers. */
+export const routes: readonly Endpoint[] = [
+  ...signInEndpoints,
+  ...sessionEndpoints,
+  tokenEndpoint,
+  ...adminEndpoints,
+  ...setupEndpoints,
+  ...discoveryEndpoints,
+  ...documentationEndpoints,
+  ...healthEndpoints,
+];

@@ -1,0 +1,135 @@
+import { z } from "@hono/zod-openapi";
+
+// What the routes take and give. One source for validation, types and the OpenAPI document.
+
+const username = z.string().min(1).max(256).openapi({ example: "ada" });
+const password = z.string().min(1).openapi({ format: "password", example: "correct horse battery staple" });
+const device = z
+  .string()
+  .max(128)
+  .regex(/^\P{Cc}*$/u, "must not hold control characters")
+  .openapi({
+    description: "What the person calls this device.",
+    example: "Ada's laptop",
+    // JSON Schema has no place for the flag.
+    pattern: "^\\P{Cc}*$",
+  });
+const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
+const transport = z.literal("body").openapi({ description: "How the tokens travel." });
+
+export const registration = z.strictObject({ username, password }).openapi("Registration");
+export const login = z
+  .strictObject({ username, password, device: device.optional(), transport: transport.optional() })
+  .openapi("Login");
+export const reauthentication = z
+  .strictObject({ password, transport: transport.optional() })
+  .openapi("Reauthentication");
+export const passwordChange = z
+  .strictObject({ current_password: password, new_password: password })
+  .openapi("PasswordChange");
+export const setup = z.strictObject({ setup_token: z.string().max(256), username, password }).openapi("Setup");
+
+/** Beside the refresh token the rest of the pair is let in, so that a pair can be sent back just as it came. */
+export const refresh = z
+  .strictObject({
+    refresh_token: refreshToken,
+    access_token: z.string().optional(),
+    token_type: z.string().optional(),
+    expires_in: z.number().optional(),
+    refresh_expires_in: z.number().optional(),
+    session_id: z.string().optional(),
+  })
+  .openapi("Refresh", {
+    description: "The refresh token; the rest of the pair may stand beside it and is not looked at.",
+  });
+
+export const logout = refresh
+  .partial({ refresh_token: true })
+  .openapi("Logout", { description: "The refresh token, or an access token, of the session to end." });
+
+export const tokenForm = z
+  .object({
+    grant_type: z.string().openapi({ example: "refresh_token" }),
+    refresh_token: refreshToken.optional(),
+    username: z.string().max(256).optional(),
+    password: z.string().optional(),
+    scope: z.string().optional(),
+    client_id: z.string().optional(),
+    client_secret: z.string().optional(),
+  })
+  .openapi("TokenRequest");
+
+export const tokenPair = z
+  .object({
+    access_token: z.string().openapi({ description: "A JWT (RFC 9068)." }),
+    token_type: z.literal("Bearer"),
+    expires_in: z.int().openapi({ description: "Seconds until the access token expires.", example: 900 }),
+    refresh_token: refreshToken,
+    refresh_expires_in: z
+      .int()
+      .openapi({ description: "Seconds until the session ends if it is not refreshed.", example: 1209600 }),
+    session_id: z.string(),
+  })
+  .openapi("TokenPair");
+
+export const user = z.object({ id: z.string(), username: z.string(), roles: z.array(z.string()) }).openapi("User");
+
+const instant = z.iso.datetime();
+export const sessionList = z
+  .object({
+    sessions: z.array(
+      z.object({
+        id: z.string(),
+        device: z.string().nullable(),
+        user_agent: z.string().nullable(),
+        ip: z.string().nullable(),
+        created_at: instant,
+        last_used_at: instant,
+        expires_at: instant,
+        current: z.boolean(),
+      }),
+    ),
+  })
+  .openapi("SessionList");
+
+export const metrics = z
+  .object({
+    started_at: instant,
+    uptime_seconds: z.int(),
+    store: z.object({
+      users: z.int(),
+      disabled_users: z.int(),
+      live_sessions: z.int(),
+      revoked_sessions: z.int(),
+    }),
+    since_start: z.object({
+      logins_succeeded: z.int(),
+      logins_failed: z.int(),
+      refreshes: z.int(),
+      refreshes_by_decision: z.object({ advance: z.int(), repeat: z.int(), sibling: z.int(), rolled_back: z.int() }),
+      reuse_detected: z.int(),
+      logouts: z.int(),
+      sessions_revoked: z.int(),
+      password_changes: z.int(),
+    }),
+  })
+  .openapi("Metrics");
+
+export const jwks = z
+  .object({
+    keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal("sig") })),
+  })
+  .openapi("JsonWebKeySet");
+
+export const serverMetadata = z
+  .looseObject({ issuer: z.string(), token_endpoint: z.string(), jwks_uri: z.string() })
+  .openapi("ServerMetadata");
+
+export const health = z.object({ status: z.enum(["ok", "unready"]) }).openapi("Health");
+
+export const error = z
+  .object({
+    error: z.string().openapi({ description: "A code.", example: "invalid_request" }),
+    error_description: z.string(),
+  })
+  .openapi("Error");

@@ -1,0 +1,109 @@
+import { LatchkeyError } from "../errors.ts";
+import { isSessionId } from "../session.ts";
+import { bearerToken, onlyOne } from "./credentials.ts";
+import { endpoint } from "./endpoint.ts";
+import * as schemas from "./schemas.ts";
+import { tokenPairBody } from "./token-pair-body.ts";
+
+/** Refresh, log out, see one's sessions and end one. */
+export const sessionEndpoints = [
+  endpoint({
+    method: "post",
+    path: "/auth/refresh",
+    access: "credentials",
+    tag: "Sessions",
+    summary: "Exchange the refresh token for a new pair",
+    description:
+      "The refresh token comes in the body or as a bearer token. Asking twice gives the same successor, so a lost response can simply be asked for again.",
+    body: { format: "json", schema: schemas.refresh, optional: true },
+    success: { status: 200, description: "The next pair.", schema: schemas.tokenPair },
+    errors: [
+      "invalid_refresh_token",
+      "refresh_token_reused",
+      "session_revoked",
+      "session_expired",
+      "wrong_token_type",
+      "too_many_requests",
+    ],
+    async handle({ issuer, respond, request, body, origin }) {
+      const token = onlyOne(body?.refresh_token, bearerToken(request.headers));
+      if (token === undefined) {
+        throw new LatchkeyError("invalid_request", {
+          description:
+            'A refresh token is required: as JSON {"refresh_token": "…"}, or as \'Authorization: Bearer …\'.',
+        });
+      }
+      return respond.json(tokenPairBody(await issuer.refresh(token, origin)));
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/auth/logout",
+    access: "credentials",
+    tag: "Sessions",
+    summary: "Log out",
+    description:
+      "Takes the refresh token in the body, or either token as a bearer token. Idempotent: an unknown token gets the same answer.",
+    body: { format: "json", schema: schemas.logout, optional: true },
+    success: { status: 204, description: "The session is over, if there was one." },
+    async handle({ issuer, respond, request, body, origin }) {
+      const token = onlyOne(body?.refresh_token ?? body?.access_token, bearerToken(request.headers));
+      if (token !== undefined) await issuer.logout(token, origin);
+      return respond.noContent();
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/auth/logout-all",
+    access: "access_token",
+    tag: "Sessions",
+    summary: "Log out everywhere",
+    success: { status: 204, description: "Every session of the person is over, this one included." },
+    async handle({ issuer, respond, auth, origin }) {
+      await issuer.logoutAll(auth.sub, origin);
+      return respond.noContent();
+    },
+  }),
+  endpoint({
+    method: "get",
+    path: "/auth/sessions",
+    access: "access_token",
+    tag: "Sessions",
+    summary: "List one's sessions",
+    success: { status: 200, description: "The live sessions, newest first.", schema: schemas.sessionList },
+    async handle({ issuer, respond, auth }) {
+      const sessions = await issuer.listSessions(auth.sub);
+      return respond.json({
+        sessions: sessions.map((session) => ({
+          id: session.id,
+          device: session.device,
+          user_agent: session.userAgent,
+          ip: session.ip,
+          created_at: instant(session.createdAt),
+          last_used_at: instant(session.rotation.rotatedAt),
+          expires_at: instant(issuer.sessionEnd(session)),
+          current: session.id === auth.sid,
+        })),
+      });
+    },
+  }),
+  endpoint({
+    method: "delete",
+    path: "/auth/sessions/{id}",
+    access: "access_token",
+    tag: "Sessions",
+    summary: "End one of one's sessions",
+    success: { status: 204, description: "That session is over." },
+    errors: ["not_found"],
+    async handle({ issuer, respond, auth, origin, param }) {
+      const id = param("id");
+      if (!isSessionId(id)) throw new LatchkeyError("not_found");
+      await issuer.revokeSession(id, { ofSubject: auth.sub }, origin);
+      return respond.noContent();
+    },
+  }),
+];
+
+function instant(milliseconds: number): string {
+  return new Date(milliseconds).toISOString();
+}

@@ -1,0 +1,94 @@
+import { LatchkeyError } from "../errors.ts";
+import type { User } from "../store/store.ts";
+import { endpoint } from "./endpoint.ts";
+import * as schemas from "./schemas.ts";
+import { tokenPairBody } from "./token-pair-body.ts";
+
+/** Register, log in, prove the password again, change it, and who one is. */
+export const signInEndpoints = [
+  endpoint({
+    method: "post",
+    path: "/auth/register",
+    access: "credentials",
+    tag: "Sign in",
+    summary: "Register an account",
+    description: "Open only where the operator has opened registration.",
+    body: { format: "json", schema: schemas.registration },
+    success: { status: 201, description: "The new user.", schema: schemas.user },
+    errors: [
+      "registration_closed",
+      "username_taken",
+      "invalid_username",
+      "password_rejected",
+      "too_many_requests",
+      "server_busy",
+    ],
+    async handle({ issuer, respond, body, origin }) {
+      return respond.json(userBody(await issuer.users.register(body, origin)), 201);
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/auth/login",
+    access: "credentials",
+    tag: "Sign in",
+    summary: "Log in with username and password",
+    body: { format: "json", schema: schemas.login },
+    success: { status: 200, description: "A session's first token pair.", schema: schemas.tokenPair },
+    errors: ["invalid_credentials", "too_many_requests", "server_busy"],
+    async handle({ issuer, respond, body, origin }) {
+      return respond.json(tokenPairBody(await issuer.login(body, origin)));
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/auth/reauthenticate",
+    access: "access_token",
+    tag: "Sign in",
+    summary: "Prove the password again",
+    description: "Gives an access token with a fresh `auth_time`, and the session's newest refresh token.",
+    body: { format: "json", schema: schemas.reauthentication },
+    success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.tokenPair },
+    errors: ["invalid_credentials", "session_expired", "too_many_requests", "server_busy"],
+    async handle({ issuer, respond, body, auth, origin }) {
+      return respond.json(tokenPairBody(await issuer.reauthenticate(auth, body.password, origin)));
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/auth/password",
+    access: "access_token",
+    tag: "Sign in",
+    summary: "Change one's password",
+    description: "Ends every other session of the person in the same act.",
+    body: { format: "json", schema: schemas.passwordChange },
+    success: { status: 204, description: "Changed; every other session has ended." },
+    errors: ["invalid_credentials", "password_rejected", "too_many_requests", "server_busy"],
+    async handle({ issuer, respond, body, auth, origin }) {
+      const { current_password: currentPassword, new_password: newPassword } = body;
+      await issuer.users.changePassword(
+        { userId: auth.sub, currentPassword, newPassword, exceptSessionId: auth.sid },
+        origin,
+      );
+      return respond.noContent();
+    },
+  }),
+  endpoint({
+    method: "get",
+    path: "/auth/me",
+    access: "access_token",
+    tag: "Sign in",
+    summary: "Who one is",
+    success: { status: 200, description: "The signed-in user.", schema: schemas.user },
+    async handle({ issuer, respond, auth }) {
+      const user = await issuer.users.find(auth.sub);
+      if (user === null) throw new LatchkeyError("session_revoked");
+      return respond.json(userBody(user));
+    },
+  }),
+];
+
+/** What the public may know of a user. */
+export function userBody({ id, username, roles }: User) {
+  return { id, username, roles };
+}

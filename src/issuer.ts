@@ -1,0 +1,173 @@
+import { createAccessTokens } from "./access-token.ts";
+import type { AccessTokenClaims } from "./access-token-claims.ts";
+import { createAccounts } from "./accounts/accounts.ts";
+import { createPasswordPolicy } from "./accounts/password-policy.ts";
+import { createPasswords } from "./accounts/passwords.ts";
+import { createThrottle } from "./accounts/throttle.ts";
+import type { Engine } from "./engine.ts";
+import { LatchkeyError } from "./errors.ts";
+import { createEmit, type RequestContext } from "./events.ts";
+import { type KeyDescription, openKeyRing } from "./keys.ts";
+import { createMetrics, type Metrics } from "./metrics.ts";
+import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { createRefresh } from "./refresh.ts";
+import { deriveRefreshToken } from "./refresh-token.ts";
+import { createReplacedAccessTokens, nothingIsReplaced } from "./replaced-access-tokens.ts";
+import { loadRevocations } from "./revocations.ts";
+import { createRevoke, type Revoke } from "./revoke.ts";
+import { deriveRootKeys } from "./root-secret.ts";
+import { type Session, sessionEnd, sessionStatus } from "./session.ts";
+import { createSignIn, type SignIn } from "./sign-in.ts";
+import type { TokenPair } from "./token-pair.ts";
+import { createUsers, type Users } from "./users.ts";
+
+/** How far clocks may step without a revoked session's access token being believed again. */
+const CLOCK_STEP_MS = 10 * 60_000;
+const REVOCATION_POLL_MS = 1000;
+const KEY_RELOAD_MS = 10_000;
+
+/** The engine: everything Latchkey does, without HTTP. */
+export interface Issuer {
+  readonly options: ResolvedOptions;
+  /** Verifies a username and a password and opens a session. Throws `invalid_credentials`, `too_many_requests`, `server_busy`. */
+  login: SignIn["login"];
+  /** Opens a session for somebody whom the application has authenticated by its own means. */
+  issue: SignIn["issue"];
+  /** Proves the password again inside a session: a pair with a fresh `auth_time`. */
+  reauthenticate: SignIn["reauthenticate"];
+  /**
+   * Exchanges a refresh token for a new pair. A racing twin and a retry get the same successor; a token that had been
+   * replaced for good ends the session. Throws `invalid_refresh_token`, `refresh_token_reused`, `session_revoked`,
+   * `session_expired`, `wrong_token_type`, `too_many_requests`, and `store_unavailable`, after which the token stays good.
+   */
+  refresh(refreshToken: string, context?: RequestContext): Promise<TokenPair>;
+  /**
+   * Verifies an access token against this issuer's keys, audience and revocations; no database is read.
+   * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`.
+   */
+  verify(accessToken: string): Promise<AccessTokenClaims>;
+  logout: Revoke["logout"];
+  logoutAll: Revoke["logoutAll"];
+  revokeSession: Revoke["revokeSession"];
+  /** The subject's live sessions, newest first. */
+  listSessions(subject: string): Promise<readonly Session[]>;
+  /** When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. */
+  sessionEnd(session: Session): number;
+  /** The public signing keys (RFC 7517), those that are about to sign and those that no longer do included. */
+  jwks(): ReturnType<Engine["keys"]["jwks"]>;
+  /** The signing keys, as an operator may see them. */
+  listKeys(): readonly KeyDescription[];
+  /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
+  rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
+  readonly users: Users;
+  /** What has happened since the start, and what the store holds now. */
+  metrics(): ReturnType<Metrics["read"]>;
+  /** Resolves when the store answers and can be written. */
+  check(): Promise<void>;
+  /** Waits for what is in flight, stops the timers and closes the store. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens an issuer on a store.
+ * @throws TypeError naming every option that is missing, unknown or wrong.
+ * @throws LatchkeyError `store_unavailable` or `store_unusable` when the store does not let it start.
+ */
+export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
+  const options = resolveOptions(given);
+  const { store, environment } = options;
+  const now = () => environment.clock.now();
+  const rootKeys = deriveRootKeys(options.secret, options.previousSecret);
+  const rememberMs = (options.accessTtlSeconds + options.leewaySeconds) * 1000 + CLOCK_STEP_MS;
+  const metrics = createMetrics(store, now);
+  const emit = createEmit(now, options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent]);
+
+  const keys = await openKeyRing({ ...options, rootKeys });
+  const accessTokens = createAccessTokens({ ...options, keys });
+  const throttle = createThrottle({ ...options, clock: environment.clock });
+  const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
+  const accounts = createAccounts({ ...options, throttle, policy, passwords: createPasswords(environment) });
+  const revocations = await loadRevocations(store, now, rememberMs);
+  const replaced = options.revokeReplacedAccessTokens
+    ? createReplacedAccessTokens(store, now, rememberMs)
+    : nothingIsReplaced;
+
+  const engine: Engine = {
+    options,
+    store,
+    rootKeys,
+    keys,
+    accessTokens,
+    accounts,
+    throttle,
+    revocations,
+    replaced,
+    emit,
+    now,
+    sign,
+  };
+  const signIn = createSignIn(engine);
+  const { refresh, batch } = createRefresh(engine);
+  const revoke = createRevoke(engine);
+
+  async function sign(session: Session, generation: number, roles: readonly string[]): Promise<TokenPair> {
+    const at = now();
+    const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, now: at });
+    return {
+      accessToken: token,
+      tokenType: "Bearer",
+      expiresInSeconds,
+      refreshToken: deriveRefreshToken(rootKeys.current, session, generation),
+      refreshExpiresInSeconds: Math.max(0, Math.ceil((sessionEnd(session, options) - at) / 1000)),
+      sessionId: session.id,
+    };
+  }
+
+  async function verify(accessToken: string): Promise<AccessTokenClaims> {
+    const claims = await accessTokens.verify(accessToken);
+    if (revocations.has(claims.sid)) throw new LatchkeyError("session_revoked");
+    if (await replaced.includes(claims)) throw new LatchkeyError("access_token_replaced");
+    return claims;
+  }
+
+  // A poll that fails is tried again at the next tick; meanwhile this process's own revocations hold.
+  const timers = [
+    setInterval(() => revocations.poll().catch(() => {}), REVOCATION_POLL_MS),
+    setInterval(() => keys.reload().catch(() => {}), KEY_RELOAD_MS),
+  ];
+  for (const timer of timers) timer.unref();
+
+  return Object.freeze<Issuer>({
+    options,
+    login: signIn.login,
+    issue: signIn.issue,
+    reauthenticate: signIn.reauthenticate,
+    refresh: (refreshToken, context = {}) => refresh(refreshToken, context),
+    verify,
+    logout: revoke.logout,
+    logoutAll: revoke.logoutAll,
+    revokeSession: revoke.revokeSession,
+    async listSessions(subject) {
+      const at = now();
+      return (await store.listSessions(subject, at)).filter(
+        (session) => sessionStatus(session, at, options) === "live",
+      );
+    },
+    sessionEnd: (session) => sessionEnd(session, options),
+    jwks: () => keys.jwks(),
+    listKeys: () => keys.list(),
+    async rotateKeys(request = {}) {
+      const current = await keys.rotate(request);
+      emit({ type: "signing_key.rotated", kid: current.kid }, {});
+      return current;
+    },
+    users: createUsers(engine, revoke),
+    metrics: () => metrics.read(),
+    check: () => store.check(),
+    async close() {
+      for (const timer of timers) clearInterval(timer);
+      await Promise.all([signIn.settled(), batch.settled()]);
+      await store.close();
+    },
+  });
+}

@@ -1,0 +1,158 @@
+import { looksLikeAccessToken } from "./access-token.ts";
+import { type Batch, createBatch } from "./batch.ts";
+import type { Engine } from "./engine.ts";
+import { LatchkeyError } from "./errors.ts";
+import type { RequestContext } from "./events.ts";
+import type { SubjectState } from "./options.ts";
+import { decideRefreshes, type RefreshOutcome, type RefreshPolicy, refused } from "./refresh-decision.ts";
+import { type PresentedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { subjectStates } from "./subjects.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/**
+ * The refresh: parse, throttle, commit together with whatever arrives at the same time, and only then sign. A crash between
+ * commit and answer costs nothing, since the client's retry is given the same successor.
+ */
+export function createRefresh(engine: Engine): {
+  readonly refresh: (refreshToken: string, context: RequestContext) => Promise<TokenPair>;
+  readonly batch: Batch<PresentedRefreshToken, RefreshOutcome>;
+} {
+  const { options, store, throttle, revocations, emit, now } = engine;
+  const policy: RefreshPolicy = {
+    rotationGraceSeconds: options.rotationGraceSeconds,
+    idleTtlSeconds: options.idleTtlSeconds,
+    subjectsAreUsers: options.subjects === undefined,
+  };
+
+  async function commit(tokens: readonly PresentedRefreshToken[]): Promise<readonly RefreshOutcome[]> {
+    const twins = new Map<string, number[]>();
+    for (const [at, { sessionId }] of tokens.entries()) {
+      const others = twins.get(sessionId);
+      if (others === undefined) twins.set(sessionId, [at]);
+      else others.push(at);
+    }
+    const groups = [...twins.values()];
+    const outcomes = new Array<RefreshOutcome>(tokens.length);
+    await store.changeSessions([...twins.keys()], (index, found) => {
+      const members = groups[index]!;
+      const decided = decideRefreshes(
+        found,
+        members.map((at) => tokens[at]!),
+        now(),
+        policy,
+      );
+      for (const [nth, at] of members.entries()) outcomes[at] = decided.outcomes[nth]!;
+      return decided.change;
+    });
+    return options.subjects === undefined ? outcomes : withCurrentRoles(engine, outcomes);
+  }
+
+  const batch = createBatch(commit, { maxBatch: 256, maxWaiting: 10_000 });
+
+  async function refresh(refreshToken: string, context: RequestContext): Promise<TokenPair> {
+    const presented = parsePresented(engine, refreshToken, context);
+    const outcome = await batch.add(presented);
+    switch (outcome.kind) {
+      case "issued": {
+        const { session, generation, decision, roles } = outcome;
+        const { id: sessionId, subject } = session;
+        throttle.countRefresh(sessionId);
+        engine.replaced.refreshed(sessionId, generation);
+        if (decision === "rolled_back") {
+          emit(
+            { type: "session.rolled_back", sessionId, subject, generation: presented.generation, known: outcome.known },
+            context,
+          );
+        }
+        emit({ type: "session.refreshed", sessionId, subject, generation, decision }, context);
+        return engine.sign(session, generation, roles);
+      }
+      case "reused": {
+        const { id: sessionId, subject, revokedAt } = outcome.session;
+        revocations.add([sessionId], revokedAt!);
+        emit(
+          {
+            type: "refresh_token.reused",
+            sessionId,
+            subject,
+            generation: presented.generation,
+            confirmed: outcome.confirmed,
+          },
+          context,
+        );
+        throw new LatchkeyError("refresh_token_reused");
+      }
+      case "subject_gone": {
+        const { id: sessionId, subject, revokedAt } = outcome.session;
+        revocations.add([sessionId], revokedAt!);
+        emit({ type: "session.revoked", sessionId, subject, reason: "user_disabled" }, context);
+        throw new LatchkeyError("session_revoked");
+      }
+      case "refused": {
+        throw outcome.code === "invalid_refresh_token"
+          ? invalidToken(engine, context)
+          : new LatchkeyError(outcome.code);
+      }
+    }
+  }
+
+  return { refresh, batch };
+}
+
+/** Reads a presented token and refuses what cannot be one, before anything is looked up. */
+function parsePresented(engine: Engine, text: string, context: RequestContext): PresentedRefreshToken {
+  const { throttle, rootKeys } = engine;
+  if (looksLikeAccessToken(text)) {
+    throw new LatchkeyError("wrong_token_type", {
+      description: "This is an access token. The route takes a refresh token.",
+    });
+  }
+  const presented = parseRefreshToken(text, rootKeys);
+  if (presented === undefined) throw invalidToken(engine, context);
+  // Only authentic tokens are counted for a session, so that knowing its id is not enough to have it throttled.
+  throttle.refuseRefresh(presented.sessionId);
+  return presented;
+}
+
+/**
+ * Counts an invalid token against its address, and past the limit says so instead. Good tokens from there are never refused
+ * for it: server-side renderers and whole offices share an address.
+ */
+function invalidToken({ throttle }: Engine, { ip = null }: RequestContext): LatchkeyError {
+  throttle.refuseGuessing(ip);
+  throttle.countInvalidRefresh(ip);
+  return new LatchkeyError("invalid_refresh_token");
+}
+
+/** Asks the application for its subjects' state, after the commit: what it refuses now is revoked, and stays so. */
+async function withCurrentRoles(
+  engine: Engine,
+  outcomes: readonly RefreshOutcome[],
+): Promise<readonly RefreshOutcome[]> {
+  const { store, now } = engine;
+  const issued = outcomes.filter((outcome) => outcome.kind === "issued");
+  if (issued.length === 0) return outcomes;
+  const states = await subjectStates(engine, [...new Set(issued.map(({ session }) => session.subject))]);
+  const gone = issued.map(({ session }) => session).filter(({ subject }) => !states.has(subject));
+  if (gone.length === 0) return issuedWith(outcomes, states);
+  const revocation = { at: now(), reason: "user_disabled" } as const;
+  const revoked = new Set(await store.revokeSessions([...new Set(gone.map(({ id }) => id))], revocation));
+  return issuedWith(outcomes, states).map((outcome) => {
+    if (outcome.kind !== "issued" || states.has(outcome.session.subject)) return outcome;
+    // Of twins, one reports the revocation.
+    if (!revoked.delete(outcome.session.id)) return refused("session_revoked");
+    return {
+      kind: "subject_gone",
+      session: { ...outcome.session, revokedAt: revocation.at, revokedFor: revocation.reason },
+    };
+  });
+}
+
+function issuedWith(
+  outcomes: readonly RefreshOutcome[],
+  states: ReadonlyMap<string, SubjectState>,
+): readonly RefreshOutcome[] {
+  return outcomes.map((outcome) =>
+    outcome.kind === "issued" ? { ...outcome, roles: states.get(outcome.session.subject)?.roles ?? [] } : outcome,
+  );
+}

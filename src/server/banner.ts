@@ -1,0 +1,29 @@
+import { urlHost } from "./config.ts";
+
+/** What the banner tells. */
+export interface BannerFacts {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly issuer: string;
+  /** As the store describes itself. */
+  readonly database: string;
+  /** The token of the set-up link, where there is no administrator yet. */
+  readonly setupToken: string | undefined;
+}
+
+/** What a person at the terminal needs right after the start, and no more. */
+export function banner({ address, issuer, database, setupToken }: BannerFacts): string {
+  const lines: readonly (readonly [title: string, text: string])[] = [
+    ["API reference", `${issuer}/docs`],
+    ...(setupToken === undefined
+      ? []
+      : ([["First admin", `${issuer}/setup#${setupToken}  (once, within an hour)`]] as const)),
+    [
+      "Sign in",
+      `curl ${issuer}/auth/login -H 'Content-Type: application/json' -d '{"username":"NAME","password":"PASSWORD"}'`,
+    ],
+    ["Data", database],
+    ["Stop", "Ctrl+C"],
+  ];
+  const list = lines.map(([title, text]) => `  ${title.padEnd(14)} ${text}\n`).join("");
+  return `\nLatchkey listens on http://${urlHost(address.host)}:${address.port}\n\n${list}\n`;
+}

@@ -1,0 +1,24 @@
+import type { Command } from "commander";
+import { readProcessConfig } from "../config.ts";
+import { examine, type Finding } from "../doctor.ts";
+import type { Terminal } from "../terminal.ts";
+
+const marks = { ok: "ok     ", note: "note   ", wrong: "WRONG  " } as const;
+
+/** `latchkey doctor` */
+export function addDoctorCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("doctor")
+    .description("look for what would keep the server from working; changes nothing")
+    .action(async (_options: object, command: Command) => {
+      const findings = await examine(readProcessConfig());
+      terminal.out(findings.map(findingLine).join(""));
+      const wrong = findings.filter(({ state }) => state === "wrong").length;
+      if (wrong === 0) return;
+      command.error(`latchkey: ${wrong === 1 ? "1 thing is" : `${wrong} things are`} wrong.`, { exitCode: 1 });
+    });
+}
+
+function findingLine({ subject, state, text }: Finding): string {
+  return `${marks[state]} ${subject.padEnd(14)} ${text}\n`;
+}

@@ -1,0 +1,11 @@
+import type { Command } from "commander";
+import { createSecret } from "../secret-file.ts";
+import type { Terminal } from "../terminal.ts";
+
+/** `latchkey secret`: needs no configuration, since it is what makes one. */
+export function addSecretCommand(program: Command, terminal: Terminal): void {
+  program
+    .command("secret")
+    .description("print a fresh root secret for LATCHKEY_SECRET")
+    .action(() => terminal.out(`${createSecret()}\n`));
+}

@@ -1,0 +1,125 @@
+import type { Command } from "commander";
+import { isLatchkeyError } from "../../errors.ts";
+import { type Session, sessionStatus } from "../../session.ts";
+import { OperatorError } from "../failure.ts";
+import type { OpenedIssuer } from "../open-issuer.ts";
+import { instant, type Terminal, table } from "../terminal.ts";
+import { withIssuer } from "../with-issuer.ts";
+import { type ListOptions, limitOption, noteMore } from "./list-options.ts";
+import { findUser } from "./user.ts";
+
+/** `latchkey session …` */
+export function addSessionCommands(program: Command, terminal: Terminal): void {
+  const session = program.command("session").description("who is signed in, and on what");
+
+  session
+    .command("list")
+    .description("live sessions, newest first")
+    .option("--user <username>", "of this user only")
+    .addOption(limitOption())
+    .option("--json", "print JSON")
+    .action(({ user, limit, json }: ListOptions & { user?: string }) =>
+      withIssuer(async (opened) => {
+        const found = await listSessions(opened, user, limit + 1);
+        const shown = found.slice(0, limit);
+        const named = await withNames(opened, shown);
+        terminal.out(json ? `${JSON.stringify(named.map(sessionJson), undefined, 2)}\n` : sessionTable(named));
+        if (found.length > limit) noteMore(terminal, "--limit shows more of them, --user those of one person");
+      }),
+    );
+
+  session
+    .command("revoke")
+    .description("end one session, or all of a user's")
+    .argument("[id]", "the session's id")
+    .option("--user <username>", "end every session of this user")
+    .action((id: string | undefined, { user }: { user?: string }) => {
+      if ((id === undefined) === (user === undefined)) {
+        throw new OperatorError("Name either a session's id or --user <username>. 'latchkey session list' shows both.");
+      }
+      return withIssuer(async (opened) => {
+        const ended = id === undefined ? await revokeAll(opened, user ?? "") : await revokeOne(opened, id);
+        terminal.out(`${ended} A running server refuses its access tokens within a second.\n`);
+      });
+    });
+}
+
+async function listSessions(
+  { issuer, store }: OpenedIssuer,
+  user: string | undefined,
+  limit: number,
+): Promise<readonly Session[]> {
+  if (user !== undefined) return issuer.listSessions((await findUser(store, user)).id);
+  const now = issuer.options.environment.clock.now();
+  const sessions = await store.listLiveSessions(now, limit);
+  return sessions.filter((session) => sessionStatus(session, now, issuer.options) === "live");
+}
+
+async function revokeOne({ issuer }: OpenedIssuer, id: string): Promise<string> {
+  try {
+    await issuer.revokeSession(id);
+    return `Session ${id} is revoked.`;
+  } catch (error) {
+    if (!isLatchkeyError(error) || error.code !== "not_found") throw error;
+    throw new OperatorError("There is no session of this id. 'latchkey session list' shows those there are.");
+  }
+}
+
+async function revokeAll({ issuer, store }: OpenedIssuer, username: string): Promise<string> {
+  const user = await findUser(store, username);
+  const live = await issuer.listSessions(user.id);
+  await issuer.logoutAll(user.id);
+  return `${user.username}: ${live.length === 1 ? "1 session is" : `${live.length} sessions are`} revoked.`;
+}
+
+interface NamedSession {
+  readonly session: Session;
+  readonly endsAt: number;
+  /** `null` where the subject is not a user of Latchkey's. */
+  readonly username: string | null;
+}
+
+async function withNames(
+  { issuer, store }: OpenedIssuer,
+  sessions: readonly Session[],
+): Promise<readonly NamedSession[]> {
+  const names = new Map<string, string | null>();
+  for (const { subject } of sessions) {
+    if (!names.has(subject)) names.set(subject, (await store.findUser(subject))?.username ?? null);
+  }
+  return sessions.map((session) => ({
+    session,
+    endsAt: issuer.sessionEnd(session),
+    username: names.get(session.subject) ?? null,
+  }));
+}
+
+function sessionJson({ session, endsAt, username }: NamedSession): object {
+  return {
+    id: session.id,
+    subject: session.subject,
+    username,
+    client_id: session.clientId,
+    device: session.device,
+    user_agent: session.userAgent,
+    ip: session.ip,
+    created_at: new Date(session.createdAt).toISOString(),
+    last_used_at: new Date(session.rotation.rotatedAt).toISOString(),
+    expires_at: new Date(endsAt).toISOString(),
+  };
+}
+
+function sessionTable(sessions: readonly NamedSession[]): string {
+  return table(
+    ["ID", "USER", "DEVICE", "ADDRESS", "SIGNED IN", "LAST USED", "ENDS"],
+    sessions.map(({ session, endsAt, username }) => [
+      session.id,
+      username ?? session.subject,
+      session.device ?? session.userAgent?.slice(0, 40) ?? "-",
+      session.ip ?? "-",
+      instant(session.createdAt),
+      instant(session.rotation.rotatedAt),
+      instant(endsAt),
+    ]),
+  );
+}

@@ -1,0 +1,205 @@
+import { randomBytes } from "node:crypto";
+import { createServer, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import { getRequestListener, type HttpBindings, RequestError } from "@hono/node-server";
+import { LatchkeyError } from "../errors.ts";
+import { errorResponse } from "../http/error-response.ts";
+import type { Handler } from "../http/handler.ts";
+import { createResponder } from "../http/respond.ts";
+import { OperatorError, systemErrorCode } from "./failure.ts";
+
+const MAX_HEADER_BYTES = 16 * 1024;
+/** A client has this long to send a request's headers, and this long to send all of it. */
+const HEADERS_TIMEOUT_MS = 15_000;
+const REQUEST_TIMEOUT_MS = 30_000;
+/** Longer than the idle time of common load balancers, so that it is they who close a connection, never under a request. */
+const KEEP_ALIVE_TIMEOUT_MS = 65_000;
+/** While stopping, how long a request may take to arrive whose first bytes are there already. */
+const ARRIVAL_MS = 1000;
+const SWEEP_MS = 50;
+
+/** A node:http server that listens. Until `serve` is called it answers 503. */
+export interface HttpServer {
+  /** Where it listens; the port is the real one when any free one was asked for. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** Hands requests to the handler from now on. */
+  serve(handler: Handler): void;
+  /**
+   * Accepts no more connections and waits for the requests in flight, up to `deadlineMs`; then cuts them off.
+   * Resolves to how many were cut off.
+   */
+  stop(deadlineMs: number): Promise<number>;
+}
+
+/**
+ * Listens.
+ * @param onError is told what the handler should have caught.
+ * @throws OperatorError when the port is taken or the address cannot be listened on.
+ */
+export async function listen(host: string, port: number, onError: (error: unknown) => void): Promise<HttpServer> {
+  let handler: Handler = { fetch: async () => refusal(starting()) };
+  const listener = getRequestListener(
+    (request, { incoming }) =>
+      handler.fetch(request, { remoteAddress: (incoming as HttpBindings["incoming"]).socket.remoteAddress }),
+    {
+      errorHandler(error) {
+        if (error instanceof RequestError) return refusal(unreadable());
+        onError(error);
+        return refusal(error);
+      },
+    },
+  );
+  const server = createServer({
+    maxHeaderSize: MAX_HEADER_BYTES,
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
+    connectionsCheckingInterval: 1000,
+  });
+  const connections = trackConnections(server);
+  server.on("request", listener);
+  server.on("clientError", (error, socket) => answerUnparsable(error, socket, connections.hasBegunToAnswer(socket)));
+  await bound(server, host, port);
+
+  return {
+    address: { host, port: (server.address() as AddressInfo).port },
+    serve(given) {
+      handler = given;
+    },
+    stop: (deadlineMs) => stop(server, connections, deadlineMs),
+  };
+}
+
+function bound(server: Server, host: string, port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", (error) => reject(listenFailure(error, host, port)));
+    server.listen({ host, port }, () => {
+      server.removeAllListeners("error");
+      resolve();
+    });
+  });
+}
+
+function listenFailure(error: Error, host: string, port: number): OperatorError {
+  const cause = { cause: error };
+  switch (systemErrorCode(error)) {
+    case "EADDRINUSE":
+      return new OperatorError(
+        `Port ${port} on ${host} is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${port < 65_535 ? port + 1 : port - 1} npm start`,
+        cause,
+      );
+    case "EACCES":
+      return new OperatorError(
+        `This user may not listen on port ${port}. Ports below 1024 need a privilege; choose another: LATCHKEY_PORT=4000 npm start`,
+        cause,
+      );
+    case "EADDRNOTAVAIL":
+      return new OperatorError(
+        `This machine has no address ${host}. Set LATCHKEY_HOST to one that it has, such as 127.0.0.1, or 0.0.0.0 for all.`,
+        cause,
+      );
+    case "ENOTFOUND":
+    case "EAI_AGAIN":
+      return new OperatorError(
+        `The name ${host} leads to no address. Set LATCHKEY_HOST to an address, such as 127.0.0.1.`,
+        cause,
+      );
+    default:
+      return new OperatorError(
+        `Cannot listen on ${host}, port ${port}: ${error.message}. Choose other ones with LATCHKEY_HOST and LATCHKEY_PORT.`,
+        cause,
+      );
+  }
+}
+
+interface Connections {
+  readonly open: ReadonlySet<Socket>;
+  /** Responses that have not been sent whole. */
+  readonly answering: ReadonlySet<ServerResponse>;
+  isAnswering(socket: Duplex): boolean;
+  hasBegunToAnswer(socket: Duplex): boolean;
+}
+
+function trackConnections(server: Server): Connections {
+  const open = new Set<Socket>();
+  const answering = new Set<ServerResponse>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
+  server.on("request", (_, response) => {
+    answering.add(response);
+    response.once("close", () => answering.delete(response));
+    if (!server.listening) response.setHeader("connection", "close");
+  });
+  return {
+    open,
+    answering,
+    isAnswering: (socket) => [...answering].some((response) => response.socket === socket),
+    hasBegunToAnswer: (socket) => [...answering].some((response) => response.socket === socket && response.headersSent),
+  };
+}
+
+async function stop(
+  server: Server,
+  { open, answering, isAnswering }: Connections,
+  deadlineMs: number,
+): Promise<number> {
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  for (const response of answering) {
+    if (!response.headersSent) response.setHeader("connection", "close");
+  }
+  // Browsers open connections ahead of need; Node takes one that has sent nothing yet for busy.
+  for (const socket of open) if (socket.bytesRead === 0) socket.destroy();
+  const arrival = setTimeout(() => {
+    for (const socket of open) if (!isAnswering(socket)) socket.destroy();
+  }, ARRIVAL_MS);
+  // A connection whose answer had gone out with keep-alive becomes idle only later.
+  const sweep = setInterval(() => server.closeIdleConnections(), SWEEP_MS);
+  let cutOff = 0;
+  const deadline = setTimeout(() => {
+    cutOff = answering.size;
+    server.closeAllConnections();
+  }, deadlineMs);
+  await closed;
+  clearTimeout(arrival);
+  clearInterval(sweep);
+  clearTimeout(deadline);
+  return cutOff;
+}
+
+/** For what never gets to the handler. */
+function refusal(error: unknown): Response {
+  return errorResponse(createResponder(false, randomBytes(12).toString("base64url")), error);
+}
+
+function starting(): LatchkeyError {
+  return new LatchkeyError("server_busy", { description: "The server is starting. Try again.", retryAfterSeconds: 1 });
+}
+
+function unreadable(): LatchkeyError {
+  return new LatchkeyError("invalid_request", { description: "The request's target or its Host header is not valid." });
+}
+
+const unparsable: Readonly<Record<string, readonly [status: string, description: string]>> = {
+  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The request's headers are larger than 16 KiB."],
+  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
+};
+
+/** What node:http itself refuses gets Latchkey's error shape too, as far as the connection still takes an answer. */
+function answerUnparsable(error: Error, socket: Duplex, hasBegunToAnswer: boolean): void {
+  if (!socket.writable || hasBegunToAnswer || systemErrorCode(error) === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const [status, description] = unparsable[systemErrorCode(error) ?? ""] ?? [
+    "400 Bad Request",
+    "This is not a valid HTTP request.",
+  ];
+  const body = JSON.stringify({ error: "invalid_request", error_description: description });
+  socket.end(
+    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
+      `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
+  );
+}

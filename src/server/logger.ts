@@ -1,0 +1,88 @@
+import { type Logger as PinoLogger, pino, stdTimeFunctions } from "pino";
+import { prettyFactory } from "pino-pretty";
+import type { EventListener, LatchkeyEvent } from "../events.ts";
+import { createLineFilter, withoutSecretFields } from "./redaction.ts";
+import type { LogLevel } from "./settings.ts";
+
+/** What of pino is used here. No children: what a child is given at its making passes no redaction. */
+export type Logger = Pick<PinoLogger, "fatal" | "error" | "warn" | "info" | "debug" | "trace">;
+
+/** What `createLogger` takes. */
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  /** `json`: one JSON object a line, for machines. `readable`: one line for people, in colour where asked for. */
+  readonly form: "json" | "readable";
+  readonly colour?: boolean;
+  /** Texts that no line may hold, whatever wrote it. */
+  readonly secrets: readonly string[];
+  /** Takes whole lines, line feed included. */
+  readonly write: (lines: string) => void;
+}
+
+/**
+ * Makes the log. Fields that hold secrets are redacted by name, tokens and hashes by their shape, at every level, and nothing
+ * that a client sends can break a line or speak to the terminal.
+ */
+export function createLogger({ level, form, colour = false, secrets, write }: LoggerOptions): Logger {
+  const filter = createLineFilter(secrets);
+  const shape = form === "json" ? (line: string) => line : readableForm(colour);
+  return pino(
+    {
+      level,
+      base: null,
+      timestamp: stdTimeFunctions.isoTime,
+      // Errors are described with the other fields; pino's own form would add more of them than may be logged.
+      serializers: { err: (described) => described },
+      formatters: {
+        level: (label) => ({ level: label }),
+        log: (fields) => withoutSecretFields(fields) as Record<string, unknown>,
+      },
+    },
+    { write: (line: string) => write(filter(shape(line))) },
+  );
+}
+
+/** Writes to the standard output, at once. A reader that has gone or a full disk costs log lines, never the server. */
+export function writeToStandardOutput(): (lines: string) => void {
+  const destination = pino.destination({ fd: 1, sync: true, maxLength: 1024 * 1024 });
+  destination.on("error", () => {});
+  return (lines) => {
+    destination.write(lines);
+  };
+}
+
+type Level = "info" | "warn";
+
+const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string]>> = {
+  "login.succeeded": ["info", "signed in"],
+  "login.failed": ["warn", "sign-in refused"],
+  "session.refreshed": ["info", "session refreshed"],
+  "refresh_token.reused": ["warn", "a replaced refresh token was used again: session revoked"],
+  "session.rolled_back": ["warn", "the database knows less of a session than its refresh token: data was lost"],
+  "session.reauthenticated": ["info", "password proved again"],
+  "session.logged_out": ["info", "signed out"],
+  "session.revoked": ["info", "session revoked"],
+  "user.registered": ["info", "user registered"],
+  "user.password_changed": ["info", "password changed"],
+  "user.disabled": ["info", "user disabled"],
+  "user.enabled": ["info", "user enabled"],
+  "user.roles_changed": ["info", "roles changed"],
+  "signing_key.rotated": ["info", "signing key changed"],
+};
+
+/** Writes one line for every event, its type under `event`, its time as the line's own. */
+export function logEvents(logger: Logger): EventListener {
+  return ({ type, time: _, ...fields }) => {
+    const [level, message] = eventLines[type];
+    logger[level]({ event: type, ...fields }, message);
+  };
+}
+
+function readableForm(colour: boolean): (line: string) => string {
+  return prettyFactory({
+    colorize: colour,
+    colorizeObjects: false,
+    singleLine: true,
+    translateTime: "SYS:HH:MM:ss",
+  });
+}

@@ -1,0 +1,84 @@
+import { createHandler } from "../http/handler.ts";
+import { banner } from "./banner.ts";
+import { type Config, urlHost } from "./config.ts";
+import { type HttpServer, listen } from "./http-server.ts";
+import { type Logger, logEvents } from "./logger.ts";
+import { openIssuer } from "./open-issuer.ts";
+
+/** How long the requests in flight have when the server stops. */
+export const STOP_DEADLINE_MS = 10_000;
+
+/** A server that listens and is ready. */
+export interface RunningServer {
+  readonly address: { readonly host: string; readonly port: number };
+  readonly issuer: string;
+  /** The store, as it describes itself. */
+  readonly database: string;
+  /** The token of a link that makes the first administrator; `undefined` where there is one. */
+  readonly setupToken: string | undefined;
+  /**
+   * Becomes unready, accepts nothing new, waits for what is in flight and closes the store.
+   * Resolves to the number of requests that the deadline cut off.
+   */
+  stop(deadlineMs?: number): Promise<number>;
+}
+
+/**
+ * Starts the server. It listens first, so that a taken port is told before anything is made or changed; requests get 503
+ * until it is ready.
+ * @throws OperatorError, LatchkeyError saying why it cannot start; then nothing is left running.
+ */
+export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+  const { host, port } = config.server;
+  const server = await listen(host, port, (error) => logger.error({ err: error }, "the handler failed"));
+  try {
+    return await serveIssuer(config, server, logger);
+  } catch (error) {
+    await server.stop(0);
+    throw error;
+  }
+}
+
+async function serveIssuer(config: Config, server: HttpServer, logger: Logger): Promise<RunningServer> {
+  const { address } = server;
+  const { issuer, store } = await openIssuer(config, { port: address.port, onEvent: logEvents(logger) });
+  try {
+    let isReady = true;
+    const handler = createHandler(issuer, {
+      ...config.handler,
+      isReady: () => isReady,
+      onRequest: (entry) => logger.debug(entry, "answered"),
+      onError: (error, requestId) => logger.error({ requestId, err: error }, "a request failed"),
+    });
+    const setupToken = await issuer.users.inviteFirstAdmin();
+    server.serve(handler);
+    return {
+      address,
+      issuer: issuer.options.issuer,
+      database: store.description,
+      setupToken,
+      async stop(deadlineMs = STOP_DEADLINE_MS) {
+        isReady = false;
+        const cutOff = await server.stop(deadlineMs);
+        await issuer.close();
+        return cutOff;
+      },
+    };
+  } catch (error) {
+    await issuer.close();
+    throw error;
+  }
+}
+
+/** Tells that the server is ready: a banner to a person, one log line to a machine. */
+export function announce(running: RunningServer, logger: Logger, terminal: ((text: string) => void) | undefined): void {
+  const { address, issuer, database, setupToken } = running;
+  if (terminal !== undefined) {
+    terminal(banner({ address, issuer, database, setupToken }));
+    return;
+  }
+  logger.info({ address: `http://${urlHost(address.host)}:${address.port}`, issuer, database }, "listening");
+  if (setupToken !== undefined) {
+    logger.warn("there is no administrator yet: run 'latchkey user add NAME --role admin'");
+  }
+}

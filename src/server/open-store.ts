@@ -1,0 +1,11 @@
+import { createSqliteStore } from "../store/sqlite.ts";
+import type { Store } from "../store/store.ts";
+import type { DatabaseLocation } from "./setting-values.ts";
+
+/**
+ * Opens the store that the configuration names; an older database is brought up to date, a missing one is made.
+ * @throws LatchkeyError `store_unavailable` or `store_unusable`.
+ */
+export function openStore({ path }: DatabaseLocation): Promise<Store> {
+  return createSqliteStore(path);
+}

@@ -1,0 +1,133 @@
+import { BlockList, isIP } from "node:net";
+
+/** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
+export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
+
+/** Reads one setting's text. The problem says what to do and never repeats what may be a secret. */
+export type Reader<Value> = (text: string) => Reading<Value>;
+
+/** Where the data is kept. */
+export interface DatabaseLocation {
+  readonly kind: "sqlite";
+  /** As given: relative to the working directory, or absolute. */
+  readonly path: string;
+}
+
+/** No secret that Latchkey accepts is as short as this, and no address with a password goes without an `@`. */
+const MOST_SHOWN = 31;
+
+/** A text in quotes for an error message, or `instead` where it could be a secret. */
+export function shown(text: string, instead: string): string {
+  return text.length <= MOST_SHOWN && !text.includes("@") ? `'${JSON.stringify(text).slice(1, -1)}'` : instead;
+}
+
+export const anyText: Reader<string> = (value) => ({ value });
+
+/** Decimal digits only: no sign, no exponent, no unit. */
+export const wholeNumber: Reader<number> = (text) =>
+  /^(?:0|[1-9]\d{0,14})$/.test(text)
+    ? { value: Number(text) }
+    : { problem: `is ${shown(text, "something else")}, but must be a whole number in digits` };
+
+export const port: Reader<number> = (text) => {
+  const reading = wholeNumber(text);
+  return "value" in reading && reading.value > 65_535
+    ? { problem: `is ${text}, but must be a port from 1 to 65535, or 0 for any free one` }
+    : reading;
+};
+
+export function oneOf<const Value extends string>(...allowed: readonly Value[]): Reader<Value> {
+  return (text) => {
+    const value = allowed.find((one) => one === text);
+    return value === undefined
+      ? { problem: `is ${shown(text, "something else")}, but must be one of ${allowed.join(", ")}` }
+      : { value };
+  };
+}
+
+export const onOff: Reader<boolean> = (text) => {
+  const reading = oneOf("on", "off")(text);
+  return "value" in reading ? { value: reading.value === "on" } : reading;
+};
+
+/** SQLite takes one writing process, so there is nothing to choose yet. */
+export const workers: Reader<1> = (text) => {
+  const reading = wholeNumber(text);
+  if ("problem" in reading) return reading;
+  return reading.value === 1
+    ? { value: 1 }
+    : { problem: "must be 1: the SQLite database is served by one process. Unset it" };
+};
+
+const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;
+
+export const bindAddress: Reader<string> = (text) =>
+  isIP(text) !== 0 || HOST_NAME.test(text)
+    ? { value: text }
+    : {
+        problem: `is ${shown(text, "something else")}, but must be an address to listen on, without scheme, port or brackets, such as 127.0.0.1, ::1 or 0.0.0.0`,
+      };
+
+export const database: Reader<DatabaseLocation> = (text) => {
+  if (isPostgresUrl(text)) {
+    return { problem: "names a PostgreSQL database, but this version keeps its data in SQLite. Write sqlite:PATH" };
+  }
+  const path = /^sqlite:(?<path>[^?#]+)$/.exec(text)?.groups?.path;
+  if (path === undefined || path.startsWith(":") || /^\/\/[^/]/.test(path) || /\p{Cc}/u.test(path)) {
+    return { problem: "must be sqlite:PATH with the path of a file, such as sqlite:/var/lib/latchkey/latchkey.db" };
+  }
+  return { value: { kind: "sqlite", path } };
+};
+
+export function isPostgresUrl(text: string): boolean {
+  return /^postgres(?:ql)?:/i.test(text);
+}
+
+export const audiences: Reader<readonly string[]> = listOf((entry) => ({ value: entry }));
+
+/** Exact origins (RFC 6454 section 6.2), as a browser writes them. */
+export const origins: Reader<readonly string[]> = listOf((entry) => {
+  const example = "Write exact origins such as https://app.example.com";
+  if (entry === "*") return { problem: `is '*', which would let every website in. ${example}` };
+  if (!/^https?:\/\//i.test(entry) || !URL.canParse(entry)) return { problem: `is not an origin. ${example}` };
+  const { origin } = new URL(entry);
+  return origin === entry ? { value: entry } : { problem: `must be written ${shown(origin, "as a bare origin")}` };
+});
+
+/** Addresses and networks in CIDR notation. */
+export const addressesAndNetworks: Reader<readonly string[]> = listOf((entry) => {
+  const [address = "", prefix, ...rest] = entry.split("/");
+  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address) as 0 | 4 | 6];
+  const isNetwork = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
+  if (bits < 0 || address.includes("%") || rest.length > 0 || !isNetwork) {
+    return { problem: "is neither an IP address nor a network such as 10.0.0.0/8" };
+  }
+  return prefix !== undefined && Number(prefix) === 0
+    ? { problem: "would trust everybody. Name the proxies in front of this server" }
+    : { value: entry };
+});
+
+function listOf(readEntry: Reader<string>): Reader<readonly string[]> {
+  return (text) => {
+    const entries: string[] = [];
+    for (const [index, part] of text.split(",").entries()) {
+      const entry = part.trim();
+      const reading = entry === "" ? { problem: "is empty. Part the entries with single commas" } : readEntry(entry);
+      if ("problem" in reading) return { problem: `entry ${index + 1} ${reading.problem}` };
+      entries.push(reading.value);
+    }
+    return { value: entries };
+  };
+}
+
+const loopback = new BlockList();
+loopback.addSubnet("127.0.0.0", 8, "ipv4");
+loopback.addAddress("::1", "ipv6");
+
+/** Whether a host, as in a URL or a bind address, is this very machine and cannot be reached from another. */
+export function isLoopback(host: string): boolean {
+  const plain = host.replace(/^\[(.*)\]$/, "$1");
+  const family = isIP(plain);
+  if (family === 0) return /^(?:.+\.)?localhost\.?$/i.test(plain);
+  return loopback.check(plain, family === 6 ? "ipv6" : "ipv4");
+}

@@ -1,0 +1,31 @@
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { type Config, loadConfig } from "./config.ts";
+import { OperatorError } from "./failure.ts";
+import { type OpenedIssuer, openIssuer } from "./open-issuer.ts";
+
+/**
+ * Runs a command's work on the issuer that the environment describes, and closes it whatever happens.
+ * @param mayCreate whether a database that is not there is made, rather than taken for a mistake in the path.
+ */
+export async function withIssuer<Result>(
+  work: (opened: OpenedIssuer) => Promise<Result>,
+  { mayCreate = false } = {},
+): Promise<Result> {
+  const config = loadConfig();
+  if (!mayCreate) requireDatabase(config);
+  const opened = await openIssuer(config);
+  try {
+    return await work(opened);
+  } finally {
+    await opened.issuer.close();
+  }
+}
+
+function requireDatabase({ server: { database } }: Config): void {
+  const path = resolve(database.path);
+  if (existsSync(path)) return;
+  throw new OperatorError(
+    `There is no database ${path}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
+  );
+}

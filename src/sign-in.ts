@@ -1,0 +1,194 @@
+import { type AccessTokenClaims, generationOf } from "./access-token-claims.ts";
+import { createBatch } from "./batch.ts";
+import type { Engine } from "./engine.ts";
+import { isLatchkeyError, LatchkeyError } from "./errors.ts";
+import type { LoginFailure, RequestContext } from "./events.ts";
+import { checkOwnClaims } from "./own-claims.ts";
+import { generationToReissue, initialRotation } from "./rotation.ts";
+import { type JsonValue, type Session, sessionStatus } from "./session.ts";
+import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
+import { subjectStates } from "./subjects.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/** The `client_id` of sessions that were not opened for a registered client. */
+export const FIRST_PARTY_CLIENT_ID = "first-party";
+
+/** Credentials, and what the person calls the device. */
+export interface LoginRequest {
+  readonly username: string;
+  readonly password: string;
+  readonly device?: string | undefined;
+}
+
+/** What `issue` needs to know of somebody whom the application itself has authenticated. */
+export interface IssueRequest {
+  /** The `sub`. Must be a Latchkey user's id, unless the `subjects` option names another source. */
+  readonly subject: string;
+  /** Default: `first-party`. */
+  readonly clientId?: string | undefined;
+  readonly device?: string | undefined;
+  /** Space-separated (RFC 6749 section 3.3). */
+  readonly scope?: string | undefined;
+  /** Authentication methods (RFC 8176). */
+  readonly amr?: readonly string[] | undefined;
+  /** Own claims, copied into every access token of the session. A registered claim's name is refused with a TypeError. */
+  readonly claims?: Readonly<Record<string, JsonValue>> | undefined;
+}
+
+/** The ways into a session. */
+export interface SignIn {
+  login(request: LoginRequest, context?: RequestContext): Promise<TokenPair>;
+  issue(request: IssueRequest, context?: RequestContext): Promise<TokenPair>;
+  reauthenticate(claims: AccessTokenClaims, password: string, context?: RequestContext): Promise<TokenPair>;
+  /** Resolves when no sign-in waits for the store. */
+  settled(): Promise<void>;
+}
+
+/** Opens sessions. Sign-ins that arrive together are committed together. */
+export function createSignIn(engine: Engine): SignIn {
+  const { options, store, accounts, revocations, emit, now } = engine;
+  const batch = createBatch<SessionCreation, SessionCreated>((batch) => store.createSessions(batch), {
+    maxBatch: 256,
+    maxWaiting: 10_000,
+  });
+
+  async function open(
+    session: Session,
+    user: User | null,
+    roles: readonly string[],
+    context: RequestContext,
+  ): Promise<TokenPair> {
+    const result = await batch.add({
+      session,
+      verifiedPasswordHash: user?.passwordHash ?? null,
+      sessionLimit: options.sessionsPerUser,
+    });
+    // The user was disabled, or the password changed, while it was being verified.
+    if (!result.created)
+      throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
+    const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
+    revocations.add(result.evicted, createdAt);
+    for (const evicted of result.evicted) {
+      emit({ type: "session.revoked", sessionId: evicted, subject, reason: "session_limit" }, context);
+    }
+    emit({ type: "login.succeeded", sessionId, subject, clientId, userAgent }, context);
+    return engine.sign(session, session.rotation.pendingTo, roles);
+  }
+
+  function newSession(subject: string, details: Omit<IssueRequest, "subject">, context: RequestContext): Session {
+    const { random } = options.environment;
+    const at = now();
+    return {
+      id: Buffer.from(random.bytes(16)).toString("base64url"),
+      subject,
+      clientId: details.clientId ?? FIRST_PARTY_CLIENT_ID,
+      salt: random.bytes(16),
+      rotation: initialRotation(at),
+      createdAt: at,
+      authTime: at,
+      expiresAt: at + options.sessionTtlSeconds * 1000,
+      revokedAt: null,
+      revokedFor: null,
+      device: details.device ?? null,
+      userAgent: shortened(context.userAgent),
+      ip: context.ip ?? null,
+      scope: details.scope ?? null,
+      amr: details.amr ?? null,
+      claims: details.claims ?? null,
+    };
+  }
+
+  async function authenticated<Result>(context: RequestContext, attempt: () => Promise<Result>): Promise<Result> {
+    try {
+      return await attempt();
+    } catch (error) {
+      const reason = loginFailure(error);
+      if (reason !== undefined)
+        emit({ type: "login.failed", reason, subject: (error as LatchkeyError).subject ?? null }, context);
+      throw error;
+    }
+  }
+
+  return {
+    login({ username, password, device }, context = {}) {
+      return authenticated(context, async () => {
+        const user = await accounts.authenticate({ username, password }, context.ip ?? null);
+        return open(newSession(user.id, { device, amr: ["pwd"] }, context), user, user.roles, context);
+      });
+    },
+
+    async issue({ subject, ...details }, context = {}) {
+      if (typeof subject !== "string" || subject === "")
+        throw new TypeError("issue() needs a 'subject', a text that is not empty.");
+      if (details.claims !== undefined) checkOwnClaims(details.claims);
+      const roles = await rolesOf(engine, subject);
+      return open(newSession(subject, details, context), null, roles, context);
+    },
+
+    async reauthenticate(claims, password, context = {}) {
+      const sessionId = claims.sid;
+      const found = await store.findSession(sessionId);
+      const user = found && (await store.findUser(found.subject));
+      if (user === null) throw new LatchkeyError("session_revoked");
+      await authenticated(context, () => accounts.verifyPassword(user, password, context.ip ?? null));
+      const session = await freshen(engine, sessionId, user.passwordHash);
+      emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
+      return engine.sign(session, generationToReissue(session.rotation, generationOf(claims)), user.roles);
+    },
+
+    settled: () => batch.settled(),
+  };
+}
+
+/** Gives the session a new `auth_time`, if it is still live and the password still the one that was verified. */
+async function freshen(
+  { store, options, now }: Engine,
+  sessionId: string,
+  verifiedPasswordHash: string,
+): Promise<Session> {
+  let result: Session | ReturnType<typeof sessionStatus> = "revoked";
+  await store.changeSessions([sessionId], (_, found) => {
+    const at = now();
+    result =
+      found === null || found.user?.passwordHash !== verifiedPasswordHash
+        ? "revoked"
+        : sessionStatus(found.session, at, options);
+    if (found === null || result !== "live") return null;
+    result = { ...found.session, authTime: at };
+    return { rotation: found.session.rotation, authTime: at };
+  });
+  const settled = result as Session | "revoked" | "expired";
+  if (typeof settled === "string")
+    throw new LatchkeyError(settled === "expired" ? "session_expired" : "session_revoked");
+  return settled;
+}
+
+async function rolesOf(engine: Engine, subject: string): Promise<readonly string[]> {
+  const { options, store } = engine;
+  if (options.subjects !== undefined) {
+    const state = (await subjectStates(engine, [subject])).get(subject);
+    if (state === undefined)
+      throw new LatchkeyError("invalid_credentials", { detail: "The 'subjects' option does not know this subject." });
+    return state.roles;
+  }
+  const user = await store.findUser(subject);
+  if (user === null || user.disabledAt !== null) {
+    throw new LatchkeyError("invalid_credentials", {
+      detail:
+        "issue() was called for a subject that is no enabled user here. Give the 'subjects' option if your users live elsewhere.",
+    });
+  }
+  return user.roles;
+}
+
+function loginFailure(error: unknown): LoginFailure | undefined {
+  if (!isLatchkeyError(error)) return undefined;
+  if (error.code === "too_many_requests" || error.code === "server_busy") return error.code;
+  if (error.code !== "invalid_credentials") return undefined;
+  return error.detail === "unknown_user" || error.detail === "user_disabled" ? error.detail : "wrong_password";
+}
+
+/** A user agent is evidence for a person to recognise a device by; nobody needs more of it than this. */
+function shortened(userAgent: string | null | undefined): string | null {
+  return userAgent ? userAgent.slice(0, 256) : null;
+}

@@ -1,0 +1,14 @@
+/** What a sign-in or a refresh gives. On the wire the fields are snake_case (RFC 6749 section 5.1). */
+export interface TokenPair {
+  /** A JWT (RFC 9068) for the APIs that are its audience. */
+  readonly accessToken: string;
+  readonly tokenType: "Bearer";
+  /** Seconds until the access token expires. */
+  readonly expiresInSeconds: number;
+  /** Opaque; good until its successor is used. */
+  readonly refreshToken: string;
+  /** Seconds until the session ends if it is not refreshed before. */
+  readonly refreshExpiresInSeconds: number;
+  /** The session, published as `sid`. */
+  readonly sessionId: string;
+}

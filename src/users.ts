@@ -1,0 +1,97 @@
+import type { Accounts, Credentials } from "./accounts/accounts.ts";
+import type { Engine } from "./engine.ts";
+import { LatchkeyError } from "./errors.ts";
+import type { RequestContext } from "./events.ts";
+import type { Revoke } from "./revoke.ts";
+import { createSetupToken, isSetupToken } from "./setup-token.ts";
+import type { User } from "./store/store.ts";
+
+/** How long a set-up link works. */
+const SETUP_TTL_MS = 60 * 60_000;
+
+/** What `changePassword` takes. */
+export interface PasswordChangeRequest {
+  readonly userId: string;
+  readonly currentPassword: string;
+  readonly newPassword: string;
+  /** The session that may go on. Default: none. */
+  readonly exceptSessionId?: string | undefined;
+}
+
+/** Latchkey's own users. Whatever ends sessions here is in force when the promise resolves. */
+export interface Users {
+  /** Creates a user without roles for a stranger. Throws `registration_closed`, `invalid_username`, `username_taken`, `password_rejected`, `too_many_requests`. */
+  register(credentials: Credentials, context?: RequestContext): Promise<User>;
+  /** Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and `invalid_request` for roles that are none. */
+  create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
+  /** The token of a single-use link for the first administrator, good for an hour; `undefined` where there is one already. */
+  inviteFirstAdmin(): Promise<string | undefined>;
+  /** Creates the first administrator with that token. Throws `setup_closed`. */
+  setUp(request: Credentials & { readonly setupToken: string }, context?: RequestContext): Promise<User>;
+  find(id: string): Promise<User | null>;
+  /** Users in order of canonical username. */
+  list: Accounts["list"];
+  /** Replaces the password and revokes every other session of the user in the same act. Throws `invalid_credentials`, `password_rejected`. */
+  changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<void>;
+  /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two. */
+  disable(username: string, context?: RequestContext): Promise<User>;
+  enable(username: string, context?: RequestContext): Promise<User>;
+  /** Replaces the user's roles; they show in the next access token. */
+  setRoles(username: string, roles: readonly string[], context?: RequestContext): Promise<User>;
+}
+
+/** Joins accounts to sessions and events. */
+export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, revoke: Revoke): Users {
+  return {
+    async register(credentials, context = {}) {
+      const user = await accounts.register(credentials, context.ip ?? null);
+      emit({ type: "user.registered", subject: user.id }, context);
+      return user;
+    },
+
+    create: (user) => accounts.create(user),
+
+    async inviteFirstAdmin() {
+      const { admins } = await store.count(now());
+      return admins > 0 ? undefined : createSetupToken(rootKeys.current, now() + SETUP_TTL_MS);
+    },
+
+    async setUp({ setupToken, ...credentials }, context = {}) {
+      if (!isSetupToken(rootKeys.current, setupToken, now())) throw new LatchkeyError("setup_closed");
+      const user = await accounts.createFirstAdmin(credentials);
+      emit({ type: "user.registered", subject: user.id }, context);
+      return user;
+    },
+
+    find: (id) => store.findUser(id),
+    list: (page) => accounts.list(page),
+
+    async changePassword({ userId, currentPassword, newPassword, exceptSessionId = null }, context = {}) {
+      const user = await store.findUser(userId);
+      if (user === null) throw new LatchkeyError("session_revoked");
+      const address = context.ip ?? null;
+      const revoked = await accounts.changePassword({ user, currentPassword, newPassword, exceptSessionId, address });
+      emit({ type: "user.password_changed", subject: userId }, context);
+      revoke.revoked(revoked, userId, "password_changed", context);
+    },
+
+    async disable(username, context = {}) {
+      const { user, revokedSessionIds } = await accounts.disable(username);
+      emit({ type: "user.disabled", subject: user.id }, context);
+      revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
+      return user;
+    },
+
+    async enable(username, context = {}) {
+      const user = await accounts.enable(username);
+      emit({ type: "user.enabled", subject: user.id }, context);
+      return user;
+    },
+
+    async setRoles(username, roles, context = {}) {
+      const user = await accounts.setRoles(username, roles);
+      emit({ type: "user.roles_changed", subject: user.id, roles: user.roles }, context);
+      return user;
+    },
+  };
+}

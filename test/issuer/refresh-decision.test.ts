@@ -1,0 +1,92 @@
+import { describe, expect, it } from "vitest";
+import { decideRefreshes, type RefreshPolicy } from "../../src/refresh-decision.ts";
+import type { PresentedRefreshToken } from "../../src/refresh-token.ts";
+import { MAX_GENERATION } from "../../src/rotation.ts";
+import type { FoundSession } from "../../src/store/store.ts";
+import { newSession, newUser } from "../store/records.ts";
+
+const NOW = Date.UTC(2026, 10, 21);
+const policy: RefreshPolicy = { rotationGraceSeconds: 10, idleTtlSeconds: 3600, subjectsAreUsers: true };
+const rotation = { confirmed: 4, pendingFrom: 5, pendingTo: 5, rotatedAt: NOW - 60_000 };
+
+function found(
+  changes: Partial<FoundSession["session"]> = {},
+  user: FoundSession["user"] = newUser({ disabledAt: null, roles: ["editor"] }),
+): FoundSession {
+  return {
+    session: newSession({ rotation, expiresAt: NOW + 3_600_000, revokedAt: null, revokedFor: null, ...changes }),
+    user,
+  };
+}
+
+const token = (generation: number, authentic = true): PresentedRefreshToken => ({
+  sessionId: "s",
+  generation,
+  isAuthentic: () => authentic,
+});
+
+const kinds = (session: FoundSession | null, ...tokens: PresentedRefreshToken[]) => {
+  const { outcomes, change } = decideRefreshes(session, tokens, NOW, policy);
+  return { outcomes: outcomes.map((outcome) => (outcome.kind === "refused" ? outcome.code : outcome.kind)), change };
+};
+
+describe("decideRefreshes", () => {
+  it("decides twins in order on one record and writes once for all of them", () => {
+    const { outcomes, change } = decideRefreshes(found(), [token(5), token(5), token(5)], NOW, policy);
+    expect(outcomes).toMatchObject([
+      { kind: "issued", generation: 6, decision: "advance", roles: ["editor"] },
+      { kind: "issued", generation: 6, decision: "repeat" },
+      { kind: "issued", generation: 6, decision: "repeat" },
+    ]);
+    expect(change).toEqual({ rotation: { confirmed: 5, pendingFrom: 6, pendingTo: 6, rotatedAt: NOW } });
+  });
+
+  it("writes nothing for a racing twin that comes alone", () => {
+    const quick = { ...rotation, rotatedAt: NOW - 1000 };
+    expect(kinds(found({ rotation: quick }), token(4))).toEqual({ outcomes: ["issued"], change: null });
+  });
+
+  it("revokes on reuse, and whatever comes after it in the batch finds the session revoked", () => {
+    expect(kinds(found(), token(5), token(3), token(5))).toEqual({
+      outcomes: ["issued", "reused", "session_revoked"],
+      change: { revocation: { at: NOW, reason: "refresh_token_reused" } },
+    });
+  });
+
+  it("never touches the row for a forged token, alone or among good ones", () => {
+    expect(kinds(found(), token(3, false))).toEqual({ outcomes: ["invalid_refresh_token"], change: null });
+    expect(kinds(found(), token(3, false), token(5)).outcomes).toEqual(["invalid_refresh_token", "issued"]);
+    expect(kinds(null, token(5))).toEqual({ outcomes: ["invalid_refresh_token"], change: null });
+  });
+
+  it("re-reads the user: whoever is disabled or deleted is refused and the session revoked", () => {
+    const change = { revocation: { at: NOW, reason: "user_disabled" } };
+    for (const user of [null, newUser({ disabledAt: NOW - 1 })]) {
+      expect(kinds(found({}, user), token(5), token(5))).toEqual({
+        outcomes: ["subject_gone", "session_revoked"],
+        change,
+      });
+      const elsewhere = decideRefreshes(found({}, user), [token(5)], NOW, { ...policy, subjectsAreUsers: false });
+      expect(elsewhere.outcomes).toMatchObject([{ kind: "issued" }]);
+    }
+  });
+
+  it("tells revoked from expired, by the absolute and by the idle end, each exact", () => {
+    const revoked = found({ revokedAt: NOW, revokedFor: "logout" });
+    expect(kinds(revoked, token(5))).toEqual({ outcomes: ["session_revoked"], change: null });
+    const idleEnd = (rotatedAt: number) => kinds(found({ rotation: { ...rotation, rotatedAt } }), token(5)).outcomes;
+    expect(idleEnd(NOW - 3_600_000)).toEqual(["session_expired"]);
+    expect(idleEnd(NOW - 3_599_999)).toEqual(["issued"]);
+    expect(kinds(found({ expiresAt: NOW }), token(5)).outcomes).toEqual(["session_expired"]);
+    expect(kinds(found({ expiresAt: NOW + 1 }), token(5)).outcomes).toEqual(["issued"]);
+  });
+
+  it("ends a session whose generations are used up rather than issue one that no token can carry", () => {
+    const last = { confirmed: 1, pendingFrom: MAX_GENERATION - 1, pendingTo: MAX_GENERATION - 1, rotatedAt: NOW };
+    expect(kinds(found({ rotation: last }), token(MAX_GENERATION - 1)).outcomes).toEqual(["session_expired"]);
+    expect(kinds(found(), token(MAX_GENERATION)).outcomes).toEqual(["session_expired"]);
+    expect(decideRefreshes(found(), [token(MAX_GENERATION - 1)], NOW, policy).outcomes).toMatchObject([
+      { generation: MAX_GENERATION },
+    ]);
+  });
+});
