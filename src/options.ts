@@ -28,7 +28,7 @@ export interface IssuerOptions {
   readonly store: Store;
   /** The `aud` of every access token. Default: `[issuer]`. */
   readonly audience?: string | readonly string[] | undefined;
-  /** Default: `ES256`. */
+  /** Default: what the store's keys already are; `ES256` in a new store. */
   readonly signingAlg?: SigningAlgorithm | undefined;
   /** How long an access token is good. Default: 900 (15 minutes). */
   readonly accessTtlSeconds?: number | undefined;
@@ -71,7 +71,7 @@ export interface ResolvedOptions {
   readonly previousSecret: string | undefined;
   readonly store: Store;
   readonly audience: readonly string[];
-  readonly signingAlg: SigningAlgorithm;
+  readonly signingAlg: SigningAlgorithm | undefined;
   readonly accessTtlSeconds: number;
   readonly sessionTtlSeconds: number;
   readonly idleTtlSeconds: number;
@@ -109,7 +109,7 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
     problem: audienceProblem,
     resolve: (value: string | readonly string[]) => Object.freeze(typeof value === "string" ? [value] : [...value]),
   },
-  signingAlg: { byDefault: () => "ES256", problem: oneOf(...signingAlgorithms) },
+  signingAlg: { byDefault: nothing, problem: oneOf(...signingAlgorithms) },
   accessTtlSeconds: { byDefault: () => 900, problem: wholeNumber(1, 86_400) },
   sessionTtlSeconds: { byDefault: () => 30 * 86_400, problem: wholeNumber(1, 10 * 366 * 86_400) },
   idleTtlSeconds: { byDefault: () => 14 * 86_400, problem: wholeNumber(1, 10 * 366 * 86_400) },

@@ -12,7 +12,6 @@ describe("resolveOptions", () => {
     const options = resolveOptions(good);
     expect(options).toMatchObject({
       audience: [ISSUER],
-      signingAlg: "ES256",
       accessTtlSeconds: 900,
       sessionTtlSeconds: 2_592_000,
       idleTtlSeconds: 1_209_600,

@@ -27,7 +27,7 @@ export async function openSqliteDatabase(path: string, run: Runner): Promise<Sql
   const database = connect(path);
   try {
     await run(() => database.execute(CONNECTION_SETTINGS));
-    await run(() => recogniseVersion(database, path));
+    await run(() => database.transaction(() => recogniseVersion(database, path)));
     await run(() => examine(database, path));
     for (const _ of migrations) await run(() => database.transaction(() => migrateOnce(database, path)));
     await run(() => useWriteAheadLog(database, path));
@@ -39,7 +39,7 @@ export async function openSqliteDatabase(path: string, run: Runner): Promise<Sql
   }
 }
 
-/** Commits a write that changes nothing, and fails where the schema has become another since the database was opened. */
+/** Commits a write that changes nothing. Fails where a newer Latchkey has brought the database to a version of its own. */
 export function proveWritable(database: SqliteDatabase, path: string): void {
   database.transaction(() => {
     const version = recogniseVersion(database, path);
@@ -117,7 +117,10 @@ function connect(path: string): SqliteDatabase {
   }
 }
 
-/** The version of the schema, 0 for an empty database. Refuses what Latchkey did not make, and what a newer one made. */
+/**
+ * The version of the schema, 0 for an empty database. Refuses what Latchkey did not make, and what a newer one made. Runs in a
+ * transaction, lest another process create the tables between one question and the next.
+ */
 function recogniseVersion(database: SqliteDatabase, path: string): number {
   const version = Number(database.pragma("user_version"));
   const application = Number(database.pragma("application_id"));

@@ -7,6 +7,8 @@ import Libsql from "libsql";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite.ts";
+import { openSqliteDatabase } from "../../src/store/sqlite-open.ts";
+import { createRunner } from "../../src/store/sqlite-retry.ts";
 import { APPLICATION_ID, migrations } from "../../src/store/sqlite-schema.ts";
 import { describeStoreContract } from "./contract.ts";
 import { NOW, newSession, newUser, vouched } from "./records.ts";
@@ -33,9 +35,9 @@ function rows(path: string, sql: string): unknown[] {
 }
 
 describe("a new SQLite store", () => {
-  it.each([0o000, 0o022, 0o777])("makes its files readable by their owner alone under the umask %o", async (mask) => {
+  it.each(["000", "022", "777"])("makes its files readable by their owner alone under the umask %s", async (mask) => {
     const path = newPath();
-    const before = process.umask(mask);
+    const before = process.umask(Number.parseInt(mask, 8));
     try {
       const store = await openStore(path);
       await store.createUser(newUser());
@@ -55,6 +57,16 @@ describe("a new SQLite store", () => {
     expect(rows(path, "PRAGMA journal_mode")).toEqual([{ journal_mode: "wal" }]);
     expect(rows(path, "SELECT name FROM pragma_table_list WHERE NOT strict AND name NOT LIKE 'sqlite_%'")).toEqual([]);
     expect(rows(path, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
+  });
+
+  it("waits at every commit until the disk has it, and never inside SQLite for a lock", async () => {
+    const path = newPath();
+    const run = createRunner({ place: path, lockTimeoutSeconds: 1, random: systemEnvironment.random });
+    const database = await openSqliteDatabase(path, run);
+    onTestFinished(() => database.close());
+    const FULL = 2;
+    expect(database.pragma("synchronous")).toBe(FULL);
+    expect(database.pragma("busy_timeout")).toBe(0);
   });
 
   it("has no index on a column that a rotation changes", async () => {
