@@ -28,12 +28,8 @@ export function buildIsCurrent() {
 export function sourceFingerprint() {
   const hash = createHash("sha256");
   for (const file of sources.flatMap(filesIn)) {
-    hash.update(`${file}\0`);
-    hash.update(
-      createHash("sha256")
-        .update(readFileSync(join(root, file)))
-        .digest(),
-    );
+    const content = readFileSync(join(root, file));
+    hash.update(`${file}\0${content.length}\0`).update(content);
   }
   return hash.digest("hex");
 }

@@ -220,7 +220,7 @@ function audienceProblem(value: unknown): string | undefined {
 }
 
 /** What is wrong with an issuer identifier, or `undefined`. */
-export function issuerProblem(value: unknown): string | undefined {
+function issuerProblem(value: unknown): string | undefined {
   const shape = "must be an absolute http(s) URL with no query, fragment, credentials or trailing slash";
   if (typeof value !== "string" || !URL.canParse(value)) return shape;
   const url = new URL(value);

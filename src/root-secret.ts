@@ -1,7 +1,7 @@
 import { createHmac, hkdfSync } from "node:crypto";
 
 /** The fewest bytes a root secret may have. */
-export const ROOT_SECRET_MIN_BYTES = 32;
+const ROOT_SECRET_MIN_BYTES = 32;
 
 /** What is derived from one root secret; the secret itself is not kept. */
 export interface DerivedKeys {

@@ -7,7 +7,10 @@ export class OperatorError extends Error {
 
 /** What to tell the operator of an error that ended a command: one message, no stack, nothing secret. */
 export function explainFailure(error: unknown): string {
-  if (isLatchkeyError(error)) return error.status >= 500 ? (error.detail ?? error.description) : error.description;
+  if (isLatchkeyError(error)) {
+    if (error.code === "password_rejected") return `The password was refused. ${error.description}`;
+    return error.status >= 500 ? (error.detail ?? error.description) : error.description;
+  }
   if (error instanceof OperatorError || error instanceof TypeError) return error.message;
   return `Something failed that should not have: ${error instanceof Error ? error.message : String(error)}`;
 }

@@ -17,7 +17,7 @@ export interface DatabaseLocation {
 const MOST_SHOWN = 31;
 
 /** A text in quotes for an error message, or `instead` where it could be a secret. */
-export function shown(text: string, instead: string): string {
+function shown(text: string, instead: string): string {
   return text.length <= MOST_SHOWN && !text.includes("@") ? `'${JSON.stringify(text).slice(1, -1)}'` : instead;
 }
 

@@ -65,7 +65,11 @@ export const settings = {
     wholeNumber,
     "how long a used refresh token gets the same successor; 0 = not at all (10)",
   ),
-  LATCHKEY_SIGNING_ALG: issuer("signingAlg", oneOf(...signingAlgorithms), `${signingAlgorithms.join(", ")} (ES256)`),
+  LATCHKEY_SIGNING_ALG: issuer(
+    "signingAlg",
+    oneOf(...signingAlgorithms),
+    `${signingAlgorithms.join(", ")} (ES256, or what the database has)`,
+  ),
   LATCHKEY_REGISTRATION: issuer("registration", oneOf("open", "closed"), "whether strangers may register (closed)"),
   LATCHKEY_PASSWORD_GRANT: handler("passwordGrant", onOff, "grant_type=password on /token: on, off (off)"),
   LATCHKEY_ALLOWED_ORIGINS: handler("allowedOrigins", origins, "origins that browsers may call from (none)"),

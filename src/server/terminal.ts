@@ -12,6 +12,7 @@ export interface Terminal {
   readonly err: (text: string) => void;
   /** Whether a person reads the results, rather than a file or a program. */
   readonly outIsTerminal: boolean;
+  readonly outHasColours: boolean;
 }
 
 /** The terminal, or the pipes, that this process was started with. */
@@ -21,6 +22,8 @@ export function processTerminal(): Terminal {
     out: (text) => void process.stdout.write(text),
     err: (text) => void process.stderr.write(text),
     outIsTerminal: process.stdout.isTTY === true,
+    // Node minds NO_COLOR and dumb terminals.
+    outHasColours: process.stdout.isTTY === true && process.stdout.hasColors(),
   };
 }
 

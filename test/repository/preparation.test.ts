@@ -1,4 +1,5 @@
-import { describe, expect, it } from "vitest";
+import { spawn } from "node:child_process";
+import { describe, expect, it, onTestFailed } from "vitest";
 import { explainFailure } from "../../scripts/failure.mjs";
 import { nodeVersionProblem } from "../../scripts/node-version.mjs";
 import { packagesAreCurrent } from "../../scripts/prepare.mjs";
@@ -104,8 +105,9 @@ describe("a failure is explained", () => {
   });
 });
 
+const copied = ["scripts", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
+
 describe("building", () => {
-  const copied = ["scripts", "package.json", "package-lock.json", "tsconfig.json", "tsconfig.build.json"];
   const cli = '#!/usr/bin/env node\nconsole.log("serving", ...process.argv.slice(2));\n';
 
   it("is done once, and again when a source file has changed; then the server gets what was asked for", () => {
@@ -131,5 +133,33 @@ describe("building", () => {
       expect(stderr).toContain("src/server/cli.ts(3,14): error TS2322");
       expect(stderr).toMatch(/\nBuilding failed: the compiler found errors\. .+ Log: \.cache\/build\.log\n$/);
     }
+  });
+});
+
+describe("npm start", () => {
+  it("ends with the shell that npm ran it in, by SIGTERM, since npm passes no signal on to it", async () => {
+    const sandbox = createSandbox(copied);
+    sandbox.write(
+      "src/server/cli.ts",
+      [
+        "#!/usr/bin/env node",
+        "const running = setInterval(() => {}, 1000);",
+        'process.once("SIGTERM", () => {',
+        '  console.log("stopped");',
+        "  clearInterval(running);",
+        "});",
+        'console.log("serving");',
+      ].join("\n"),
+    );
+    const env = { PATH: sandbox.folder, npm_lifecycle_event: "start" };
+    const command = `"${process.execPath}" scripts/start.mjs; true`;
+    const shell = spawn("/bin/sh", ["-c", command], { cwd: sandbox.folder, env, detached: true });
+    onTestFailed(() => void process.kill(-(shell.pid ?? Number.NaN), "SIGKILL"));
+    const printed: string[] = [];
+    for await (const text of shell.stdout.setEncoding("utf8")) {
+      printed.push(text);
+      if (text.includes("serving")) shell.kill("SIGKILL");
+    }
+    expect(printed.join("")).toBe("serving\nstopped\n");
   });
 });

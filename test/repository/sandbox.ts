@@ -29,7 +29,10 @@ export interface Sandbox {
   node(args: readonly string[], env?: Readonly<Record<string, string>>): Finished;
 }
 
-/** Copies the named files and folders of the repository; `node_modules` is linked where `packages` says so. */
+/**
+ * Copies the named files and folders of the repository, and links `node_modules` unless told not to. Where it is linked no
+ * program is on the PATH: an `npm ci` in here would empty the real one.
+ */
 export function createSandbox(copied: readonly string[], { packages = true } = {}): Sandbox {
   const folder = mkdtempSync(join(tmpdir(), "latchkey-repository-"));
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,7 +45,7 @@ export function createSandbox(copied: readonly string[], { packages = true } = {
       writeFileSync(join(folder, path), text);
     },
     read: (path) => readFileSync(join(folder, path), "utf8"),
-    node: (args, env = {}) => run(process.execPath, args, folder, env),
+    node: (args, env = {}) => run(process.execPath, args, folder, packages ? { ...env, PATH: folder } : env),
   };
 }
 

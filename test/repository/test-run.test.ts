@@ -31,9 +31,9 @@ describe("the totals that npm test ends with", () => {
     expect(lastLines(run)).toEqual(["failed", "1 passed, 1 failed, 2 skipped"]);
   });
 
-  it("count a file that cannot be loaded as a failure", () => {
-    const run = runTests({ "a.test.ts": passing, "b.test.ts": broken });
-    expect(lastLines(run)).toEqual(["failed", "1 passed, 1 failed, 0 skipped"]);
+  it("count every file that cannot be loaded as a failure", () => {
+    const run = runTests({ "a.test.ts": passing, "b.test.ts": broken, "c.test.ts": broken });
+    expect(lastLines(run)).toEqual(["failed", "1 passed, 2 failed, 0 skipped"]);
   });
 
   it("count an unhandled rejection as a failure", () => {

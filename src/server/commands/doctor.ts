@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { readProcessConfig } from "../config.ts";
 import { examine, type Finding } from "../doctor.ts";
+import { OperatorError } from "../failure.ts";
 import type { Terminal } from "../terminal.ts";
 
 const marks = { ok: "ok     ", note: "note   ", wrong: "WRONG  " } as const;
@@ -10,12 +11,11 @@ export function addDoctorCommand(program: Command, terminal: Terminal): void {
   program
     .command("doctor")
     .description("look for what would keep the server from working; changes nothing")
-    .action(async (_options: object, command: Command) => {
+    .action(async () => {
       const findings = await examine(readProcessConfig());
       terminal.out(findings.map(findingLine).join(""));
       const wrong = findings.filter(({ state }) => state === "wrong").length;
-      if (wrong === 0) return;
-      command.error(`latchkey: ${wrong === 1 ? "1 thing is" : `${wrong} things are`} wrong.`, { exitCode: 1 });
+      if (wrong > 0) throw new OperatorError(wrong === 1 ? "1 thing is wrong." : `${wrong} things are wrong.`);
     });
 }
 

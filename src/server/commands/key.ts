@@ -13,7 +13,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
     .option("--json", "print JSON")
     .action(({ json }: { json?: true }) =>
       withIssuer(async ({ issuer }) => {
-        const keys = issuer.listKeys();
+        const keys = issuer.listKeys().toSorted(inOrderOfUse);
         terminal.out(json ? `${JSON.stringify(keys.map(keyJson), undefined, 2)}\n` : keyTable(keys));
       }),
     );
@@ -30,6 +30,13 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
         );
       }),
     );
+}
+
+const stateOrder = { next: 0, current: 1, retired: 2 } as const;
+
+/** Those that will sign, the one that does, those that did, newest first. */
+function inOrderOfUse(one: KeyDescription, other: KeyDescription): number {
+  return stateOrder[one.state] - stateOrder[other.state] || other.createdAt - one.createdAt;
 }
 
 function keyJson({ kid, alg, state, createdAt, activatedAt, retiredAt }: KeyDescription): object {

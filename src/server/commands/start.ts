@@ -18,7 +18,7 @@ export function addStartCommand(program: Command, terminal: Terminal): void {
       const logger = createLogger({
         level: config.server.logLevel,
         form: terminal.outIsTerminal ? "readable" : "json",
-        colour: terminal.outIsTerminal,
+        colour: terminal.outHasColours,
         secrets: [secret, previousSecret].filter((text) => text !== undefined),
         write: writeToStandardOutput(),
       });

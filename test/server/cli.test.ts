@@ -1,0 +1,395 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { Readable } from "node:stream";
+import { setTimeout as wait } from "node:timers/promises";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { rootSecretProblem } from "../../src/root-secret.ts";
+import { runCommand } from "../../src/server/program.ts";
+import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { addUser, type CommandResult, latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
+import { claimsOf, headerOf, temporaryFolder } from "./in-process.ts";
+
+let folder: string;
+let environment: Readonly<Record<string, string>>;
+const running: ServerProcess[] = [];
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  environment = { LATCHKEY_DATABASE_URL: `sqlite:${join(folder, "latchkey.db")}` };
+});
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  for (const server of running.splice(0)) await server.kill();
+});
+
+/** Runs a command in this process, which is faster by the start of one; what needs a real one uses {@link run}. */
+async function quick(...command: readonly string[]): Promise<CommandResult> {
+  for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
+  let stdout = "";
+  let stderr = "";
+  const code = await runCommand(command, {
+    input: Readable.from([]),
+    out: (text) => {
+      stdout += text;
+    },
+    err: (text) => {
+      stderr += text;
+    },
+    outIsTerminal: false,
+    outHasColours: false,
+  });
+  return { code, stdout, stderr };
+}
+
+const run = (...command: readonly string[]): Promise<CommandResult> => latchkey(command, environment);
+
+/** What a command that must succeed prints. */
+async function ok(...command: readonly string[]): Promise<string> {
+  const result = await run(...command);
+  expect(result).toMatchObject({ code: 0, stderr: "" });
+  return result.stdout;
+}
+
+/** What a command that must fail says on stderr: one line, nothing on stdout, exit code 1. */
+async function refused(...command: readonly string[]): Promise<string> {
+  return expectRefusal(await run(...command));
+}
+
+async function quicklyRefused(...command: readonly string[]): Promise<string> {
+  return expectRefusal(await quick(...command));
+}
+
+function expectRefusal(result: CommandResult): string {
+  expect(result).toMatchObject({ code: 1, stdout: "" });
+  return result.stderr;
+}
+
+async function serve(): Promise<ServerProcess> {
+  const server = await startServer(environment);
+  running.push(server);
+  return server;
+}
+
+async function post(url: string, json: unknown): Promise<{ status: number; body: Record<string, string> }> {
+  const headers = { "content-type": "application/json" };
+  const response = await fetch(url, { method: "POST", headers, body: JSON.stringify(json) });
+  return { status: response.status, body: (await response.json()) as Record<string, string> };
+}
+
+const signIn = (server: ServerProcess, username = "ada") =>
+  post(`${server.url}/auth/login`, { username, password: PASSWORD });
+
+async function me(server: ServerProcess, accessToken: string | undefined): Promise<number> {
+  return (await fetch(`${server.url}/auth/me`, { headers: { authorization: `Bearer ${accessToken}` } })).status;
+}
+
+describe("the command line", () => {
+  it("without a command shows what there is, and exits with 1", async () => {
+    const { code, stderr } = await run();
+    expect(code).toBe(1);
+    for (const command of ["start", "user", "session", "key", "secret", "migrate", "doctor"]) {
+      expect(stderr).toMatch(new RegExp(`^ {2}${command} `, "m"));
+    }
+  });
+
+  it("tells its version, its help and every setting with exit code 0", async () => {
+    const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    expect(await ok("--version")).toBe(`${version}\n`);
+    expect(await ok("--help")).toContain("Usage: latchkey");
+    const help = await ok("start", "--help");
+    for (const name of ["LATCHKEY_SECRET", "LATCHKEY_WORKERS", "LATCHKEY_LOG_LEVEL"]) expect(help).toContain(name);
+    expect(existsSync(join(folder, "latchkey.db"))).toBe(false);
+  });
+
+  it.each([
+    [["strat"], "Did you mean start?"],
+    [["user", "lst"], "Did you mean list?"],
+    [["user", "list", "--jsn"], "Did you mean --json?"],
+    [["user", "add"], "missing required argument 'username'"],
+    [["user", "add", "ada", "a-password-as-argument"], "too many arguments"],
+    [["user", "list", "--limit", "0"], "whole number"],
+    [["user", "role", "ada", "--set", "a", "--add", "b"], "cannot be used with"],
+    [["session", "revoke"], "--user"],
+    [["session", "revoke", "an-id", "--user", "ada"], "either"],
+  ])("refuses %j with exit code 1 and a hint, before it touches anything", async (command, hint) => {
+    expect(await quicklyRefused(...command)).toContain(hint);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("never repeats a password that was given as an argument by mistake", async () => {
+    expect(await quicklyRefused("user", "add", "ada", "hunter2-hunter2")).not.toContain("hunter2");
+  });
+
+  it.each([
+    ["user", "list"],
+    ["user", "disable", "ada"],
+    ["user", "role", "ada"],
+    ["session", "list"],
+    ["session", "revoke", "--user", "ada"],
+    ["key", "list"],
+    ["key", "rotate"],
+  ])("'%s %s' makes no database where there is none: it asks whether the place is right", async (...command) => {
+    expect(await quicklyRefused(...command)).toMatch(/There is no database .*LATCHKEY_DATABASE_URL/);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it("refuses a wrong configuration for every command that needs one, and for no other", async () => {
+    environment = { ...environment, LATCHKEY_PROT: "1" };
+    for (const command of [["start"], ["user", "list"], ["key", "list"], ["migrate"]]) {
+      expect(await quicklyRefused(...command)).toContain("Did you mean LATCHKEY_PORT?");
+    }
+    expect(rootSecretProblem((await ok("secret")).trim())).toBeUndefined();
+  });
+
+  it("shows a stack at level debug only", async () => {
+    expect(await quicklyRefused("user", "list")).not.toContain("    at ");
+    environment = { ...environment, LATCHKEY_LOG_LEVEL: "debug" };
+    expect(await quicklyRefused("user", "list")).toContain("    at ");
+  });
+});
+
+describe("latchkey start", () => {
+  it("on a port that is taken says so in one line and makes nothing", async () => {
+    const server = await startServer({ LATCHKEY_DATABASE_URL: `sqlite:${join(temporaryFolder(), "latchkey.db")}` });
+    running.push(server);
+    const { port } = new URL(server.url);
+    environment = { ...environment, LATCHKEY_PORT: port };
+    expect(await refused("start")).toBe(
+      `latchkey: Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${Number(port) + 1} npm start\n`,
+    );
+    expect(readdirSync(folder)).toEqual([]);
+  });
+
+  it.each([
+    [
+      "a file that is no database",
+      "this is not a database, but long enough to have a header of sixteen bytes and more",
+    ],
+    ["a truncated database", "SQLite format 3\u0000"],
+  ])("on %s names the file and the remedy in one line, and leaves it as it is", async (_, text) => {
+    const path = join(folder, "latchkey.db");
+    writeFileSync(path, text);
+    environment = { ...environment, LATCHKEY_PORT: "0" };
+    const said = await refused("start");
+    expect(said).toContain(path);
+    expect(said.trim().split("\n")).toHaveLength(1);
+    expect(readFileSync(path, "utf8")).toBe(text);
+  });
+
+  it("in a directory that is not there says so in one line", async () => {
+    environment = { LATCHKEY_PORT: "0", LATCHKEY_DATABASE_URL: `sqlite:${join(folder, "missing/latchkey.db")}` };
+    const said = await refused("start");
+    expect(said).toContain(join(folder, "missing"));
+    expect(said.trim().split("\n")).toHaveLength(1);
+  });
+
+  it("not on a terminal writes one JSON line when it listens, and a hint while there is no administrator", async () => {
+    const server = await serve();
+    const lines = server
+      .output()
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines[0]).toMatchObject({ msg: "listening", address: server.url, issuer: server.url });
+    await wait(100);
+    expect(server.output()).toContain("latchkey user add NAME --role admin");
+    expect(server.output()).not.toContain("/setup#");
+  });
+
+  it("goes on when whoever read its log has gone", async () => {
+    environment = { ...environment, LATCHKEY_LOG_LEVEL: "trace" };
+    const server = await serve();
+    server.process.stdout?.destroy();
+    for (let request = 0; request < 20; request++) expect((await fetch(`${server.url}/livez`)).status).toBe(200);
+    expect(await server.stop()).toBe(0);
+  });
+});
+
+describe("latchkey user", () => {
+  it("add creates a user who can sign in, with the roles given", async () => {
+    const { code, stdout } = await latchkey(
+      ["user", "add", "Ada", "--role", "admin", "--role", "ops", "--password-stdin"],
+      environment,
+      `${PASSWORD}\n`,
+    );
+    expect({ code, stdout }).toEqual({
+      code: 0,
+      stdout: `Created Ada (admin, ops) in sqlite:${join(folder, "latchkey.db")}.\n`,
+    });
+    const server = await serve();
+    const { body } = await signIn(server, "ada");
+    expect(claimsOf(body.access_token!).roles).toEqual(["admin", "ops"]);
+    expect(server.output()).not.toContain("no administrator");
+  });
+
+  it.each([
+    [["ada"], "short", /^latchkey: The password was refused\. Use 15 characters or more\.\n$/],
+    [["a b"], PASSWORD, /spaces/],
+    [["ada", "--role", "Not A Role"], PASSWORD, /role/i],
+  ])("add %j refuses what accounts refuse, and says why", async (args, password, says) => {
+    const { code, stderr } = await latchkey(["user", "add", ...args, "--password-stdin"], environment, password);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(says);
+    expect(stderr).not.toContain(password);
+  });
+
+  it("add refuses a name that is taken, and waits for no terminal that is not there", async () => {
+    await addUser("ada", environment);
+    const again = await latchkey(["user", "add", "ADA", "--password-stdin"], environment, PASSWORD);
+    expect(again).toMatchObject({ code: 1, stdout: "", stderr: "latchkey: This username is taken.\n" });
+    expect(await refused("user", "add", "bob")).toContain("--password-stdin");
+  });
+
+  it("list shows them in order of name, cut where asked, and as JSON", async () => {
+    for (const name of ["carol", "Ada", "bob"]) await addUser(name, environment);
+    const names = (text: string) => JSON.parse(text).map(({ username }: { username: string }) => username);
+    const all = await ok("user", "list", "--json");
+    expect(names(all)).toEqual(["Ada", "bob", "carol"]);
+    expect(Object.keys(JSON.parse(all)[0])).toEqual(["id", "username", "roles", "created_at", "disabled_at"]);
+    expect((await ok("user", "list")).split("\n").map((line) => line.split(" ")[0])).toEqual([
+      "USERNAME",
+      "Ada",
+      "bob",
+      "carol",
+      "",
+    ]);
+
+    const cut = await run("user", "list", "--limit", "2", "--json");
+    expect(names(cut.stdout)).toEqual(["Ada", "bob"]);
+    expect(cut.stderr).toContain("--after 'bob'");
+    expect(names(await ok("user", "list", "--after", "bob", "--json"))).toEqual(["carol"]);
+  });
+
+  it("role shows, adds, removes and sets", async () => {
+    await addUser("ada", environment);
+    expect(await ok("user", "role", "ada")).toBe("ada: no roles\n");
+    expect(await ok("user", "role", "ada", "--add", "ops", "--add", "admin")).toBe("ada: admin, ops\n");
+    expect(await ok("user", "role", "ada", "--remove", "ops", "--add", "audit")).toBe("ada: admin, audit\n");
+    expect(await refused("user", "role", "ada", "--remove", "ops")).toContain("does not have the role 'ops'");
+    expect(await ok("user", "role", "ada", "--set", "viewer")).toBe("ada: viewer\n");
+    expect(await ok("user", "role", "ada")).toBe("ada: viewer\n");
+  });
+
+  it.each(["disable", "enable", "role"])(
+    "%s of somebody unknown tells how to find out who there is",
+    async (command) => {
+      await ok("migrate");
+      expect(await refused("user", command, "nobody")).toBe(
+        "latchkey: There is no user of this name. 'latchkey user list' shows all of them.\n",
+      );
+    },
+  );
+});
+
+describe("while the server runs on the same database", () => {
+  /** Waits until it is so, for the second that the commands promise and a bit more for a slow machine. */
+  async function within(seconds: number, isSo: () => Promise<boolean>): Promise<void> {
+    const until = performance.now() + seconds * 1000 + 2000;
+    while (!(await isSo())) {
+      if (performance.now() > until) throw new Error(`It was not so after ${seconds} s.`);
+      await wait(50);
+    }
+  }
+
+  it("a user who is added can sign in, and one who is disabled is refused at once, also with what they hold", async () => {
+    const server = await serve();
+    await addUser("ada", environment);
+    const { status, body } = await signIn(server);
+    expect(status).toBe(200);
+    expect(await me(server, body.access_token)).toBe(200);
+
+    expect(await ok("user", "disable", "ada")).toMatch(/^Disabled ada\./);
+    expect((await signIn(server)).status).toBe(401);
+    const refreshed = await post(`${server.url}/auth/refresh`, { refresh_token: body.refresh_token });
+    expect(refreshed).toMatchObject({ status: 401, body: { error: "session_revoked" } });
+    await within(1, async () => (await me(server, body.access_token)) === 401);
+
+    expect(await ok("user", "enable", "ada")).toBe("Enabled ada.\n");
+    expect((await signIn(server)).status).toBe(200);
+  });
+
+  it("sessions are listed, and one that is revoked is refused within a second", async () => {
+    await addUser("ada", environment);
+    await addUser("bob", environment);
+    const server = await serve();
+    const first = (await signIn(server)).body;
+    const second = (await signIn(server)).body;
+    const bobs = (await signIn(server, "bob")).body;
+
+    const ids = (text: string) => JSON.parse(text).map(({ id }: { id: string }) => id);
+    expect(ids(await ok("session", "list", "--json"))).toEqual([bobs.session_id, second.session_id, first.session_id]);
+    expect(ids(await ok("session", "list", "--user", "ada", "--json"))).toEqual([second.session_id, first.session_id]);
+    expect(JSON.parse(await ok("session", "list", "--user", "bob", "--json"))[0]).toEqual({
+      id: bobs.session_id,
+      subject: expect.any(String),
+      username: "bob",
+      client_id: "first-party",
+      device: null,
+      user_agent: "node",
+      ip: "127.0.0.1",
+      created_at: expect.any(String),
+      last_used_at: expect.any(String),
+      expires_at: expect.any(String),
+    });
+    const table = await ok("session", "list");
+    expect(table.split("\n")).toHaveLength(5);
+    expect(table).toContain(first.session_id);
+    expect((await run("session", "list", "--limit", "1")).stderr).toContain("There are more");
+
+    expect(await ok("session", "revoke", first.session_id!)).toContain(`Session ${first.session_id} is revoked.`);
+    await within(1, async () => (await me(server, first.access_token)) === 401);
+    expect(await me(server, second.access_token)).toBe(200);
+
+    expect(await ok("session", "revoke", "--user", "ada")).toMatch(/^ada: 1 session is revoked\./);
+    await within(1, async () => (await me(server, second.access_token)) === 401);
+    expect(await me(server, bobs.access_token)).toBe(200);
+    expect(await refused("session", "revoke", "no-such-session")).toContain("There is no session of this id");
+    expect(await refused("session", "list", "--user", "nobody")).toContain("There is no user of this name");
+  });
+
+  it("the signing key that is rotated signs within ten seconds, and what the old one signed stays good", async () => {
+    await addUser("ada", environment);
+    const server = await serve();
+    const before = (await signIn(server)).body;
+    const [next, current] = JSON.parse(await ok("key", "list", "--json"));
+    expect([next.state, current.state]).toEqual(["next", "current"]);
+    expect(headerOf(before.access_token!).kid).toBe(current.kid);
+
+    expect(await refused("key", "rotate")).toMatch(/verifiers that cache the JWKS may not have it yet\. Wait \d+ s/);
+    expect(await ok("key", "rotate", "--force")).toContain(next.kid);
+    let after = before;
+    await within(10, async () => {
+      await wait(300);
+      after = (await signIn(server)).body;
+      return headerOf(after.access_token!).kid === next.kid;
+    });
+    expect(await me(server, before.access_token)).toBe(200);
+    expect(await me(server, after.access_token)).toBe(200);
+    const states = JSON.parse(await ok("key", "list", "--json")).map(({ state }: { state: string }) => state);
+    expect(states.sort()).toEqual(["current", "next", "retired"]);
+    expect(await ok("key", "list")).toContain("VERIFIES UNTIL");
+  });
+});
+
+describe("latchkey migrate", () => {
+  it("makes a database, and says when there is nothing to do", async () => {
+    const place = `sqlite:${join(folder, "latchkey.db")}`;
+    expect(await ok("migrate")).toBe(`${place}: created, at schema version 1\n`);
+    expect(await ok("migrate")).toBe(`${place}: nothing to do, already at schema version 1\n`);
+    expect(readdirSync(folder)).not.toContain("latchkey.secret");
+  });
+
+  it("says from which version to which", async () => {
+    writeFileSync(join(folder, "latchkey.db"), "");
+    expect(await ok("migrate")).toMatch(/migrated from schema version 0 to 1\n$/);
+  });
+
+  it("refuses a database that a newer version has made, and leaves it as it is", async () => {
+    await ok("migrate");
+    const database = new SqliteDatabase(join(folder, "latchkey.db"));
+    database.execute("PRAGMA user_version = 99");
+    database.close();
+    expect(await refused("migrate")).toMatch(/schema version 99.*Upgrade Latchkey/);
+    expect(await refused("migrate")).toMatch(/schema version 99/);
+  });
+});

@@ -1,0 +1,249 @@
+import { connect, type Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
+import { afterEach, describe, expect, it } from "vitest";
+import { type HttpServer, listen } from "../../src/server/http-server.ts";
+
+const open: HttpServer[] = [];
+const sockets: Socket[] = [];
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy();
+  for (const server of open.splice(0)) await server.stop(0);
+});
+
+async function start(answer: (request: Request) => Promise<Response> = async () => new Response("served")) {
+  const errors: unknown[] = [];
+  const server = await listen("127.0.0.1", 0, (error) => errors.push(error));
+  open.push(server);
+  const remoteAddresses: unknown[] = [];
+  server.serve({
+    fetch(request, info) {
+      remoteAddresses.push(info?.remoteAddress);
+      return answer(request);
+    },
+  });
+  return { server, errors, remoteAddresses, url: `http://127.0.0.1:${server.address.port}` };
+}
+
+/** A connection that sends `text` as it is, and gathers what comes back until it is closed. */
+function raw(server: HttpServer, text: string) {
+  const socket = connect(server.address.port, "127.0.0.1");
+  sockets.push(socket);
+  let received = "";
+  socket.on("data", (chunk) => {
+    received += String(chunk);
+  });
+  const closed = new Promise<string>((resolve) => {
+    socket.on("error", () => {});
+    socket.on("close", () => resolve(received));
+  });
+  if (text !== "") socket.write(text);
+  return { socket, closed, received: () => received };
+}
+
+function statusAndBody(
+  response: string,
+): readonly [status: string, body: { error: string; error_description: string }] {
+  const [head = "", body = ""] = response.split("\r\n\r\n");
+  return [head.split("\r\n")[0]!, JSON.parse(body)];
+}
+
+describe("listening", () => {
+  it("hands the peer's address to the handler", async () => {
+    const { url, remoteAddresses } = await start();
+    expect(await (await fetch(url)).text()).toBe("served");
+    expect(remoteAddresses).toEqual(["127.0.0.1"]);
+  });
+
+  it("answers 503 with Retry-After until there is a handler", async () => {
+    const server = await listen("127.0.0.1", 0, () => {});
+    open.push(server);
+    const response = await fetch(`http://127.0.0.1:${server.address.port}/readyz`);
+    expect(response.status).toBe(503);
+    expect(response.headers.get("retry-after")).toBe("1");
+    expect(await response.json()).toEqual({
+      error: "server_busy",
+      error_description: "The server is starting. Try again.",
+    });
+  });
+
+  it("on a port that is taken says so in one line, and names the next", async () => {
+    const { server } = await start();
+    const { port } = server.address;
+    await expect(listen("127.0.0.1", port, () => {})).rejects.toThrow(
+      `Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${port + 1} npm start`,
+    );
+  });
+
+  it("on an address that this machine does not have says so", async () => {
+    await expect(listen("192.0.2.7", 0, () => {})).rejects.toThrow(
+      /^This machine has no address 192\.0\.2\.7\. Set LATCHKEY_HOST/,
+    );
+  });
+
+  it("on a name that leads nowhere says so", async () => {
+    await expect(listen("no-such-host.invalid", 0, () => {})).rejects.toThrow(/LATCHKEY_HOST/);
+  });
+});
+
+describe("what is not valid HTTP", () => {
+  it.each([
+    ["a request line of nonsense", "nonsense\r\n\r\n", "400 Bad Request"],
+    ["a header without a colon", "GET / HTTP/1.1\r\nHost: a\r\nnonsense\r\n\r\n", "400 Bad Request"],
+    ["two lengths", "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", "400 Bad Request"],
+    [
+      "length and chunks at once",
+      "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\nx",
+      "400 Bad Request",
+    ],
+    [
+      "headers over 16 KiB",
+      `GET / HTTP/1.1\r\nHost: a\r\nX-Big: ${"x".repeat(17_000)}\r\n\r\n`,
+      "431 Request Header Fields Too Large",
+    ],
+    ["a Host that is none", "GET / HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n", "400 Bad Request"],
+  ])("(%s) is answered in the one error shape", async (_, text, status) => {
+    const { server, remoteAddresses, errors } = await start();
+    const [line, body] = statusAndBody(await raw(server, text).closed);
+    expect(line).toBe(`HTTP/1.1 ${status}`);
+    expect(body).toEqual({ error: "invalid_request", error_description: expect.stringMatching(/\.$/) });
+    expect(remoteAddresses).toEqual([]);
+    expect(errors).toEqual([]);
+  });
+
+  it("repeats nothing of the request", async () => {
+    const { server } = await start();
+    expect(await raw(server, "GET /canary HTTP/1.1\r\ncanary\r\n\r\n").closed).not.toContain("canary");
+  });
+
+  it("leaves other connections alone", async () => {
+    const { server, url } = await start();
+    await Promise.all(Array.from({ length: 20 }, () => raw(server, "\u0000\u0001\r\n\r\n").closed));
+    expect((await fetch(url)).status).toBe(200);
+  });
+});
+
+describe("a handler that fails", () => {
+  it("is told of, and answered with a bare internal_error", async () => {
+    const { url, errors } = await start(() => Promise.reject(new Error("canary")));
+    const response = await fetch(url);
+    expect(response.status).toBe(500);
+    expect(await response.text()).not.toContain("canary");
+    expect(errors).toHaveLength(1);
+  });
+});
+
+describe("stopping", () => {
+  /** A server whose answers are held back until they are released. */
+  async function startHeld() {
+    let release = () => {};
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let arrived = 0;
+    const { server, url } = await start(async () => {
+      arrived += 1;
+      await released;
+      return new Response("served");
+    });
+    const arrivals = async (count: number) => {
+      while (arrived < count) await wait(5);
+    };
+    return { server, url, release, arrivals };
+  }
+
+  it("serves what is in flight, then closes, long before the deadline", async () => {
+    const { server, url, release, arrivals } = await startHeld();
+    const answers = Promise.all(Array.from({ length: 10 }, async () => fetch(url)));
+    await arrivals(10);
+    const stopped = server.stop(10_000);
+    await wait(50);
+    const refused = fetch(url).catch(() => "refused");
+    expect(await refused).toBe("refused");
+    release();
+    const responses = await answers;
+    expect(responses.map(({ status }) => status)).toEqual(Array(10).fill(200));
+    expect(responses.map(({ headers }) => headers.get("connection"))).toEqual(Array(10).fill("close"));
+    const startedAt = performance.now();
+    expect(await stopped).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
+  });
+
+  it("cuts off at the deadline what is still in flight, and counts it", async () => {
+    const { server, url, release, arrivals } = await startHeld();
+    const answers = Promise.allSettled([fetch(url), fetch(url)]);
+    await arrivals(2);
+    expect(await server.stop(100)).toBe(2);
+    expect((await answers).map(({ status }) => status)).toEqual(["rejected", "rejected"]);
+    release();
+  });
+
+  it("does not wait for connections that are idle or have sent nothing yet", async () => {
+    const { server } = await start();
+    const silent = raw(server, "");
+    const kept = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    while (!kept.received().includes("served")) await wait(5);
+    const startedAt = performance.now();
+    expect(await server.stop(10_000)).toBe(0);
+    expect(performance.now() - startedAt).toBeLessThan(700);
+    await Promise.all([silent.closed, kept.closed]);
+  });
+
+  it("waits a second, no longer, for a request that stopped in the middle of its headers", async () => {
+    const { server } = await start();
+    const unfinished = raw(server, "GET / HTTP/1.1\r\nHost: a\r\nX-Slow");
+    await wait(50);
+    const startedAt = performance.now();
+    expect(await server.stop(10_000)).toBe(0);
+    const elapsedMs = performance.now() - startedAt;
+    expect(elapsedMs).toBeGreaterThan(900);
+    expect(elapsedMs).toBeLessThan(2500);
+    await unfinished.closed;
+  });
+
+  it("still takes a request whose first bytes had come, and closes the connection after it", async () => {
+    const { server } = await start();
+    const late = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n");
+    while (late.socket.bytesWritten === 0) await wait(5);
+    await wait(50);
+    const stopped = server.stop(10_000);
+    late.socket.write("\r\n");
+    expect(await late.closed).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*connection: close[\s\S]*served$/i);
+    expect(await stopped).toBe(0);
+  });
+
+  it("closes a connection that was kept open for more once its answer, already on its way, is complete", async () => {
+    let finish = () => {};
+    const { server } = await start(async () => {
+      const body = new ReadableStream<Uint8Array>({
+        start(controller) {
+          controller.enqueue(Buffer.from("first "));
+          finish = () => {
+            controller.enqueue(Buffer.from("last"));
+            controller.close();
+          };
+        },
+      });
+      return new Response(body);
+    });
+    const streamed = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    while (!streamed.received().includes("first")) await wait(5);
+    const stopped = server.stop(10_000);
+    await wait(1300);
+    finish();
+    const finishedAt = performance.now();
+    expect(await stopped).toBe(0);
+    expect(performance.now() - finishedAt).toBeLessThan(500);
+    expect(await streamed.closed).toMatch(/keep-alive[\s\S]*first [\s\S]*last/i);
+  });
+
+  it("serves a request whose body comes while it stops", async () => {
+    const { server } = await start(async (request) => new Response(`got ${await request.text()}`));
+    const slow = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
+    await wait(50);
+    const stopped = server.stop(10_000);
+    await wait(1200);
+    slow.socket.write("def");
+    expect(await slow.closed).toMatch(/got abcdef$/);
+    expect(await stopped).toBe(0);
+  });
+});
