@@ -1,0 +1,142 @@
+import {
+  decideRotation,
+  generationToReissue,
+  initialRotation,
+  type RotationDecision,
+  type RotationPolicy,
+  type RotationState,
+} from "../../src/rotation.ts";
+
+/** The functions of `src/rotation.ts` that the worlds run on. Handed in, so that a mutant can stand in their place. */
+export interface Protocol {
+  readonly initialRotation: typeof initialRotation;
+  readonly decideRotation: typeof decideRotation;
+  /** The real function gives a generation and cannot write. A mutant may: then it gives what it writes as well. */
+  readonly generationToReissue: (state: RotationState, held: number, now: number) => number | Rewritten;
+}
+
+/** What a mutant issues at a reauthentication, and the row that it writes. */
+export interface Rewritten {
+  readonly issue: number;
+  readonly next: RotationState;
+}
+
+/** The real functions: nothing in this folder decides anything about generations but they. */
+export const realProtocol: Protocol = { initialRotation, decideRotation, generationToReissue };
+
+/** The server of a world: the protocol and the operator's choice. A tick of every world's clock is one second. */
+export interface Server {
+  readonly protocol: Protocol;
+  readonly policy: RotationPolicy;
+}
+
+/** The session's one row, and beside it what the answers alone say. Both are restored together. */
+export interface Database {
+  readonly row: RotationState;
+  readonly ledger: Ledger;
+  readonly revoked: boolean;
+}
+
+/**
+ * What an onlooker who sees the answers, and never the row, knows: the witness that the row is held against.
+ * A correct row is this and nothing else.
+ */
+export interface Ledger {
+  /** The generation that was accepted last, not counting repetitions. */
+  readonly base: number;
+  /** What has been issued on top of `base`, oldest first. */
+  readonly issued: readonly number[];
+  /** When the last of `issued` was issued, in ticks. */
+  readonly issuedAt: number;
+}
+
+/** One refresh that reached the server. */
+export interface Refresh {
+  readonly before: Database;
+  readonly after: Database;
+  readonly presented: number;
+  readonly now: number;
+  readonly decision: RotationDecision;
+}
+
+/** One reauthentication that reached the server. Of the real protocol's `after` is the same database as before. */
+export interface Reauthentication {
+  /** The generation that is handed out. */
+  readonly issue: number;
+  readonly after: Database;
+}
+
+/** The database right after sign-in, whose answer is generation 1. */
+export function signIn(server: Server, now: number): Database {
+  const row = server.protocol.initialRotation(milliseconds(now));
+  return { row, ledger: { base: 0, issued: [row.pendingTo], issuedAt: now }, revoked: false };
+}
+
+/** The server's act on a refresh: decide and commit, at one moment. */
+export function present(server: Server, before: Database, presented: number, now: number): Refresh {
+  const decision = server.protocol.decideRotation(before.row, presented, milliseconds(now), server.policy);
+  return { before, after: commit(before, presented, now, decision), presented, now, decision };
+}
+
+/** The server's act on a reauthentication by password, with an access token of generation `held`. */
+export function reauthenticate(server: Server, before: Database, held: number, now: number): Reauthentication {
+  const reissued = server.protocol.generationToReissue(before.row, held, milliseconds(now));
+  if (typeof reissued === "number") return { issue: reissued, after: before };
+  const { issue, next: row } = reissued;
+  const { base, issued } = before.ledger;
+  return { issue, after: { ...before, row, ledger: { base, issued: [...issued, issue], issuedAt: now } } };
+}
+
+/** The newest generation that this database remembers having issued. */
+export function newestIssued(database: Database): number {
+  return database.ledger.issued.at(-1)!;
+}
+
+/** A database's row as numbers counted from `origin`; its clock reading is left out. */
+export function rowKey(database: Database, origin: number): string {
+  const { confirmed, pendingFrom, pendingTo } = database.row;
+  const row = `${confirmed - origin}:${pendingFrom - origin}-${pendingTo - origin}`;
+  return ledgerAgrees(database) ? row : `${row} ${ledgerKey(database.ledger, origin)}`;
+}
+
+/** Whether the row says exactly what the answers say. */
+export function ledgerAgrees({ row, ledger }: Database): boolean {
+  const { base, issued } = ledger;
+  return (
+    row.confirmed === base &&
+    row.pendingFrom === issued[0] &&
+    row.pendingTo === issued.at(-1) &&
+    issued.length === row.pendingTo - row.pendingFrom + 1
+  );
+}
+
+/** A row in words. */
+export function describeRow({ row: { confirmed, pendingFrom, pendingTo } }: Database): string {
+  return `confirmed ${confirmed}, pending ${pendingFrom}…${pendingTo}`;
+}
+
+/** What the server did on a refresh, in words. */
+export function describeRefresh({ presented, decision, after }: Refresh): string {
+  if (decision.kind === "reuse") return `presents ${presented}: reuse, the session is revoked`;
+  return `presents ${presented}: ${decision.kind}, ${decision.issue} is issued (${describeRow(after)})`;
+}
+
+function commit(before: Database, presented: number, now: number, decision: RotationDecision): Database {
+  if (decision.kind === "reuse") return { ...before, revoked: true };
+  const row = "next" in decision ? decision.next : before.row;
+  return { row, ledger: record(before.ledger, presented, decision.issue, now), revoked: false };
+}
+
+function record(ledger: Ledger, presented: number, issue: number, now: number): Ledger {
+  if (presented !== ledger.base) return { base: presented, issued: [issue], issuedAt: now };
+  if (ledger.issued.includes(issue)) return ledger;
+  return { base: presented, issued: [...ledger.issued, issue], issuedAt: now };
+}
+
+function ledgerKey({ base, issued }: Ledger, origin: number): string {
+  return `${base - origin}>${issued.map((generation) => generation - origin)}`;
+}
+
+function milliseconds(ticks: number): number {
+  return Math.round(ticks * 1000);
+}

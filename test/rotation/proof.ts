@@ -1,0 +1,78 @@
+import { type CookieJarOptions, cookieJar } from "./cookie-jar.ts";
+import type { Protocol, Server } from "./database.ts";
+import { ownerAndThief, type TheftOptions } from "./owner-and-thief.ts";
+import {
+  caughtAtTheFirstRefresh,
+  caughtAtTheSecondRefresh,
+  holderIsNeverLoggedOut,
+  jarIsNeverLoggedOut,
+  newestIsReissued,
+  oneWriteAtMost,
+  onlyCurrentGenerations,
+} from "./properties.ts";
+import { type SingleHolderOptions, singleHolder } from "./single-holder.ts";
+import type { Property, World, WorldState } from "./walk.ts";
+
+/** How far the walks go: enough to catch every mutant, what every run of the tests proves, or what a long run proves. */
+export type Reach = "short" | "usual" | "deep";
+
+/** One walk of the proof, and what it must not find. */
+export interface Claim<S extends WorldState = WorldState> {
+  readonly world: World<S>;
+  readonly properties: readonly Property<S>[];
+}
+
+/** Takes a claim whatever its world's states are. */
+export type ClaimVisitor = <S extends WorldState>(claim: Claim<S>) => void;
+
+/** Everything that is claimed of a protocol, claim by claim: each property in every world that it is promised for. */
+export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): void {
+  const pick = (short: number, usual: number, deep: number) => ({ short, usual, deep })[reach];
+  const serverWith = (rotationGraceSeconds: number): Server => ({ protocol, policy: { rotationGraceSeconds } });
+
+  const everywhere = (server: Server) =>
+    [onlyCurrentGenerations(server), oneWriteAtMost(server), newestIsReissued(server)] as const;
+
+  const single = (options: SingleHolderOptions) => {
+    const server = serverWith(2);
+    visit({ world: singleHolder(server, options), properties: [holderIsNeverLoggedOut, ...everywhere(server)] });
+  };
+  const jar = (grace: number, options: CookieJarOptions) => {
+    const server = serverWith(grace);
+    const promised = grace === 0 ? [] : [jarIsNeverLoggedOut];
+    visit({ world: cookieJar(server, options), properties: [...promised, ...everywhere(server)] });
+  };
+  const theft = (grace: number, options: TheftOptions) => {
+    const server = serverWith(grace);
+    const caught = grace === 0 ? caughtAtTheFirstRefresh : caughtAtTheSecondRefresh;
+    visit({ world: ownerAndThief(server, options), properties: [caught, ...everywhere(server)] });
+  };
+
+  const history = "earlier states of this history";
+  const anyState = "any state ever seen";
+  const late = "arrive before the successor is used";
+  const [always, alone] = ["at any time", "alone"] as const;
+  single({ restores: history, siblingLimit: pick(3, 20, 60), reauthentications: always });
+  single({ restores: history, generationLimit: pick(5, 9, 13), reauthentications: always });
+  single({ restores: history, siblingLimit: pick(2, 8, 20), abandonedRequests: late, reauthentications: alone });
+  single({ restores: anyState, restoreLimit: 3, siblingLimit: pick(2, 4, 6), reauthentications: always });
+  single({ restores: anyState, restoreLimit: 3, generationLimit: pick(3, 4, 6), reauthentications: always });
+
+  for (const refreshes of ["expired when sent", "expired on arrival"] as const) {
+    const share = refreshes === "expired when sent" ? 2 : 3;
+    for (const lostAfter of { short: [2], usual: [1, 2, 3], deep: [1, 2, 3, 4, 5] }[reach]) {
+      const accessLife = share * lostAfter + 1;
+      jar(1, { reauthentications: alone, refreshes, lostAfter, accessLife, parallel: pick(2, 3, 4) });
+      jar(2, { reauthentications: alone, refreshes, lostAfter, accessLife, parallel: pick(2, 3, 4) });
+    }
+    jar(1, { reauthentications: alone, refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
+    jar(0, { reauthentications: alone, refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
+  }
+
+  const reauthentication = "begins the count anew";
+  for (const thieves of reach === "short" ? [1] : [1, 2]) {
+    theft(1, { reauthentication, thieves, refreshes: "more than a grace window apart" });
+    theft(2, { thieves, refreshes: "more than a grace window apart" });
+    theft(0, { reauthentication, thieves, refreshes: "at any time" });
+  }
+}
