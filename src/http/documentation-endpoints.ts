@@ -1,21 +1,33 @@
 import { readFile } from "node:fs/promises";
 import { endpoint } from "./endpoint.ts";
+import { pageIcon } from "./page-icon.ts";
 
 // The script puts its own style elements into shadow roots, hence 'unsafe-inline' for styles; scripts come from here only.
 const policy =
   "default-src 'none'; script-src 'self'; style-src 'unsafe-inline'; connect-src 'self'; img-src 'self' data:; font-src 'self' data:";
 
+// Addresses are relative, so that the page works under any host name and path that leads here.
 const page = `<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Latchkey API</title>
-<style>html, body { margin: 0; height: 100%; }</style>
+${pageIcon}
+<style>
+html, body { margin: 0; height: 100%; }
+openapi-explorer { --font-regular: system-ui, sans-serif; --font-mono: ui-monospace, monospace; }
+.note { margin: 1.5rem 0; padding: .75rem 1rem; border-left: 4px solid #1f4e79; background: #f3f5f8; line-height: 1.5; }
+</style>
 </head>
 <body>
-<openapi-explorer spec-url="/openapi.json" hide-console="true" show-server-selection="false"></openapi-explorer>
-<script type="module" src="/docs/openapi-explorer.js"></script>
+<openapi-explorer spec-url="openapi.json" server-url="." hide-server-selection="true" hide-components="true"
+  default-schema-tab="body" primary-color="#1f4e79" secondary-color="#1f4e79"
+  nav-bg-color="#f3f5f8" nav-text-color="#414c5a" nav-hover-bg-color="#e2e8f0" nav-hover-text-color="#101820">
+<p slot="overview-footer" class="note">To try it here, execute “Log in”, and put the access token of the answer under “Authentication”: it
+goes with every request from then on, until the page is closed or loaded again. It is kept nowhere.</p>
+</openapi-explorer>
+<script type="module" src="docs/openapi-explorer.js"></script>
 </body>
 </html>
 `;

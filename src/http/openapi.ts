@@ -5,6 +5,12 @@ import * as schemas from "./schemas.ts";
 
 type TextHeaders = Record<string, { description: string; schema: { type: "string" } }>;
 
+const introduction = `Short-lived access tokens, rotating refresh tokens, and sessions that can be seen and ended.
+
+Whoever logs in gets a pair. The access token goes with every request, as \`Authorization: Bearer …\`; when it has expired, the refresh token is exchanged for the next pair. A refresh whose answer was lost can simply be sent again: it gets the same successor.
+
+Every error has the same two fields: a code that programs can rely on in \`error\`, and a sentence for people in \`error_description\`. With 401 comes a \`WWW-Authenticate\` challenge, with 429 and 503 a \`Retry-After\`.`;
+
 const SECURITY_SCHEME = "accessToken";
 
 /** Describes the route table as an OpenAPI 3.1 document, in JSON. */
@@ -22,7 +28,7 @@ export function writeOpenApi(routes: readonly Endpoint[], issuer: string): strin
     info: {
       title: "Latchkey",
       version: "1",
-      description: "Short-lived access tokens, rotating refresh tokens, and sessions that can be seen and ended.",
+      description: introduction,
     },
     servers: [{ url: issuer }],
   });
@@ -117,18 +123,20 @@ function errorResponses(route: Endpoint): RouteConfig["responses"] {
       status,
       {
         description: lines.join("\n"),
-        ...errorHeaders(status),
+        ...errorHeaders(status, route),
         content: { "application/json": { schema: schemas.error } },
       },
     ]),
   );
 }
 
-function errorHeaders(status: number): { headers?: TextHeaders } {
+function errorHeaders(status: number, { access }: Endpoint): { headers?: TextHeaders } {
   const header = (name: string, description: string): { headers: TextHeaders } => ({
     headers: { [name]: { description, schema: { type: "string" } } },
   });
-  if (status === 401 || status === 403) return header("WWW-Authenticate", "The challenge (RFC 6750 section 3).");
+  if (status === 401 || (status === 403 && access === "admin")) {
+    return header("WWW-Authenticate", "The challenge (RFC 6750 section 3).");
+  }
   if (status === 429 || status === 503) return header("Retry-After", "Whole seconds to wait.");
   return {};
 }

@@ -7,12 +7,13 @@ const password = z.string().min(1).openapi({ format: "password", example: "corre
 const device = z
   .string()
   .max(128)
-  .regex(/^\P{Cc}*$/u, "must not hold control characters")
+  // Lone surrogates have no form in UTF-8, and the last two break lines.
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must not hold control characters")
   .openapi({
     description: "What the person calls this device.",
-    example: "Ada's laptop",
+    example: "Work laptop",
     // JSON Schema has no place for the flag.
-    pattern: "^\\P{Cc}*$",
+    pattern: "^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]*$",
   });
 const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
 const transport = z.literal("body").openapi({ description: "How the tokens travel." });
@@ -52,7 +53,7 @@ export const tokenForm = z
     grant_type: z.string().openapi({ example: "refresh_token" }),
     refresh_token: refreshToken.optional(),
     username: z.string().max(256).optional(),
-    password: z.string().optional(),
+    password: z.string().optional().openapi({ format: "password" }),
     scope: z.string().optional(),
     client_id: z.string().optional(),
     client_secret: z.string().optional(),
@@ -130,6 +131,6 @@ export const health = z.object({ status: z.enum(["ok", "unready"]) }).openapi("H
 export const error = z
   .object({
     error: z.string().openapi({ description: "A code.", example: "invalid_request" }),
-    error_description: z.string(),
+    error_description: z.string().openapi({ example: "'username' is required." }),
   })
   .openapi("Error");

@@ -13,7 +13,7 @@ export const setupEndpoints = [
     summary: "The page behind the set-up link",
     description: "The link's token stands behind '#', so that it reaches no server log.",
     success: { status: 200, description: "A form.", contentType: "text/html" },
-    handle: ({ respond }) => respond.page(setupPage, setupPagePolicy),
+    handle: ({ issuer, respond }) => respond.page(setupPage(issuer.options.passwordMinLength), setupPagePolicy),
   }),
   endpoint({
     method: "post",

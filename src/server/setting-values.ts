@@ -89,6 +89,7 @@ export const audiences: Reader<readonly string[]> = listOf((entry) => ({ value: 
 export const origins: Reader<readonly string[]> = listOf((entry) => {
   const example = "Write exact origins such as https://app.example.com";
   if (entry === "*") return { problem: `is '*', which would let every website in. ${example}` };
+  if (entry.includes("*")) return { problem: `is a pattern, and origins are compared whole. ${example}` };
   if (!/^https?:\/\//i.test(entry) || !URL.canParse(entry)) return { problem: `is not an origin. ${example}` };
   const { origin } = new URL(entry);
   return origin === entry ? { value: entry } : { problem: `must be written ${shown(origin, "as a bare origin")}` };

@@ -1,0 +1,88 @@
+import { describe, expect, it } from "vitest";
+import { type ErrorCode, errorCatalogue, LatchkeyError } from "../../src/errors.ts";
+import { type ErrorStyle, errorResponse } from "../../src/http/error-response.ts";
+import { createResponder } from "../../src/http/respond.ts";
+import { reply } from "../harness.ts";
+
+const respond = createResponder(false, "request-1");
+const answer = (thrown: unknown, style: ErrorStyle = "latchkey") => reply(errorResponse(respond, thrown, style));
+const codes = Object.keys(errorCatalogue) as ErrorCode[];
+
+describe("an error's response", () => {
+  it("has, for every code of the catalogue, its status, code and text", async () => {
+    for (const code of codes) {
+      const { status, body, headers } = await answer(new LatchkeyError(code));
+      const entry = errorCatalogue[code];
+      expect([status, body]).toEqual([entry.status, { error: code, error_description: entry.description }]);
+      expect([code, headers.get("cache-control"), headers.get("x-request-id")]).toEqual([
+        code,
+        "no-store",
+        "request-1",
+      ]);
+    }
+  });
+
+  it("has, for every code of the catalogue in OAuth's form, OAuth's error and a text in its characters that begins with the code", async () => {
+    for (const code of codes) {
+      const { status, body } = await answer(new LatchkeyError(code), "oauth");
+      const entry = errorCatalogue[code];
+      expect([code, status]).toEqual([code, entry.oauthError === "invalid_grant" ? 400 : entry.status]);
+      expect(body).toEqual({
+        error: entry.oauthError,
+        error_description: expect.stringMatching(`^${code}: [\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]+$`),
+      });
+    }
+    const { body } = await answer(
+      new LatchkeyError("invalid_request", { description: 'Ä "b" \\ c …\r\n\u2028' }),
+      "oauth",
+    );
+    expect(body.error_description).toBe("invalid_request: ' 'b' ' c ...'''");
+  });
+
+  it("challenges with every 401, and with no 403 but those that another token would change", async () => {
+    for (const code of codes) {
+      const { status, headers } = await answer(new LatchkeyError(code));
+      const expected =
+        status === 401 || code === "insufficient_role"
+          ? expect.stringMatching(/^(Bearer|Basic) realm="latchkey"/)
+          : null;
+      expect([code, headers.get("www-authenticate")]).toEqual([code, expected]);
+    }
+  });
+
+  it("says with 429 and 503 how many whole seconds to wait, at least one", async () => {
+    for (const code of codes) {
+      const { status, headers } = await answer(new LatchkeyError(code));
+      expect([code, headers.get("retry-after")]).toEqual([code, status === 429 || status === 503 ? "1" : null]);
+    }
+    for (const [seconds, expected] of [
+      [0, "1"],
+      [0.2, "1"],
+      [1.2, "2"],
+      [900, "900"],
+    ] as const) {
+      const { headers } = await answer(new LatchkeyError("too_many_requests", { retryAfterSeconds: seconds }));
+      expect([seconds, headers.get("retry-after")]).toEqual([seconds, expected]);
+    }
+  });
+
+  it("tells the public neither detail nor cause nor subject, nor anything of what is no error of ours", async () => {
+    const details = { detail: "secret-1", cause: new Error("secret-2"), subject: "secret-3" };
+    for (const thrown of [
+      ...codes.map((code) => new LatchkeyError(code, details)),
+      new Error("secret-4"),
+      new TypeError("secret-5", { cause: "secret-6" }),
+      "secret-7",
+      { code: "not_found", status: 404, description: "secret-8", message: "secret-9" },
+      undefined,
+      null,
+    ]) {
+      const { text, headers } = await answer(thrown);
+      expect(text + JSON.stringify([...headers])).not.toContain("secret-");
+    }
+    for (const foreign of [new Error("x"), "x", { status: 404 }, undefined, null]) {
+      const { status, body } = await answer(foreign);
+      expect([status, body.error]).toEqual([500, "internal_error"]);
+    }
+  });
+});

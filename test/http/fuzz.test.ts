@@ -1,0 +1,154 @@
+import { randomInt } from "node:crypto";
+import type { z } from "@hono/zod-openapi";
+import { expect, it } from "vitest";
+import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
+import type { Endpoint } from "../../src/http/endpoint.ts";
+import { routes } from "../../src/http/routes.ts";
+import { createTestBed, PASSWORD, type Reply, reply } from "../harness.ts";
+import { seededRandom } from "../seeded-random.ts";
+import { type Known, randomRequest } from "./random-requests.ts";
+import { CANARY, methodOf, nameOf } from "./route-table.ts";
+
+// FUZZ_REQUESTS=1000000 makes the long run; FUZZ_SEED repeats one.
+const requestCount = Number(process.env.FUZZ_REQUESTS ?? 20_000);
+const seed = Number(process.env.FUZZ_SEED ?? randomInt(2 ** 31));
+const PARALLEL = 25;
+
+it(
+  `${requestCount} random requests get no answer in the 500s, and none that its route does not document`,
+  async () => {
+    console.log(`Random requests: FUZZ_SEED=${seed} FUZZ_REQUESTS=${requestCount}`);
+    const below = seededRandom(seed);
+    const failures: unknown[] = [];
+    const bed = await createTestBed(
+      { registration: "open" },
+      {
+        passwordGrant: true,
+        allowedOrigins: ["https://app.example.com"],
+        trustedProxies: ["10.0.0.0/8"],
+        onError: (error) => failures.push(error),
+      },
+    );
+    const setupToken = (await bed.issuer.users.inviteFirstAdmin())!;
+    const subjects = [];
+    for (const [username, roles] of [
+      ["ada", []],
+      ["grace", ["editor"]],
+      ["root", ["admin"]],
+    ] as const) {
+      subjects.push((await bed.issuer.users.create({ username, password: PASSWORD, roles })).id);
+    }
+    const known: Known = {
+      accessTokens: [],
+      refreshTokens: [],
+      sessionIds: [],
+      usernames: ["ada", "grace", "root"],
+      setupToken,
+    };
+    const statuses = new Map<string, Set<number>>(routes.map((route) => [nameOf(route), new Set()]));
+    const document = JSON.parse((await bed.call("GET", "/openapi.json")).text);
+
+    for (let sent = 0; sent < requestCount; sent += PARALLEL) {
+      if (below(8) === 0) bed.clock.advanceSeconds(below(below(20) === 0 ? 100_000 : 200));
+      for (const subject of subjects) {
+        const { accessToken, refreshToken, sessionId } = await bed.issuer.issue({ subject });
+        remember(known, accessToken, refreshToken, sessionId);
+      }
+      const requests = Array.from({ length: PARALLEL }, () => randomRequest(below, known));
+      await Promise.all(
+        requests.map(async (request, nth) => {
+          const told = `FUZZ_SEED=${seed}, request ${sent + nth}: ${request.method} ${request.url} ${JSON.stringify([...request.headers])}`;
+          const remoteAddress = [`192.0.2.${below(3)}`, "10.0.0.1", "2001:db8::1", undefined][below(4)];
+          const answer = await reply(await bed.handler.fetch(request, { remoteAddress }));
+          const route = routeOf(request);
+          if (route !== undefined) statuses.get(nameOf(route))!.add(answer.status);
+          if (answer.status >= 500) expect([told, answer.text, failures]).toEqual([]);
+          expectSound(told, request.method, route, answer, document);
+          if (answer.body?.refresh_token !== undefined && answer.status === 200) {
+            remember(known, answer.body.access_token, answer.body.refresh_token, answer.body.session_id);
+          }
+        }),
+      );
+    }
+
+    expect(failures).toEqual([]);
+    // Where a password has to be right, chance alone need not get there.
+    const likely = routes.filter(
+      ({ body }) => body === undefined || !/password/.test(Object.keys(body.schema.shape).join()),
+    );
+    for (const route of likely)
+      expect([nameOf(route), [...statuses.get(nameOf(route))!]]).toEqual([
+        nameOf(route),
+        expect.arrayContaining([route.success.status]),
+      ]);
+  },
+  Math.max(60_000, requestCount * 20),
+);
+
+function remember(known: Known, accessToken: string, refreshToken: string, sessionId: string): void {
+  for (const [list, value] of [
+    [known.accessTokens, accessToken],
+    [known.refreshTokens, refreshToken],
+    [known.sessionIds, sessionId],
+  ] as const) {
+    if (list.push(value) > 40) list.shift();
+  }
+}
+
+function routeOf({ method, url }: Request): Endpoint | undefined {
+  // An escaped letter is that letter (RFC 3986 section 2.4).
+  const path = new URL(url).pathname.replace(/%[46][1-9A-F]|%[57][0-9A]/gi, (escaped) => decodeURIComponent(escaped));
+  const served = method === "HEAD" ? "GET" : method;
+  return routes.find(
+    (route) =>
+      methodOf(route) === served &&
+      new RegExp(`^${route.path.replace(/[.]/g, "\\.").replace(/\{\w+\}/g, "[^/]+")}$`).test(path),
+  );
+}
+
+/** Everything that must hold of every answer, whatever was asked. */
+// biome-ignore lint/suspicious/noExplicitAny: an OpenAPI document.
+function expectSound(told: string, method: string, route: Endpoint | undefined, answer: Reply, document: any): void {
+  const { status, headers, text, body } = answer;
+  expect([told, headers.get("x-content-type-options"), headers.get("referrer-policy")]).toEqual([
+    told,
+    "nosniff",
+    "no-referrer",
+  ]);
+  expect([told, headers.get("content-security-policy")]).toEqual([
+    told,
+    expect.stringContaining("frame-ancestors 'none'"),
+  ]);
+  // A username and a device are given back to whoever chose them.
+  const repeats = status >= 400 && (text + JSON.stringify([...headers])).includes(CANARY);
+  expect([told, repeats]).toEqual([told, false]);
+  expect([
+    told,
+    status === 401 && !/^(Bearer|Basic) realm="latchkey"/.test(headers.get("www-authenticate") ?? ""),
+  ]).toEqual([told, false]);
+  expect([told, status === 429 && !/^[1-9]\d*$/.test(headers.get("retry-after") ?? "")]).toEqual([told, false]);
+  if (method === "HEAD" || status === 204) expect([told, text]).toEqual([told, ""]);
+  else if (status >= 400) expectErrorShape(told, route, body);
+  else if (route?.success.schema !== undefined) {
+    // What the schema does not name it drops: nothing may be there beside.
+    expect([told, (route.success.schema as z.ZodType).parse(body)]).toEqual([told, body]);
+  }
+  const documented = route && document.paths[route.path][route.method].responses;
+  if (documented !== undefined && method !== "OPTIONS")
+    expect([told, Object.keys(documented)]).toEqual([told, expect.arrayContaining([String(status)])]);
+}
+
+const codes = new Set<string>(Object.keys(errorCatalogue));
+const oauthErrors = new Set<string>(Object.values(errorCatalogue).map(({ oauthError }) => oauthError));
+
+function expectErrorShape(told: string, route: Endpoint | undefined, body: Record<string, string>): void {
+  expect([told, Object.keys(body)]).toEqual([told, ["error", "error_description"]]);
+  const { error, error_description: description } = body as { error: ErrorCode; error_description: string };
+  if (route?.errorStyle === "oauth") {
+    expect([told, oauthErrors.has(error), codes.has(description.split(":")[0]!)]).toEqual([told, true, true]);
+    expect([told, description]).toEqual([told, expect.stringMatching(/^[\x20\x21\x23-\x5b\x5d-\x7e]+$/)]);
+  } else {
+    expect([told, error, codes.has(error)]).toEqual([told, error, true]);
+    expect([told, typeof description, description.length > 0]).toEqual([told, "string", true]);
+  }
+}

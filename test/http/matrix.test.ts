@@ -1,0 +1,275 @@
+import { describe, expect, it } from "vitest";
+import type { Endpoint } from "../../src/http/endpoint.ts";
+import { routes } from "../../src/http/routes.ts";
+import { createTestBed, ISSUER, PASSWORD, type Reply, reply, SECRET, type TestBed } from "../harness.ts";
+import { newPath } from "../store/sqlite-places.ts";
+import { dumpDatabase } from "../store-dump.ts";
+import { contentTypeOf, encode, methodOf, nameOf, pathOf, type RouteWithBody, shapedBody } from "./route-table.ts";
+
+/** What stands in `Authorization`, and what a route that takes an access token says to it; `null` where it lets it in. */
+interface Kind {
+  readonly authorization: string | undefined;
+  readonly refusedWith: string | null;
+  readonly roles?: readonly string[];
+}
+
+interface World extends TestBed {
+  readonly path: string;
+  readonly kinds: Readonly<Record<string, Kind>>;
+  /** Sends a body of the right shape wherever the route takes one. */
+  ask(route: Endpoint, authorization: string | undefined): Promise<Reply>;
+}
+
+/** One of every kind of token that there is, of live users on a live server. */
+async function setUp(): Promise<World> {
+  const path = newPath();
+  const bed = await createTestBed({ path, registration: "open" });
+  const create = (username: string, roles: readonly string[]) =>
+    bed.issuer.users.create({ username, password: PASSWORD, roles });
+  const [user, admin, disabled] = [
+    await create("ada", ["editor", "administrator", "admin:read"]),
+    await create("root", ["admin"]),
+    await create("grace", ["admin"]),
+  ];
+  const issue = async (subject: string, from = bed) => {
+    const pair = await from.issuer.issue({ subject });
+    return { access: `Bearer ${pair.accessToken}`, refresh: `Bearer ${pair.refreshToken}`, ...pair };
+  };
+
+  const expired = await issue(admin.id);
+  bed.clock.advanceSeconds(906);
+  const revoked = await issue(admin.id);
+  await bed.issuer.revokeSession(revoked.sessionId);
+  const loggedOut = await issue(admin.id);
+  await bed.issuer.logout(loggedOut.refreshToken);
+  const ofDisabled = await issue(disabled.id);
+  await bed.issuer.users.disable("grace");
+
+  // These three share this server's database and its keys, and differ in one thing each.
+  const otherIssuer = await createTestBed({ path, issuer: "http://127.0.0.1:4001" }, {}, bed.clock);
+  const otherAudience = await createTestBed({ path, audience: "https://api.example.com" }, {}, bed.clock);
+  const otherSecret = await createTestBed({ secret: `${SECRET}x` }, {}, bed.clock);
+  const stranger = await otherSecret.issuer.users.create({ username: "root", password: PASSWORD, roles: ["admin"] });
+  const foreign = await issue(stranger.id, otherSecret);
+
+  const live = { user: await issue(user.id), admin: await issue(admin.id) };
+  const kinds: Record<string, Kind> = {
+    "no token": { authorization: undefined, refusedWith: "missing_token" },
+    "another scheme": { authorization: "Basic cm9vdDpyb290", refusedWith: "missing_token" },
+    "an empty bearer token": { authorization: "Bearer ", refusedWith: "invalid_access_token" },
+    garbage: { authorization: "Bearer null", refusedWith: "invalid_access_token" },
+    "two tokens": { authorization: `${live.admin.access}, ${live.admin.access}`, refusedWith: "invalid_access_token" },
+    "a refresh token": { authorization: live.admin.refresh, refusedWith: "wrong_token_type" },
+    "an expired access token": { authorization: expired.access, refusedWith: "access_token_expired" },
+    "another issuer's": {
+      authorization: (await issue(admin.id, otherIssuer)).access,
+      refusedWith: "invalid_access_token",
+    },
+    "another audience's": {
+      authorization: (await issue(admin.id, otherAudience)).access,
+      refusedWith: "invalid_access_token",
+    },
+    "one of another secret": { authorization: foreign.access, refusedWith: "invalid_access_token" },
+    "a refresh token of another secret": { authorization: foreign.refresh, refusedWith: "wrong_token_type" },
+    "a revoked session's": { authorization: revoked.access, refusedWith: "session_revoked" },
+    "a logged-out session's": { authorization: loggedOut.access, refusedWith: "session_revoked" },
+    "a disabled user's": { authorization: ofDisabled.access, refusedWith: "session_revoked" },
+    "a user's access token": { authorization: live.user.access, refusedWith: null, roles: ["editor"] },
+    "an administrator's access token": { authorization: live.admin.access, refusedWith: null, roles: ["admin"] },
+  };
+
+  let asked = 0;
+  return {
+    ...bed,
+    path,
+    kinds,
+    async ask(route, authorization) {
+      const body =
+        route.body === undefined ? undefined : encode(route as RouteWithBody, shapedBody(route as RouteWithBody));
+      const request = new Request(ISSUER + pathOf(route), {
+        method: methodOf(route),
+        headers: {
+          "x-request-id": "the-same-for-all",
+          ...(body !== undefined && { "content-type": contentTypeOf(route as RouteWithBody) }),
+          ...(authorization !== undefined && { authorization }),
+        },
+        ...(body !== undefined && { body }),
+      });
+      // From an address of its own, so that nothing here is refused for its number.
+      return reply(await bed.handler.fetch(request, { remoteAddress: `10.0.${asked >> 8}.${asked++ & 255}` }));
+    },
+  };
+}
+
+const tokenCodes = [
+  "missing_token",
+  "invalid_access_token",
+  "access_token_expired",
+  "wrong_token_type",
+  "session_revoked",
+  "insufficient_role",
+];
+
+const guarded = routes.filter(({ access }) => access === "access_token" || access === "admin");
+const unguarded = routes.filter(({ access }) => access === "public" || access === "credentials");
+
+describe("every kind of token on every route", () => {
+  it("is, on routes that take an access token, refused with its own code, a challenge, and no change", async () => {
+    const world = await setUp();
+    const before = [dumpDatabase(world.path), world.events.length];
+    expect(guarded.length).toBeGreaterThan(6);
+    for (const route of guarded) {
+      for (const [kind, { authorization, refusedWith }] of Object.entries(world.kinds)) {
+        if (refusedWith === null) continue;
+        const { status, body, headers } = await world.ask(route, authorization);
+        expect([nameOf(route), kind, status, body.error]).toEqual([nameOf(route), kind, 401, refusedWith]);
+        const details = `error="invalid_token", error_description="${refusedWith}: `;
+        const challenge = headers.get("www-authenticate")!;
+        if (refusedWith === "missing_token") expect(challenge).toBe('Bearer realm="latchkey"');
+        else expect(challenge.startsWith(`Bearer realm="latchkey", ${details}`)).toBe(true);
+      }
+    }
+    expect([dumpDatabase(world.path), world.events.length]).toEqual(before);
+  });
+
+  it("is, as a user's, let in wherever an access token is asked for, and 403 where the role admin is, with a challenge that names it", async () => {
+    const world = await setUp();
+    const { authorization } = world.kinds["a user's access token"]!;
+    for (const route of routes.filter(({ access }) => access === "admin")) {
+      const before = [dumpDatabase(world.path), world.events.length];
+      const { status, body, headers } = await world.ask(route, authorization);
+      expect([nameOf(route), status, body.error]).toEqual([nameOf(route), 403, "insufficient_role"]);
+      expect(headers.get("www-authenticate")).toMatch(
+        /^Bearer realm="latchkey", error="insufficient_scope", .*'admin'/,
+      );
+      expect([dumpDatabase(world.path), world.events.length]).toEqual(before);
+    }
+    await expectLetIn(world, "ada", ({ access }) => access === "access_token");
+  });
+
+  it("is, as an administrator's, let in wherever an access token or the role admin is asked for", async () => {
+    await expectLetIn(await setUp(), "root", ({ access }) => access === "access_token" || access === "admin");
+  });
+
+  it("counts nowhere but in Authorization: not in a cookie, a header of another name or a field, and in a query it is 400", async () => {
+    const world = await setUp();
+    const token = world.kinds["an administrator's access token"]!.authorization!.slice("Bearer ".length);
+    const before = [dumpDatabase(world.path), world.events.length];
+    for (const route of guarded) {
+      const [method, path] = [methodOf(route), pathOf(route)];
+      for (const headers of [
+        { cookie: `access_token=${token}; __Host-latchkey-access=${token}; latchkey-access=${token}` },
+        { "x-access-token": token, "x-authorization": `Bearer ${token}`, "proxy-authorization": `Bearer ${token}` },
+        { "sec-websocket-protocol": `bearer, ${token}` },
+        { authorization: token },
+        { authorization: `Token ${token}` },
+        { authorization: `Bearer: ${token}` },
+      ]) {
+        const { status, body } = await world.call(method, path, { headers });
+        expect([nameOf(route), status, body.error]).toEqual([nameOf(route), 401, "missing_token"]);
+      }
+      if (method !== "GET") {
+        const { body } = await world.call(method, path, { json: { access_token: token } });
+        expect([nameOf(route), body.error]).toEqual([nameOf(route), "missing_token"]);
+      }
+      for (const query of [`access_token=${token}`, `ACCESS%5FTOKEN=x`, `t=${token}`, `jwt=x`, "page=1&token="]) {
+        const { status, body } = await world.call(method, `${path}?${query}`, { bearer: token });
+        expect([nameOf(route), query, status, body.error]).toEqual([nameOf(route), query, 400, "token_in_query"]);
+      }
+    }
+    expect([dumpDatabase(world.path), world.events.length]).toEqual(before);
+  });
+
+  it("makes no difference on public routes", async () => {
+    const world = await setUp();
+    for (const route of unguarded.filter(({ access }) => access === "public")) {
+      const without = await world.ask(route, undefined);
+      for (const [kind, { authorization }] of Object.entries(world.kinds)) {
+        const answer = await world.ask(route, authorization);
+        expect([nameOf(route), kind, answer.status]).toEqual([nameOf(route), kind, without.status]);
+        expect(answer.text).toBe(without.text);
+      }
+    }
+  });
+
+  it("stands, as a bearer token, for no other credential", async () => {
+    const world = await setUp();
+    const takesBearer = ["POST /auth/refresh", "POST /auth/logout"];
+    const others = unguarded.filter((route) => route.access === "credentials" && !takesBearer.includes(nameOf(route)));
+    for (const route of others) {
+      const without = await world.ask(route, undefined);
+      expect([nameOf(route), without.status >= 400]).toEqual([nameOf(route), true]);
+      for (const [kind, { authorization }] of Object.entries(world.kinds)) {
+        const answer = await world.ask(route, authorization);
+        if (nameOf(route) === "POST /token" && authorization !== undefined) {
+          expect([kind, answer.status, answer.body.error]).toEqual([kind, 401, "invalid_client"]);
+          expect(answer.headers.get("www-authenticate")).toBe('Basic realm="latchkey"');
+        } else {
+          expect([nameOf(route), kind, answer.status, answer.text]).toEqual([
+            nameOf(route),
+            kind,
+            without.status,
+            without.text,
+          ]);
+        }
+      }
+    }
+  });
+
+  it("refreshes only as a live refresh token of this server", async () => {
+    const world = await setUp();
+    const expected: Record<string, string> = {
+      "no token": "invalid_request",
+      "another scheme": "invalid_request",
+      "an empty bearer token": "invalid_refresh_token",
+      garbage: "invalid_refresh_token",
+      "two tokens": "invalid_refresh_token",
+      "a refresh token of another secret": "invalid_refresh_token",
+    };
+    for (const [kind, { authorization }] of Object.entries(world.kinds)) {
+      if (kind === "a refresh token") continue;
+      const before = dumpDatabase(world.path);
+      const { status, body, headers } = await world.call("POST", "/auth/refresh", {
+        headers: authorization === undefined ? {} : { authorization },
+      });
+      const code = expected[kind] ?? "wrong_token_type";
+      expect([kind, status, body.error]).toEqual([kind, code === "invalid_request" ? 400 : 401, code]);
+      if (status === 401) expect(headers.get("www-authenticate")).toContain('error="invalid_token"');
+      expect(dumpDatabase(world.path)).toEqual(before);
+    }
+    const { authorization } = world.kinds["a refresh token"]!;
+    expect((await world.call("POST", "/auth/refresh", { headers: { authorization: authorization! } })).status).toBe(
+      200,
+    );
+  });
+
+  it("logs out nobody but as a token of this server, and says 204 to all", async () => {
+    const world = await setUp();
+    const endsASession = [
+      "a refresh token",
+      "an expired access token",
+      "a user's access token",
+      "an administrator's access token",
+    ];
+    for (const [kind, { authorization }] of Object.entries(world.kinds)) {
+      const before = dumpDatabase(world.path);
+      const { status } = await world.call("POST", "/auth/logout", {
+        headers: authorization === undefined ? {} : { authorization },
+      });
+      expect([kind, status]).toEqual([kind, 204]);
+      if (!endsASession.includes(kind)) expect([kind, dumpDatabase(world.path)]).toEqual([kind, before]);
+    }
+    expect(world.events.filter(({ type }) => type === "session.logged_out")).toHaveLength(4);
+  });
+});
+
+/** Expects these routes to let the user in, each with an access token of a session of its own, since some of them end it. */
+async function expectLetIn(world: World, username: string, routesOf: (route: Endpoint) => boolean): Promise<void> {
+  const user = (await world.store.findUserByUsername(username))!;
+  for (const route of routes.filter(routesOf)) {
+    const { accessToken } = await world.issuer.issue({ subject: user.id });
+    const { status, body } = await world.ask(route, `Bearer ${accessToken}`);
+    expect([nameOf(route), status === 403 || tokenCodes.includes(body?.error)]).toEqual([nameOf(route), false]);
+    expect(status).toBeLessThan(500);
+  }
+}

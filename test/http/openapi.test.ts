@@ -1,0 +1,201 @@
+import { describe, expect, it } from "vitest";
+import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
+import type { Endpoint } from "../../src/http/endpoint.ts";
+import { routes } from "../../src/http/routes.ts";
+import { createTestBed, ISSUER } from "../harness.ts";
+import { nameOf } from "./route-table.ts";
+
+// biome-ignore lint/suspicious/noExplicitAny: a test says what it expects by asserting it.
+type Node = any;
+
+async function readDocument(issuer = ISSUER): Promise<Node> {
+  const bed = await createTestBed({ issuer });
+  return (await bed.call("GET", "/openapi.json")).body;
+}
+
+/** Every object of the document, with the way to it. */
+function* objectsIn(node: Node, way = "#"): Generator<readonly [way: string, node: Node]> {
+  if (typeof node !== "object" || node === null) return;
+  if (!Array.isArray(node)) yield [way, node];
+  for (const [key, inner] of Object.entries(node))
+    yield* objectsIn(inner, `${way}/${key.replace(/~/g, "~0").replace(/\//g, "~1")}`);
+}
+
+function resolveReference(document: Node, reference: string): Node {
+  const keys = reference.slice("#/".length).split("/");
+  return keys.reduce((node, key) => node?.[key.replace(/~1/g, "/").replace(/~0/g, "~")], document);
+}
+
+const operationsOf = (document: Node) =>
+  routes.map((route) => [nameOf(route), route, document.paths[route.path]?.[route.method]] as const);
+
+describe("the OpenAPI document", () => {
+  it("is OpenAPI 3.1, served as JSON that may be cached, with the issuer as its server", async () => {
+    for (const issuer of [ISSUER, "https://login.example.com/tenant"]) {
+      const bed = await createTestBed({ issuer });
+      const { status, headers, body } = await bed.call("GET", "/openapi.json");
+      expect([status, headers.get("content-type")]).toEqual([200, "application/json"]);
+      expect(headers.get("cache-control")).toBe("public, max-age=60");
+      expect(body.openapi).toMatch(/^3\.1\.\d+$/);
+      expect(body.info).toEqual({ title: "Latchkey", version: expect.any(String), description: expect.any(String) });
+      expect(body.servers).toEqual([{ url: issuer }]);
+      expect(Object.keys(body)).toEqual(expect.arrayContaining(["paths", "components"]));
+    }
+  });
+
+  it("has every route of the table, and nothing that is not in it", async () => {
+    const document = await readDocument();
+    const described = Object.entries(document.paths as Record<string, object>).flatMap(([path, item]) =>
+      Object.keys(item).map((method) => `${method.toUpperCase()} ${path}`),
+    );
+    expect(described.sort()).toEqual(routes.map(nameOf).sort());
+  });
+
+  it("gives each operation a name of its own that follows from method and path, a summary and one known tag", async () => {
+    const document = await readDocument();
+    const operations = operationsOf(document);
+    const names = operations.map(([, , { operationId }]) => operationId);
+    expect(new Set(names).size).toBe(routes.length);
+    for (const name of names) expect(name).toMatch(/^[a-z][A-Za-z0-9]+$/);
+    expect(names).toEqual(expect.arrayContaining(["postAuthLogin", "deleteAuthSessionsById", "getWellKnownJwksJson"]));
+    for (const [name, route, { summary, tags }] of operations) {
+      expect([name, summary, tags]).toEqual([name, route.summary, [route.tag]]);
+      expect(summary).not.toMatch(/\.$/);
+    }
+  });
+
+  it("has no reference that leads nowhere, and no component that nothing refers to", async () => {
+    const document = await readDocument();
+    const references = [...objectsIn(document)].flatMap(([way, node]) =>
+      typeof node.$ref === "string" ? [[way, node.$ref]] : [],
+    );
+    expect(references.length).toBeGreaterThan(routes.length);
+    for (const [way, reference] of references) {
+      expect([way, typeof resolveReference(document, reference)]).toEqual([way, "object"]);
+    }
+    const referred = new Set(references.map(([, reference]) => reference));
+    const schemas = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+    expect(schemas.filter((schema) => !referred.has(schema))).toEqual([]);
+  });
+
+  it("holds only schemas that a JSON Schema reader understands", async () => {
+    const document = await readDocument();
+    const types = ["string", "number", "integer", "boolean", "object", "array", "null"];
+    let read = 0;
+    for (const [way, node] of objectsIn(document)) {
+      if (!/\/(schema|schemas\/\w+|properties\/\w+|items)$/.test(way) || node.$ref !== undefined) continue;
+      read++;
+      const named: unknown[] = [node.type ?? []].flat();
+      expect([way, named.filter((type) => !types.includes(type as string))]).toEqual([way, []]);
+      if (node.pattern !== undefined) expect(() => new RegExp(node.pattern, "u")).not.toThrow();
+      expect([way, /\/[a-z]*$/.test(node.pattern ?? "")]).toEqual([way, false]);
+      expect([way, Object.keys(node.properties ?? {})]).toEqual([way, expect.arrayContaining(node.required ?? [])]);
+      if (node.type === "array") expect([way, typeof node.items]).toEqual([way, "object"]);
+      // OpenAPI 3.0's, which 3.1 does not have.
+      expect([way, "nullable" in node]).toEqual([way, false]);
+    }
+    expect(read).toBeGreaterThan(60);
+  });
+
+  it("describes each parameter of a path, and no other", async () => {
+    const document = await readDocument();
+    for (const [name, { path }, { parameters = [] }] of operationsOf(document)) {
+      const expected = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => ({
+        name: parameter,
+        in: "path",
+        required: true,
+        schema: { type: "string" },
+      }));
+      expect([name, parameters]).toEqual([name, expected]);
+    }
+  });
+
+  it("asks for a body exactly where the route takes one, and says whether it can do without", async () => {
+    const document = await readDocument();
+    for (const [name, { body }, { requestBody }] of operationsOf(document)) {
+      if (body === undefined) {
+        expect([name, requestBody]).toEqual([name, undefined]);
+        continue;
+      }
+      const type = body.format === "json" ? "application/json" : "application/x-www-form-urlencoded";
+      expect([name, requestBody.required, Object.keys(requestBody.content)]).toEqual([
+        name,
+        body.optional !== true,
+        [type],
+      ]);
+      const schema = resolveReference(document, requestBody.content[type].schema.$ref);
+      expect([name, Object.keys(schema.properties)]).toEqual([name, Object.keys(body.schema.shape)]);
+      // A form may hold more (RFC 6749 section 3.2); JSON may not.
+      expect([name, schema.additionalProperties]).toEqual([name, body.format === "json" ? false : undefined]);
+    }
+  });
+
+  it("asks for the access token exactly where the route does, and for the role where that is asked", async () => {
+    const document = await readDocument();
+    expect(document.components.securitySchemes).toEqual({
+      accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: expect.any(String) },
+    });
+    for (const [name, { access }, { security, responses }] of operationsOf(document)) {
+      const guarded = access === "access_token" || access === "admin";
+      const expected = guarded ? [{ accessToken: access === "admin" ? ["admin"] : [] }] : [];
+      expect([name, security]).toEqual([name, expected]);
+      if (guarded) expect(responses["401"].description).toContain("`missing_token`");
+      if (access === "admin") expect(responses["403"].description).toContain("`insufficient_role`");
+    }
+  });
+
+  it("describes one success of each route, with its body", async () => {
+    for (const [name, { success }, status, response] of responsesOf(await readDocument())) {
+      expect([name, status, response.description]).toEqual([name, status, expect.stringMatching(/./)]);
+      if (status >= 400) continue;
+      const types = success.status === 204 ? [] : [success.contentType ?? "application/json"];
+      expect([name, status, Object.keys(response.content ?? {})]).toEqual([name, success.status, types]);
+    }
+  });
+
+  it("describes every error in the one shape, with the header that it comes with", async () => {
+    const document = await readDocument();
+    for (const [name, { access }, status, response] of responsesOf(document)) {
+      if (status < 400) continue;
+      expect(response.content).toEqual({ "application/json": { schema: { $ref: "#/components/schemas/Error" } } });
+      const isChallenged = status === 401 || (status === 403 && access === "admin");
+      const header = isChallenged ? ["WWW-Authenticate"] : status === 429 || status === 503 ? ["Retry-After"] : [];
+      expect([name, status, Object.keys(response.headers ?? {})]).toEqual([name, status, header]);
+    }
+    expect(document.components.schemas.Error.required).toEqual(["error", "error_description"]);
+  });
+
+  it("names only codes of the catalogue, each under the status that it is sent with, and with its text", async () => {
+    const errors = documentedErrors(await readDocument());
+    expect(errors.length).toBeGreaterThan(100);
+    for (const { name, status, code, sentAs, text, isOauth } of errors) {
+      const entry = errorCatalogue[code];
+      expect([name, code, entry?.description]).toEqual([name, code, text]);
+      const isGrant = isOauth && entry.oauthError === "invalid_grant";
+      expect([name, code, status]).toEqual([name, code, isGrant ? 400 : entry.status]);
+      expect([name, code, sentAs]).toEqual([name, code, isOauth ? entry.oauthError : code]);
+    }
+    const named = new Set(errors.map(({ code }) => code));
+    const unnamed = Object.keys(errorCatalogue).filter((code) => !named.has(code as ErrorCode));
+    // What any request may meet, and what only the command line does.
+    expect(unnamed.sort()).toEqual(["internal_error", "method_not_allowed", "signing_key_too_new", "store_unusable"]);
+  });
+});
+
+function responsesOf(document: Node): (readonly [name: string, route: Endpoint, status: number, response: Node])[] {
+  return operationsOf(document).flatMap(([name, route, { responses }]) =>
+    Object.entries(responses).map(([status, response]) => [name, route, Number(status), response] as const),
+  );
+}
+
+/** Every line of every error's description: `- `code`: text`, or `- `error` (`code`): text` where the error takes OAuth's form. */
+function documentedErrors(document: Node) {
+  return responsesOf(document)
+    .filter(([, , status]) => status >= 400)
+    .flatMap(([name, { errorStyle }, status, { description }]) =>
+      (description as string).split("\n").map((line) => {
+        const [, sentAs, code = sentAs, text] = /^- `(\w+)`(?: \(`(\w+)`\))?: (.+)$/.exec(line) ?? [];
+        return { name, status, sentAs, code: code as ErrorCode, text, isOauth: errorStyle === "oauth" };
+      }),
+    );
+}
