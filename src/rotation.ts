@@ -67,10 +67,12 @@ export function decideRotation(
 
 /**
  * The generation to hand to whoever proves again who they are, with an access token of generation `held` and without
- * presenting a refresh token: the newest there is. It changes nothing, so what another tab is being given stays good.
+ * presenting a refresh token: that very one, so that the refresh token they hold stays theirs and nothing under way is
+ * overtaken. It changes nothing. `undefined` where it has been replaced for good: they hold an old access token, or
+ * somebody else has gone on, and which of the two is for their next refresh to show.
  */
-export function generationToReissue(state: RotationState, held: number): number {
-  return Math.max(state.pendingTo, held);
+export function generationToReissue({ confirmed, pendingFrom }: RotationState, held: number): number | undefined {
+  return held === confirmed || held >= pendingFrom ? held : undefined;
 }
 
 function onTopOf(confirmed: number, issued: number, now: number): RotationState {

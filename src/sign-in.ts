@@ -131,22 +131,27 @@ export function createSignIn(engine: Engine): SignIn {
       const user = found && (await store.findUser(found.subject));
       if (user === null) throw new LatchkeyError("session_revoked");
       await authenticated(context, () => accounts.verifyPassword(user, password, context.ip ?? null));
-      const session = await freshen(engine, sessionId, user.passwordHash);
+      const generation = generationOf(claims);
+      const session = await freshen(engine, sessionId, generation, user.passwordHash);
       emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
-      return engine.sign(session, generationToReissue(session.rotation, generationOf(claims)), user.roles);
+      return engine.sign(session, generation, user.roles);
     },
 
     settled: () => batch.settled(),
   };
 }
 
-/** Gives the session a new `auth_time`, if it is still live and the password still the one that was verified. */
+/**
+ * Gives the session a new `auth_time`, if it is still live, the password still the one that was verified, and `held` the
+ * generation to hand out again.
+ */
 async function freshen(
   { store, options, now }: Engine,
   sessionId: string,
+  held: number,
   verifiedPasswordHash: string,
 ): Promise<Session> {
-  let result: Session | ReturnType<typeof sessionStatus> = "revoked";
+  let result: Session | ReturnType<typeof sessionStatus> | "replaced" = "revoked";
   await store.changeSessions([sessionId], (_, found) => {
     const at = now();
     result =
@@ -154,10 +159,13 @@ async function freshen(
         ? "revoked"
         : sessionStatus(found.session, at, options);
     if (found === null || result !== "live") return null;
+    result = "replaced";
+    if (generationToReissue(found.session.rotation, held) !== held) return null;
     result = { ...found.session, authTime: at };
     return { rotation: found.session.rotation, authTime: at };
   });
-  const settled = result as Session | "revoked" | "expired";
+  const settled = result as Session | "revoked" | "expired" | "replaced";
+  if (settled === "replaced") throw new LatchkeyError("access_token_replaced");
   if (typeof settled === "string")
     throw new LatchkeyError(settled === "expired" ? "session_expired" : "session_revoked");
   return settled;

@@ -93,7 +93,7 @@ describe("signing in", () => {
     expect(await bed.store.findUserByUsername("eve")).toBeNull();
   });
 
-  it("reauthenticates: the same session, a fresh auth_time, and the newest refresh token, which rotates nothing", async () => {
+  it("reauthenticates: the same session, a fresh auth_time, and the same refresh token, since it rotates nothing", async () => {
     const bed = await createTestBed();
     const pair = await bed.login();
     const before = await bed.issuer.verify(pair.access_token);
@@ -108,6 +108,22 @@ describe("signing in", () => {
     expect([after.sid, after.auth_time - before.auth_time]).toEqual([before.sid, 600]);
     const next = await bed.call("POST", "/auth/refresh", { json: { refresh_token: body.refresh_token } });
     expect((await bed.issuer.verify(next.body.access_token)).auth_time).toBe(after.auth_time);
+  });
+
+  it("refuses to reauthenticate with an access token of a replaced generation, and the newer pair stays good", async () => {
+    const bed = await createTestBed();
+    const old = await bed.login();
+    const refresh = async (bearer: string) => (await bed.call("POST", "/auth/refresh", { bearer })).body;
+    const newest = await refresh((await refresh(old.refresh_token)).refresh_token);
+    const reauthenticate = (bearer: string) =>
+      bed.call("POST", "/auth/reauthenticate", { bearer, json: { password: PASSWORD } });
+    bed.clock.advanceSeconds(60);
+    const { status, body } = await reauthenticate(old.access_token);
+    expect([status, body.error]).toEqual([401, "access_token_replaced"]);
+    expect((await bed.issuer.verify(old.access_token)).auth_time).toBe(
+      (await bed.issuer.verify(newest.access_token)).auth_time,
+    );
+    expect((await reauthenticate(newest.access_token)).body.refresh_token).toBe(newest.refresh_token);
   });
 
   it("reauthenticating while another tab refreshes logs nobody out, whichever answer the client keeps", async () => {

@@ -38,8 +38,8 @@ export interface CookieJarOptions {
   readonly accessLife: number;
   /** The most requests under way at once. */
   readonly parallel: number;
-  /** Whether the tabs may also reauthenticate while the access token is good: with other requests under way, or not. */
-  readonly reauthentications?: "at any time" | "alone";
+  /** Whether the tabs may also reauthenticate, at any time that the access token is good. */
+  readonly reauthenticates?: boolean;
   /** Whether the jar sees that its access token has expired and refreshes, or the server sees it when a request arrives. */
   readonly refreshes: "expired when sent" | "expired on arrival";
   /**
@@ -58,20 +58,9 @@ type JarStep = Step<CookieJarState>;
  * Time goes forward.
  */
 export function cookieJar(server: Server, options: CookieJarOptions): World<CookieJarState> {
-  const {
-    accessLife,
-    parallel,
-    reauthentications: allowed,
-    refreshes,
-    lostAfter,
-    requestsArriveAtOnce = false,
-  } = options;
+  const { accessLife, parallel, reauthenticates, refreshes, lostAfter, requestsArriveAtOnce = false } = options;
   const grace = server.policy.rotationGraceSeconds;
   const longestDelay = lostAfter === "the burst" ? Number.POSITIVE_INFINITY : lostAfter;
-
-  const mayBeSent = (asks: Flight["asks"], flights: readonly Flight[]) =>
-    flights.length < parallel &&
-    (allowed !== "alone" || flights.every((other) => asks === "refresh" && other.asks === "refresh"));
 
   function* sendings({ jar, now, ...state }: CookieJarState): Iterable<JarStep> {
     const willExpire = refreshes === "expired when sent" ? jar.expiresAt <= now : jar.expiresAt <= now + longestDelay;
@@ -79,7 +68,7 @@ export function cookieJar(server: Server, options: CookieJarOptions): World<Cook
       lostAfter === "the burst"
         ? state.flights.filter(({ carries }) => carries.generation === jar.generation)
         : state.flights;
-    if (!willExpire || !mayBeSent("refresh", flights)) return;
+    if (!willExpire || flights.length === parallel) return;
     const sent: Flight = { asks: "refresh", sentAt: now, carries: jar, answer: undefined };
     const says = () => `at ${now} a tab sends a request with ${jar.generation}`;
     yield { says, leadsTo: { ...state, jar, now, flights: [...flights, sent] } };
@@ -87,7 +76,7 @@ export function cookieJar(server: Server, options: CookieJarOptions): World<Cook
 
   function* reauthentications(state: CookieJarState): Iterable<JarStep> {
     const { jar, now, flights } = state;
-    if (!allowed || jar.expiresAt <= now || !mayBeSent("reauthentication", flights)) return;
+    if (!reauthenticates || jar.expiresAt <= now || flights.length === parallel) return;
     const sent: Flight = { asks: "reauthentication", sentAt: now, carries: jar, answer: undefined };
     const says = () => `at ${now} a tab sends a reauthentication with ${jar.generation}`;
     yield { says, leadsTo: { ...state, flights: [...flights, sent] } };
@@ -104,6 +93,7 @@ export function cookieJar(server: Server, options: CookieJarOptions): World<Cook
         flights.with(index, { ...flight, answer: { generation, expiresAt: now + accessLife } });
       if (asks === "reauthentication") {
         const { issue, after } = reauthenticate(server, database, carries.generation, now);
+        if (issue === undefined) continue;
         const says = () =>
           `at ${now} the reauthentication of ${sentAt} holds ${carries.generation}: ${issue} is handed out (${describeRow(after)})`;
         yield { says, leadsTo: { ...state, database: after, flights: answering(issue) } };
@@ -169,11 +159,11 @@ export function cookieJar(server: Server, options: CookieJarOptions): World<Cook
 
 function name(
   { policy }: Server,
-  { accessLife, parallel, reauthentications, refreshes, lostAfter }: CookieJarOptions,
+  { accessLife, parallel, reauthenticates, refreshes, lostAfter }: CookieJarOptions,
 ): string {
   return [
     "cookie jar",
-    ...(reauthentications ? [`reauthenticating ${reauthentications}`] : []),
+    ...(reauthenticates ? ["also reauthenticating"] : []),
     `access token ${refreshes}`,
     `${parallel} in parallel`,
     `access life ${accessLife}`,

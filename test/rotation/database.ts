@@ -12,7 +12,7 @@ export interface Protocol {
   readonly initialRotation: typeof initialRotation;
   readonly decideRotation: typeof decideRotation;
   /** The real function gives a generation and cannot write. A mutant may: then it gives what it writes as well. */
-  readonly generationToReissue: (state: RotationState, held: number, now: number) => number | Rewritten;
+  readonly generationToReissue: (state: RotationState, held: number, now: number) => number | undefined | Rewritten;
 }
 
 /** What a mutant issues at a reauthentication, and the row that it writes. */
@@ -61,8 +61,8 @@ export interface Refresh {
 
 /** One reauthentication that reached the server. Of the real protocol's `after` is the same database as before. */
 export interface Reauthentication {
-  /** The generation that is handed out. */
-  readonly issue: number;
+  /** The generation that is handed out, if any is. */
+  readonly issue: number | undefined;
   readonly after: Database;
 }
 
@@ -81,7 +81,7 @@ export function present(server: Server, before: Database, presented: number, now
 /** The server's act on a reauthentication by password, with an access token of generation `held`. */
 export function reauthenticate(server: Server, before: Database, held: number, now: number): Reauthentication {
   const reissued = server.protocol.generationToReissue(before.row, held, milliseconds(now));
-  if (typeof reissued === "number") return { issue: reissued, after: before };
+  if (typeof reissued !== "object") return { issue: reissued, after: before };
   const { issue, next: row } = reissued;
   const { base, issued } = before.ledger;
   return { issue, after: { ...before, row, ledger: { base, issued: [...issued, issue], issuedAt: now } } };

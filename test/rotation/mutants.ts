@@ -19,18 +19,18 @@ export const mutants: readonly Mutant[] = [
   // Row 1: a pending generation.
   rewriting(
     "row 1 confirms the newest pending generation instead of the presented one",
-    "1 2 3 4 5",
+    "1 2 3 4 5 6",
     "advance",
     (answer, { pendingTo }) => ({
       ...answer,
       next: { ...answer.next, confirmed: pendingTo },
     }),
   ),
-  rewriting("row 1 leaves the older siblings pending", "3 4 5", "advance", (answer, { pendingFrom }) => ({
+  rewriting("row 1 leaves the older siblings pending", "3 4 5 6", "advance", (answer, { pendingFrom }) => ({
     ...answer,
     next: { ...answer.next, pendingFrom },
   })),
-  rewriting("row 1 leaves the confirmed generation where it was", "1 2 4 5", "advance", (answer, { confirmed }) => ({
+  rewriting("row 1 leaves the confirmed generation where it was", "1 2 4 5 6", "advance", (answer, { confirmed }) => ({
     ...answer,
     next: { ...answer.next, confirmed },
   })),
@@ -96,32 +96,37 @@ export const mutants: readonly Mutant[] = [
     issue: pendingTo,
   })),
   answering("row 3 revokes", "1 2 4", "sibling", () => ({ kind: "reuse" })),
-  rewriting("row 3 drops the older siblings", "1 2 4", "sibling", (answer) => ({
+  rewriting("row 3 drops the older siblings", "1 2 4 6", "sibling", (answer) => ({
     ...answer,
     next: { ...answer.next, pendingFrom: answer.issue },
   })),
-  rewriting("row 3 confirms what was pending", "1 2 3 4 5", "sibling", (answer, { pendingTo }) => ({
+  rewriting("row 3 confirms what was pending", "1 2 3 4 5 6", "sibling", (answer, { pendingTo }) => ({
     ...answer,
     next: { ...answer.next, confirmed: pendingTo, pendingFrom: answer.issue },
   })),
   rewriting("row 3 keeps the old time", "4 5", "sibling", keepsTheOldTime),
-  rewriting("row 3 issues a sibling and forgets to write it", "3 4 5 6", "sibling", (answer, state) => ({
+  rewriting("row 3 issues a sibling and forgets to write it", "3 4 5", "sibling", (answer, state) => ({
     ...answer,
     next: state,
   })),
 
   // Row 4: a generation that was never issued.
   answering("row 4 takes it for reuse", "1 4", "rolled_back", () => ({ kind: "reuse" })),
-  rewriting("row 4 issues the next generation of the row", "1 4 5", "rolled_back", (answer, { pendingTo }) => ({
+  rewriting("row 4 issues the next generation of the row", "1 4 5 6", "rolled_back", (answer, { pendingTo }) => ({
     ...answer,
     issue: pendingTo + 1,
     next: { ...answer.next, pendingFrom: pendingTo + 1, pendingTo: pendingTo + 1 },
   })),
-  rewriting("row 4 leaves the confirmed generation where it was", "1 4 5", "rolled_back", (answer, { confirmed }) => ({
-    ...answer,
-    next: { ...answer.next, confirmed },
-  })),
-  rewriting("row 4 leaves the lost generations pending", "4 5", "rolled_back", (answer, { pendingFrom }) => ({
+  rewriting(
+    "row 4 leaves the confirmed generation where it was",
+    "1 4 5 6",
+    "rolled_back",
+    (answer, { confirmed }) => ({
+      ...answer,
+      next: { ...answer.next, confirmed },
+    }),
+  ),
+  rewriting("row 4 leaves the lost generations pending", "4 5 6", "rolled_back", (answer, { pendingFrom }) => ({
     ...answer,
     next: { ...answer.next, pendingFrom },
   })),
@@ -130,7 +135,7 @@ export const mutants: readonly Mutant[] = [
   // Row 5: everything else.
   deciding(
     "row 5 takes what is older than the confirmed generation for the confirmed one",
-    "3 4",
+    "3 4 6",
     (state, presented, now, policy) =>
       decide(state, presented < state.confirmed ? state.confirmed : presented, now, policy),
   ),
@@ -139,7 +144,7 @@ export const mutants: readonly Mutant[] = [
       ? decide({ ...state, pendingFrom: presented }, presented, now, policy)
       : decide(state, presented, now, policy),
   ),
-  deciding("row 5 takes a dead sibling for the confirmed generation", "3 4", (state, presented, now, policy) =>
+  deciding("row 5 takes a dead sibling for the confirmed generation", "3 4 6", (state, presented, now, policy) =>
     decide(state, presented < state.pendingFrom ? Math.min(presented, state.confirmed) : presented, now, policy),
   ),
 
@@ -151,28 +156,37 @@ export const mutants: readonly Mutant[] = [
   ),
   {
     breaks: "sign-in confirms the generation that it issues",
-    caughtBy: "4",
+    caughtBy: "4 6",
     protocol: {
       ...realProtocol,
       initialRotation: (now) => ({ confirmed: 1, pendingFrom: 1, pendingTo: 1, rotatedAt: now }),
     },
   },
-  reissuing("a reauthentication rotates: it issues a sibling", "1 6", (row, _, now) => siblingOf(row, now)),
-  reissuing("a reauthentication ends the siblings before one is used", "1 2 4 6", (row, held, now) => {
+  reissuing("a reauthentication rotates: it issues a sibling", "1 2 3 6", (row, _, now) => siblingOf(row, now)),
+  reissuing("a reauthentication ends the siblings before one is used", "1 2 3 4 6", (row, held, now) => {
     const issue = Math.max(row.pendingTo, held) + 1;
     return { issue, next: { ...row, pendingFrom: issue, pendingTo: issue, rotatedAt: now } };
   }),
   reissuing("a reauthentication writes the time, and so lets the grace window slide", "4 5 6", (row, held, now) => ({
-    issue: Math.max(row.pendingTo, held),
+    issue: held,
     next: { ...row, rotatedAt: now },
   })),
+  reissuing("a reauthentication hands out the newest generation", "1 2 3 6", ({ pendingTo }, held) =>
+    Math.max(pendingTo, held),
+  ),
+  reissuing("a reauthentication hands out the oldest pending generation", "1 3 6", ({ pendingFrom }, held) =>
+    Math.max(pendingFrom, held),
+  ),
   reissuing("a reauthentication hands out the confirmed generation", "3 6", ({ confirmed }, held) =>
     Math.max(confirmed, held),
   ),
-  reissuing("a reauthentication hands out the oldest pending generation", "1 6", ({ pendingFrom }, held) =>
-    Math.max(pendingFrom, held),
+  reissuing("a reauthentication does not look at what the client holds", "1 2 3 6", ({ pendingTo }) => pendingTo),
+  reissuing("a reauthentication hands out what is held though it has been replaced", "6", (_, held) => held),
+  reissuing(
+    "a reauthentication puts whoever was overtaken onto the other's branch",
+    "3 6",
+    (row, held) => realProtocol.generationToReissue(row, held, 0) ?? row.pendingTo,
   ),
-  reissuing("a reauthentication does not look at what the client holds", "1 6", ({ pendingTo }) => pendingTo),
   reissuing(
     "a reauthentication hands out a generation that was not issued",
     "3 6",

@@ -15,11 +15,9 @@ export interface Holder {
   readonly held: number;
   /** The answer that is still on its way to them. */
   readonly underway: number | undefined;
-  /** Whether that is the answer to a reauthentication. */
-  readonly isReissue: boolean;
   /** When the server last answered them, in ticks. */
   readonly answeredAt: number;
-  /** How many different tokens they have presented since the count began, up to {@link COUNTED}. A retry does not count. */
+  /** How many different tokens they have presented since the last theft, up to {@link COUNTED}. A retry does not count. */
   readonly used: number;
   /** Whether the held one is among them. */
   readonly usedHeld: boolean;
@@ -35,8 +33,8 @@ export interface TheftOptions {
   readonly thieves: number;
   /** Whether the holders' refreshes fall more than a grace window apart, or a thief may choose their moment freely. */
   readonly refreshes: "more than a grace window apart" | "at any time";
-  /** Whether the owner may also reauthenticate, and whether the count then begins anew, as it does at a theft. */
-  readonly reauthentication?: "begins the count anew" | "goes on counting";
+  /** Whether the owner may also reauthenticate. Nothing of what they have used is forgotten at that. */
+  readonly reauthenticates?: boolean;
 }
 
 type TheftStep = Step<TheftState>;
@@ -66,7 +64,6 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
     const answered: Holder = {
       held: holder.held,
       underway: refresh.decision.kind === "reuse" ? undefined : refresh.decision.issue,
-      isReissue: false,
       answeredAt: now,
       used: holder.usedHeld ? holder.used : Math.min(holder.used + 1, COUNTED),
       usedHeld: true,
@@ -77,31 +74,28 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
 
   function* deliveries(state: TheftState, self: number): Iterable<TheftStep> {
     const holder = state.holders[self]!;
-    const { underway: held, isReissue } = holder;
+    const { underway: held } = holder;
     if (held === undefined) return;
-    const usedHeld = held === holder.held && holder.usedHeld;
-    const served = { ...holder, held, underway: undefined, isReissue: false, usedHeld };
-    const holders = state.holders.with(self, served);
-    const counted = isReissue && options.reauthentication === "begins the count anew" ? from(held, holders) : holders;
-    const says = () => `at ${state.now} the answer reaches ${names[self]}, who holds ${held}`;
-    yield { says, leadsTo: { ...state, holders: counted } };
+    const served = { ...holder, held, underway: undefined, usedHeld: held === holder.held && holder.usedHeld };
+    const leadsTo = { ...state, holders: state.holders.with(self, served) };
+    yield { says: () => `at ${state.now} the answer reaches ${names[self]}, who holds ${held}`, leadsTo };
   }
 
   function* reauthentications({ database, now, holders }: TheftState): Iterable<TheftStep> {
-    if (options.reauthentication === undefined) return;
+    if (!options.reauthenticates) return;
     const owner = holders[0]!;
     const { issue, after } = reauthenticate(server, database, owner.held, now);
+    if (issue === undefined) return;
     const says = () =>
       `at ${now} the owner reauthenticates, holding ${owner.held}: ${issue} is handed out (${describeRow(after)})`;
-    const answered = { ...owner, underway: issue, isReissue: true };
-    yield { says, leadsTo: { database: after, now, holders: holders.with(0, answered) } };
+    yield { says, leadsTo: { database: after, now, holders: holders.with(0, { ...owner, underway: issue }) } };
   }
 
   function* thefts(state: TheftState): Iterable<TheftStep> {
     const robbed = state.holders[0]!;
     for (const held of new Set([robbed.held, robbed.underway ?? robbed.held])) {
       const answeredAt = state.now - grace - 1;
-      const thief = { held, underway: undefined, isReissue: false, answeredAt, used: 0, usedHeld: false };
+      const thief = { held, underway: undefined, answeredAt, used: 0, usedHeld: false };
       const holders = from(held, [robbed, ...Array<Holder>(options.thieves).fill(thief)]);
       yield { says: () => `at ${state.now} generation ${held} is stolen`, leadsTo: { ...state, holders } };
     }
@@ -122,11 +116,10 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
       ...rowGenerations(database),
       ...holders.flatMap(({ held, underway }) => [held, underway ?? held]),
     ]);
-    const [owner, ...thieves] = holders.map(({ held, underway, isReissue, answeredAt, used, usedHeld }) =>
+    const [owner, ...thieves] = holders.map(({ held, underway, answeredAt, used, usedHeld }) =>
       [
         rank(held),
         underway === undefined ? "-" : rank(underway),
-        isReissue,
         age(answeredAt, now, grace + 1),
         used,
         usedHeld,
@@ -140,7 +133,6 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
   const owner: Holder = {
     held: newestIssued(database),
     underway: undefined,
-    isReissue: false,
     answeredAt: 0,
     used: 0,
     usedHeld: false,
@@ -153,10 +145,10 @@ function from(common: number, holders: readonly Holder[]): Holder[] {
   return holders.map((holder) => ({ ...holder, used: 0, usedHeld: holder.held !== common }));
 }
 
-function name(server: Server, { thieves, refreshes, reauthentication }: TheftOptions): string {
+function name(server: Server, { thieves, refreshes, reauthenticates }: TheftOptions): string {
   return [
     thieves === 1 ? "owner and thief" : `owner and ${thieves} thieves`,
-    ...(reauthentication ? [`the owner also reauthenticating, which ${reauthentication}`] : []),
+    ...(reauthenticates ? ["the owner also reauthenticating"] : []),
     `refreshes ${refreshes}`,
     `grace ${server.policy.rotationGraceSeconds}`,
   ].join(", ");

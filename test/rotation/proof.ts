@@ -4,9 +4,9 @@ import { ownerAndThief, type TheftOptions } from "./owner-and-thief.ts";
 import {
   caughtAtTheFirstRefresh,
   caughtAtTheSecondRefresh,
+  heldIsReissued,
   holderIsNeverLoggedOut,
   jarIsNeverLoggedOut,
-  newestIsReissued,
   oneWriteAtMost,
   onlyCurrentGenerations,
 } from "./properties.ts";
@@ -31,7 +31,7 @@ export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): v
   const serverWith = (rotationGraceSeconds: number): Server => ({ protocol, policy: { rotationGraceSeconds } });
 
   const everywhere = (server: Server) =>
-    [onlyCurrentGenerations(server), oneWriteAtMost(server), newestIsReissued(server)] as const;
+    [onlyCurrentGenerations(server), oneWriteAtMost(server), heldIsReissued(server)] as const;
 
   const single = (options: SingleHolderOptions) => {
     const server = serverWith(2);
@@ -51,28 +51,34 @@ export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): v
   const history = "earlier states of this history";
   const anyState = "any state ever seen";
   const late = "arrive before the successor is used";
-  const [always, alone] = ["at any time", "alone"] as const;
-  single({ restores: history, siblingLimit: pick(3, 20, 60), reauthentications: always });
-  single({ restores: history, generationLimit: pick(5, 9, 13), reauthentications: always });
-  single({ restores: history, siblingLimit: pick(2, 8, 20), abandonedRequests: late, reauthentications: alone });
-  single({ restores: anyState, restoreLimit: 3, siblingLimit: pick(2, 4, 6), reauthentications: always });
-  single({ restores: anyState, restoreLimit: 3, generationLimit: pick(3, 4, 6), reauthentications: always });
+  const reauthenticates = true;
+  single({ restores: history, siblingLimit: pick(3, 20, 60), reauthenticates });
+  single({ restores: history, generationLimit: pick(5, 9, 13), reauthenticates });
+  single({ restores: history, siblingLimit: pick(2, 8, 20), abandonedRequests: late, reauthenticates });
+  single({ restores: anyState, restoreLimit: 3, siblingLimit: pick(2, 4, 6), reauthenticates });
+  single({ restores: anyState, restoreLimit: 3, generationLimit: pick(3, 4, 6), reauthenticates });
 
   for (const refreshes of ["expired when sent", "expired on arrival"] as const) {
     const share = refreshes === "expired when sent" ? 2 : 3;
     for (const lostAfter of { short: [2], usual: [1, 2, 3], deep: [1, 2, 3, 4, 5] }[reach]) {
       const accessLife = share * lostAfter + 1;
-      jar(1, { reauthentications: alone, refreshes, lostAfter, accessLife, parallel: pick(2, 3, 4) });
-      jar(2, { reauthentications: alone, refreshes, lostAfter, accessLife, parallel: pick(2, 3, 4) });
+      const parallel = pick(2, 3, 4);
+      if (reach !== "short") jar(1, { refreshes, lostAfter, accessLife, parallel });
+      jar(2, { refreshes, lostAfter, accessLife, parallel });
     }
-    jar(1, { reauthentications: alone, refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
-    jar(0, { reauthentications: alone, refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
+    for (const lostAfter of { short: [1], usual: [1, 2], deep: [1, 2, 3] }[reach]) {
+      const accessLife = share * lostAfter + 1;
+      const parallel = lostAfter === 1 ? pick(2, 2, 3) : 2;
+      jar(1, { refreshes, lostAfter, accessLife, parallel, reauthenticates });
+    }
+    jar(1, { refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
+    jar(1, { refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 2, 3), reauthenticates });
+    jar(0, { refreshes, lostAfter: "the burst", accessLife: 4, parallel: pick(2, 4, 6) });
   }
 
-  const reauthentication = "begins the count anew";
   for (const thieves of reach === "short" ? [1] : [1, 2]) {
-    theft(1, { reauthentication, thieves, refreshes: "more than a grace window apart" });
-    theft(2, { thieves, refreshes: "more than a grace window apart" });
-    theft(0, { reauthentication, thieves, refreshes: "at any time" });
+    theft(1, { thieves, refreshes: "more than a grace window apart", reauthenticates });
+    theft(2, { thieves, refreshes: "more than a grace window apart", reauthenticates });
+    theft(0, { thieves, refreshes: "at any time", reauthenticates });
   }
 }

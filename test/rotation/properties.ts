@@ -53,17 +53,18 @@ export function oneWriteAtMost<S extends WorldState>(server: Server): Property<S
 }
 
 /**
- * Property 6: whatever generation a client holds, a reauthentication hands out the newest there is, as the answers so far
- * make it, and writes nothing.
+ * Property 6: whatever generation a client holds, a reauthentication hands out the same again, unless the answers so far
+ * have replaced it for good: then it hands out none. It writes nothing.
  */
-export function newestIsReissued<S extends WorldState>(server: Server): Property<S> {
-  return everywhere("6: a reauthentication hands out the newest generation and writes nothing", (database) => {
+export function heldIsReissued<S extends WorldState>(server: Server): Property<S> {
+  return everywhere("6: a reauthentication hands out the held generation while it is good", (database) => {
     for (const { before, presented: held, now } of probes(server, database)) {
+      const { base, issued } = before.ledger;
       const { issue, after } = reauthenticate(server, before, held, now);
-      const newest = Math.max(newestIssued(before), held);
-      if (issue === newest && after.row === before.row) continue;
-      const outcome = `gets ${issue}, leaving ${rowKey(after, 0)}, where ${newest} is the newest`;
-      return `reauthenticating with ${held} at ${rowKey(before, 0)} ${outcome}`;
+      const isGood = held === base || issued.includes(held) || held > newestIssued(before);
+      if (issue === (isGood ? held : undefined) && after.row === before.row) continue;
+      const outcome = `gets ${issue}, leaving ${rowKey(after, 0)}`;
+      return `reauthenticating with ${held}, which is ${isGood ? "good" : "replaced"}, at ${rowKey(before, 0)} ${outcome}`;
     }
     return undefined;
   });

@@ -3,22 +3,18 @@ import { type CookieJarOptions, cookieJar } from "./cookie-jar.ts";
 import { realProtocol, type Server } from "./database.ts";
 import { rotationPage } from "./documentation.ts";
 import { COUNTED, ownerAndThief } from "./owner-and-thief.ts";
-import {
-  caughtAtTheSecondRefresh,
-  holderIsNeverLoggedOut,
-  jarIsNeverLoggedOut,
-  nobodyShadowsFor,
-} from "./properties.ts";
+import { holderIsNeverLoggedOut, jarIsNeverLoggedOut, nobodyShadowsFor } from "./properties.ts";
 import { type SingleHolderOptions, singleHolder } from "./single-holder.ts";
 import { type Property, story, type Violation, type World, type WorldState, walk } from "./walk.ts";
 
 describe("a single holder is logged out, as docs/rotation.md tells,", () => {
   const alternating = { restores: "any state ever seen" } as const;
 
-  it.each([{}, { reauthentications: "at any time" }] as const)(
-    "by the fourth restore that alternates between histories, and by no fewer: %o",
-    (also) => {
-      const attempt = (restoreLimit: number) => logout({ ...alternating, ...also, restoreLimit, siblingLimit: 3 });
+  it.each([false, true])(
+    "by the fourth restore that alternates between histories, and by no fewer; it also reauthenticates: %s",
+    (reauthenticates) => {
+      const attempt = (restoreLimit: number) =>
+        logout({ ...alternating, restoreLimit, siblingLimit: 3, reauthenticates });
       expect([0, 1, 2, 3].map(attempt)).toEqual([undefined, undefined, undefined, undefined]);
       expect(restoresIn(documented(attempt(4)))).toBe(4);
     },
@@ -29,12 +25,6 @@ describe("a single holder is logged out, as docs/rotation.md tells,", () => {
   it("by an abandoned request that reaches the server after the successor was used", () => {
     const trace = documented(logout({ ...quiet, abandonedRequests: "arrive at any time" }));
     expect(trace.at(-1)).toContain("the abandoned request presents 1: reuse");
-  });
-
-  it("by an abandoned refresh that reaches the server after a reauthentication", () => {
-    const late = { ...quiet, abandonedRequests: "arrive before the successor is used" } as const;
-    expect(logout({ ...late, reauthentications: "alone" })).toBeUndefined();
-    documented(logout({ ...late, reauthentications: "at any time" }));
   });
 
   it("by a lost response under strict rotation", () => {
@@ -52,31 +42,30 @@ describe("a cookie jar is logged out, as docs/rotation.md tells, and by no short
   it.each(lives)(
     "by delays of half the access token's life, where the jar sees that it has expired: %i",
     (accessLife) => {
-      const options = { reauthentications: "alone", refreshes: "expired when sent", accessLife } as const;
+      const options = { refreshes: "expired when sent", accessLife } as const;
       expect(shortestDelay(options)).toBe(Math.ceil(accessLife / 2));
     },
   );
 
   it.each(lives)("by delays of a third of it, where it may expire on the way to the server: %i", (accessLife) => {
-    const options = { reauthentications: "alone", refreshes: "expired on arrival", accessLife } as const;
+    const options = { refreshes: "expired on arrival", accessLife } as const;
     expect(shortestDelay(options)).toBe(Math.ceil(accessLife / 3));
   });
 
   it.each(lives)("by delays of half of it, if only the responses take time: %i", (accessLife) => {
-    const options = { reauthentications: "alone", refreshes: "expired on arrival", accessLife } as const;
+    const options = { refreshes: "expired on arrival", accessLife } as const;
     expect(shortestDelay({ ...options, requestsArriveAtOnce: true })).toBe(Math.ceil(accessLife / 2));
   });
 
-  it.each(lives)("by any delay at all, where a tab may reauthenticate while another refreshes: %i", (accessLife) => {
-    const options = { reauthentications: "at any time", refreshes: "expired when sent", accessLife } as const;
-    expect(shortestDelay({ ...options, parallel: 2 })).toBe(1);
+  it.each([2, 3, 4])("by no shorter ones where tabs reauthenticate in between: %i", (accessLife) => {
+    const options = { accessLife, reauthenticates: true, parallel: 2 } as const;
+    expect(shortestDelay({ ...options, refreshes: "expired when sent" })).toBe(Math.ceil(accessLife / 2));
+    expect(shortestDelay({ ...options, refreshes: "expired on arrival" })).toBe(Math.ceil(accessLife / 3));
   });
 
-  it("in the three ways that are told step by step", () => {
-    const options = { refreshes: "expired when sent", accessLife: 4 } as const;
-    documented(logout(options, 2));
+  it("in the two ways that are told step by step", () => {
+    documented(logout({ refreshes: "expired when sent", accessLife: 4 }, 2));
     documented(logout({ refreshes: "expired on arrival", accessLife: 6 }, 2));
-    documented(logout({ ...options, reauthentications: "at any time", parallel: 2 }, 1));
   });
 
   it("by two parallel refreshes under strict rotation", () => {
@@ -100,12 +89,6 @@ describe("a thief stays, as docs/rotation.md tells,", () => {
   it("who follows the owner's every refresh within the grace window", () => {
     const world = ownerAndThief(serverWith(1), { thieves: 1, refreshes: "at any time" });
     documented(firstViolation(world, nobodyShadowsFor(COUNTED)));
-  });
-
-  it("where the owner reauthenticates instead of coming back with a generation that has been replaced", () => {
-    const reauthentication = "goes on counting";
-    const options = { thieves: 1, refreshes: "more than a grace window apart", reauthentication } as const;
-    documented(firstViolation(ownerAndThief(serverWith(1), options), caughtAtTheSecondRefresh));
   });
 });
 

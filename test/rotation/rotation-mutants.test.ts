@@ -6,7 +6,7 @@ import { claims } from "./proof.ts";
 import { walk } from "./walk.ts";
 
 /** A mutant's world may grow without end, and what it breaks shows early. */
-const maxStates = 3_000;
+const maxStates = 2_500;
 
 describe("a protocol with one rule broken on purpose is caught", () => {
   for (const { breaks, protocol, caughtBy } of mutants) {

@@ -136,17 +136,20 @@ describe("strict rotation, with a grace of 0", () => {
 describe("reauthentication", () => {
   it.each([
     ["the confirmed generation", 5],
-    ["an older pending one", 8],
+    ["the oldest pending one", 7],
     ["the newest", 9],
-    ["a dead sibling, whose holder has been overtaken", 6],
-  ])("hands out the newest pending generation, which is good, to who holds %s", (_, held) => {
-    expect(generationToReissue(row, held)).toBe(9);
-    expect(presenting(9)).toMatchObject({ kind: "advance" });
+    ["one that the database has lost", 12],
+  ])("hands out again what is held, where that is %s", (_, held) => {
+    expect(generationToReissue(row, held)).toBe(held);
+    expect(presenting(held)).not.toEqual({ kind: "reuse" });
   });
 
-  it("hands out what is held again where the database has lost it, and it is believed", () => {
-    expect(generationToReissue(row, 12)).toBe(12);
-    expect(presenting(12)).toMatchObject({ kind: "rolled_back" });
+  it.each([
+    ["a dead sibling", 6],
+    ["older than the confirmed generation", 4],
+  ])("hands out nothing where what is held is %s", (_, held) => {
+    expect(generationToReissue(row, held)).toBeUndefined();
+    expect(presenting(held)).toEqual({ kind: "reuse" });
   });
 });
 

@@ -32,11 +32,8 @@ export interface SingleHolderOptions {
   readonly siblingLimit?: number;
   /** Ends the world at a generation. States are then told apart by every number in them, and no backup is forgotten. */
   readonly generationLimit?: number;
-  /**
-   * Whether the client may also reauthenticate, with the access token of the pair that it holds: whatever it has under
-   * way, or not while an abandoned request is.
-   */
-  readonly reauthentications?: "at any time" | "alone";
+  /** Whether the client may also reauthenticate, with the access token of the pair that it holds. */
+  readonly reauthenticates?: boolean;
   /** How late a request may reach the server that the client has abandoned. Absent: it is processed at once or never. */
   readonly abandonedRequests?: "arrive before the successor is used" | "arrive at any time";
 }
@@ -98,11 +95,10 @@ export function singleHolder(server: Server, options: SingleHolderOptions): Worl
   }
 
   function* reauthentications(state: SingleHolderState): Iterable<HolderStep> {
-    const { database, held, straying } = state;
-    const { reauthentications: allowed } = options;
-    if (allowed === undefined || (allowed === "alone" && straying !== undefined)) return;
+    if (!options.reauthenticates) return;
+    const { database, held } = state;
     const { issue, after } = reauthenticate(server, database, held, database.row.rotatedAt / 1000);
-    if (!withinBounds(after)) return;
+    if (issue === undefined || !withinBounds(after)) return;
     const says = () => `the client reauthenticates, holding ${held}: ${issue} is handed out (${describeRow(after)})`;
     yield { says, leadsTo: { ...written(state, after), underway: issue } };
   }
@@ -194,12 +190,12 @@ function name({
   restoreLimit,
   siblingLimit,
   generationLimit,
-  reauthentications,
+  reauthenticates,
   abandonedRequests,
 }: SingleHolderOptions): string {
   return [
     "single holder",
-    ...(reauthentications ? [`reauthenticating ${reauthentications}`] : []),
+    ...(reauthenticates ? ["also reauthenticating"] : []),
     ...(abandonedRequests ? [`whose abandoned requests ${abandonedRequests}`] : []),
     `${restoreLimit ?? "any number of"} restores to ${restores}`,
     ...(siblingLimit === undefined ? [] : [`up to ${siblingLimit} siblings at once`]),
