@@ -46,7 +46,8 @@ export const signInEndpoints = [
     access: "access_token",
     tag: "Sign in",
     summary: "Prove the password again",
-    description: "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing.",
+    description:
+      "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing.",
     body: { format: "json", schema: schemas.reauthentication },
     success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.tokenPair },
     errors: ["invalid_credentials", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
