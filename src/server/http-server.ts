@@ -35,9 +35,18 @@ export interface HttpServer {
 /**
  * Listens.
  * @param onError is told what the handler should have caught.
+ * @param https whether clients come by https, which a proxy terminates.
  * @throws OperatorError when the port is taken or the address cannot be listened on.
  */
-export async function listen(host: string, port: number, onError: (error: unknown) => void): Promise<HttpServer> {
+export async function listen(
+  host: string,
+  port: number,
+  onError: (error: unknown) => void,
+  https = false,
+): Promise<HttpServer> {
+  /** For what never gets to the handler. */
+  const refusal = (error: unknown) =>
+    errorResponse(createResponder(https, randomBytes(12).toString("base64url")), error);
   let handler: Handler = { fetch: async () => refusal(starting()) };
   const listener = getRequestListener(
     (request, { incoming }) =>
@@ -59,7 +68,15 @@ export async function listen(host: string, port: number, onError: (error: unknow
   });
   const connections = trackConnections(server);
   server.on("request", listener);
-  server.on("clientError", (error, socket) => answerUnparsable(error, socket, connections.hasBegunToAnswer(socket)));
+  server.on("clientError", (error, socket) => {
+    if (!socket.writable || connections.hasBegunToAnswer(socket) || systemErrorCode(error) === "ECONNRESET") {
+      socket.destroy();
+      return;
+    }
+    const { status, description } = unparsable[systemErrorCode(error) ?? ""] ?? notHttp;
+    const answer = refusal(new LatchkeyError("invalid_request", { description }));
+    void answer.text().then((body) => socket.end(rawAnswer(status, answer.headers, body)));
+  });
   await bound(server, host, port);
 
   return {
@@ -169,11 +186,6 @@ async function stop(
   return cutOff;
 }
 
-/** For what never gets to the handler. */
-function refusal(error: unknown): Response {
-  return errorResponse(createResponder(false, randomBytes(12).toString("base64url")), error);
-}
-
 function starting(): LatchkeyError {
   return new LatchkeyError("server_busy", { description: "The server is starting. Try again.", retryAfterSeconds: 1 });
 }
@@ -182,24 +194,22 @@ function unreadable(): LatchkeyError {
   return new LatchkeyError("invalid_request", { description: "The request's target or its Host header is not valid." });
 }
 
-const unparsable: Readonly<Record<string, readonly [status: string, description: string]>> = {
-  HPE_HEADER_OVERFLOW: ["431 Request Header Fields Too Large", "The request's headers are larger than 16 KiB."],
-  ERR_HTTP_REQUEST_TIMEOUT: ["408 Request Timeout", "The request did not arrive in time."],
-};
+interface Unparsable {
+  readonly status: string;
+  readonly description: string;
+}
 
-/** What node:http itself refuses gets Latchkey's error shape too, as far as the connection still takes an answer. */
-function answerUnparsable(error: Error, socket: Duplex, hasBegunToAnswer: boolean): void {
-  if (!socket.writable || hasBegunToAnswer || systemErrorCode(error) === "ECONNRESET") {
-    socket.destroy();
-    return;
-  }
-  const [status, description] = unparsable[systemErrorCode(error) ?? ""] ?? [
-    "400 Bad Request",
-    "This is not a valid HTTP request.",
-  ];
-  const body = JSON.stringify({ error: "invalid_request", error_description: description });
-  socket.end(
-    `HTTP/1.1 ${status}\r\nContent-Type: application/json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n` +
-      `Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n${body}`,
-  );
+/** What node:http itself refuses; it gets Latchkey's error shape too, as far as the connection still takes an answer. */
+const unparsable: Readonly<Record<string, Unparsable>> = {
+  HPE_HEADER_OVERFLOW: {
+    status: "431 Request Header Fields Too Large",
+    description: "The request's headers are larger than 16 KiB.",
+  },
+  ERR_HTTP_REQUEST_TIMEOUT: { status: "408 Request Timeout", description: "The request did not arrive in time." },
+};
+const notHttp: Unparsable = { status: "400 Bad Request", description: "This is not a valid HTTP request." };
+
+function rawAnswer(status: string, headers: Headers, body: string): string {
+  const lines = [...headers, ["content-length", String(Buffer.byteLength(body))], ["connection", "close"]];
+  return `HTTP/1.1 ${status}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join("")}\r\n${body}`;
 }

@@ -1,6 +1,6 @@
 import { createHandler } from "../http/handler.ts";
 import { banner } from "./banner.ts";
-import { type Config, urlHost } from "./config.ts";
+import { type Config, issuerUrl, urlHost } from "./config.ts";
 import { type HttpServer, listen } from "./http-server.ts";
 import { type Logger, logEvents } from "./logger.ts";
 import { openIssuer } from "./open-issuer.ts";
@@ -30,7 +30,8 @@ export interface RunningServer {
  */
 export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
   const { host, port } = config.server;
-  const server = await listen(host, port, (error) => logger.error({ err: error }, "the handler failed"));
+  const https = issuerUrl(config).startsWith("https:");
+  const server = await listen(host, port, (error) => logger.error({ err: error }, "the handler failed"), https);
   try {
     return await serveIssuer(config, server, logger);
   } catch (error) {

@@ -54,6 +54,25 @@ describe("listening", () => {
     expect(remoteAddresses).toEqual(["127.0.0.1"]);
   });
 
+  it("puts the security headers on what never gets to a handler, with HSTS where clients come by https", async () => {
+    for (const https of [false, true]) {
+      const server = await listen("127.0.0.1", 0, () => {}, https);
+      open.push(server);
+      const answers = [
+        await raw(server, "this is not HTTP\r\n\r\n").closed,
+        await raw(server, "GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").closed,
+      ];
+      for (const answer of answers) {
+        const head = answer.split("\r\n\r\n")[0]!.toLowerCase();
+        for (const name of ["content-security-policy", "referrer-policy", "x-content-type-options", "x-request-id"]) {
+          expect(head).toContain(`\r\n${name}: `);
+        }
+        expect(head).toContain("cache-control: no-store");
+        expect(head.includes("strict-transport-security")).toBe(https);
+      }
+    }
+  });
+
   it("answers 503 with Retry-After until there is a handler", async () => {
     const server = await listen("127.0.0.1", 0, () => {});
     open.push(server);
