@@ -3,6 +3,9 @@ import { MAX_GENERATION, type RotationState } from "./rotation.ts";
 /** Plain JSON. */
 export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
+/** The `client_id` of sessions that were not opened for a registered client. */
+export const FIRST_PARTY_CLIENT_ID = "first-party";
+
 /** Why a session was ended before its time. */
 export type RevocationReason =
   | "logout"
@@ -12,6 +15,7 @@ export type RevocationReason =
   | "password_changed"
   | "user_disabled"
   | "session_limit"
+  | "client_disabled"
   | "administrator";
 
 /** One sign-in on one device: everything that is stored of it. It costs one row for its whole life. */
@@ -20,7 +24,7 @@ export interface Session {
   readonly id: string;
   /** The `sub` of its access tokens: a user's id, or what the application gave to `issue`. */
   readonly subject: string;
-  /** The `client_id` that signed in. */
+  /** The client that signed in, the only one that may refresh: a registered one's id, `first-party`, or the application's own text. */
   readonly clientId: string;
   /** 16 random bytes that go into every refresh token's MAC. Never leaves the store and the engine. */
   readonly salt: Uint8Array;

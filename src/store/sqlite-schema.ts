@@ -75,4 +75,27 @@ export const migrations: readonly string[] = [
     retired_at INTEGER
   ) STRICT;
   `,
+  // Nearly all sessions are first-party, and an index that leaves them out costs a sign-in nothing.
+  `
+  CREATE TABLE clients (
+    id TEXT PRIMARY KEY NOT NULL,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL CHECK (kind IN ('confidential', 'public')),
+    secret_hash BLOB CHECK (length(secret_hash) = 32),
+    grant_types TEXT NOT NULL CHECK (json_valid(grant_types)),
+    scope TEXT NOT NULL,
+    grant_id BLOB NOT NULL UNIQUE CHECK (length(grant_id) = 16),
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    disabled_at INTEGER,
+    CHECK ((kind = 'confidential') = (secret_hash IS NOT NULL))
+  ) STRICT;
+  CREATE INDEX sessions_by_client ON sessions (client_id) WHERE client_id <> 'first-party';
+
+  CREATE TRIGGER log_client_revocation AFTER UPDATE OF disabled_at ON clients
+  WHEN old.disabled_at IS NULL AND new.disabled_at IS NOT NULL
+  BEGIN
+    INSERT INTO revocations (session_id, at) VALUES (new.grant_id, new.disabled_at);
+  END;
+  `,
 ];

@@ -1,7 +1,9 @@
-import type { RevocationReason, Session } from "../session.ts";
+import { FIRST_PARTY_CLIENT_ID, type RevocationReason, type Session } from "../session.ts";
 import type { Parameter, SqliteDatabase } from "./sqlite-database.ts";
 import { idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./sqlite-rows.ts";
 import type {
+  Client,
+  ClientSession,
   FoundSession,
   Revocation,
   RevocationEntry,
@@ -60,6 +62,16 @@ export class SqliteSessions {
     return this.revoke(ids, revocation);
   }
 
+  /** Gives those that were not yet revoked. */
+  revokeClient(clientId: string, revocation: Revocation): ClientSession[] {
+    const sessions = this.#statements.listUnrevokedOfClient.all(clientId);
+    this.revoke(
+      sessions.map(({ id }) => id),
+      revocation,
+    );
+    return sessions;
+  }
+
   find(id: string): Session | null {
     const bytes = idToBytes(id);
     return bytes === null ? null : this.#statements.find.first(bytes);
@@ -81,12 +93,19 @@ export class SqliteSessions {
     const user = this.#statements.findUser.first(session.subject);
     if (user !== null && user.disabledAt !== null) return { created: false };
     if (verifiedPasswordHash !== null && user?.passwordHash !== verifiedPasswordHash) return { created: false };
+    if (this.#isOfDisabledClient(session)) return { created: false };
     this.#insert(session);
     if (sessionLimit === 0) return { created: true, evicted: [] };
     const { id, subject, createdAt } = session;
     const others = this.#statements.listOtherLiveIds.all(subject, createdAt, sessionBytes(id));
     const surplus = others.slice(0, Math.max(0, others.length - (sessionLimit - 1)));
     return { created: true, evicted: this.revoke(surplus, { at: createdAt, reason: "session_limit" }) };
+  }
+
+  #isOfDisabledClient({ clientId }: Session): boolean {
+    if (clientId === FIRST_PARTY_CLIENT_ID) return false;
+    const client = this.#statements.findClient.first(clientId);
+    return client !== null && client.disabledAt !== null;
   }
 
   #insert(session: Session): void {
@@ -143,6 +162,16 @@ function prepare(database: SqliteDatabase) {
     findUser: database.query<[id: string], Pick<User, "passwordHash" | "disabledAt">>(
       "json_object('passwordHash', password_hash, 'disabledAt', disabled_at)",
       "FROM users WHERE id = ?",
+    ),
+    findClient: database.query<[id: string], Pick<Client, "disabledAt">>(
+      "json_object('disabledAt', disabled_at)",
+      "FROM clients WHERE id = ?",
+    ),
+    listUnrevokedOfClient: database.query<[clientId: string], ClientSession>(
+      "json_object('id', hex(id), 'subject', subject)",
+      `FROM sessions WHERE client_id = ? AND client_id <> '${FIRST_PARTY_CLIENT_ID}' AND revoked_at IS NULL
+       ORDER BY created_at, rowid`,
+      ({ id, subject }) => ({ id: idFromHex(id), subject }),
     ),
     listRevocations: database.query<[afterSequence: number, since: number, limit: number], RevocationEntry>(
       "json_object('sequence', sequence, 'sessionId', hex(session_id), 'at', at)",

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import { SqliteClients } from "./sqlite-clients.ts";
 import type { SqliteDatabase } from "./sqlite-database.ts";
 import { SqliteKeys } from "./sqlite-keys.ts";
 import { IN_MEMORY, identifyFile, openSqliteDatabase, proveWritable } from "./sqlite-open.ts";
@@ -33,7 +34,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
   const database = await openSqliteDatabase(place, run);
   const openedFile = place === IN_MEMORY ? null : identifyFile(place);
 
-  const { sessions, users, keys, counts } = await run(() => prepareActs(database)).catch((error) => {
+  const { sessions, users, clients, keys, counts } = await run(() => prepareActs(database)).catch((error) => {
     database.close();
     throw error;
   });
@@ -77,6 +78,12 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     enableUser: (id, at) => write(() => users.enable(id, at)),
     setRoles: (id, roles, at) => write(() => users.setRoles(id, roles, at)),
 
+    createClient: (client) => write(() => clients.create(client)),
+    findClient: (id) => read(() => clients.find(id)),
+    listClients: (afterId, limit) => read(() => clients.list(afterId, limit)),
+    disableClient: (id, at) => write(() => clients.disable(id, at)),
+    enableClient: (id, grantId, at) => write(() => clients.enable(id, grantId, at)),
+
     readSigningKeys: () => read(() => keys.read()),
     replaceSigningKeys: (expectedVersion, ring) => write(() => keys.replace(expectedVersion, ring)),
 
@@ -101,6 +108,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
 function prepareActs(database: SqliteDatabase) {
   const sessions = new SqliteSessions(database);
   const users = new SqliteUsers(database, sessions);
+  const clients = new SqliteClients(database, sessions);
   const keys = new SqliteKeys(database);
   const counts = database.query<[now: number], StoreCounts>(
     `json_object(
@@ -112,7 +120,7 @@ function prepareActs(database: SqliteDatabase) {
        'revokedSessions', count(revoked_at))`,
     "FROM sessions",
   );
-  return { sessions, users, keys, counts };
+  return { sessions, users, clients, keys, counts };
 }
 
 function readOptions(options: SqliteStoreOptions) {

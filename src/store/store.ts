@@ -19,7 +19,7 @@ export interface Store {
 
   // Sessions
 
-  /** Creates sessions, each only if its user may sign in. A result stands at the index of its request. */
+  /** Creates sessions, each only if its user may sign in and its client is not disabled. A result stands at the index of its request. */
   createSessions(batch: readonly SessionCreation[]): Promise<readonly SessionCreated[]>;
 
   /**
@@ -44,8 +44,8 @@ export interface Store {
   listLiveSessions(now: number, limit: number): Promise<readonly Session[]>;
 
   /**
-   * The log of revocations after entry `afterSequence`, oldest first, `limit` at most. Every act that revokes a session
-   * appends to it in the same act. Entries revoked before `since` may be left out.
+   * The log of revocations after entry `afterSequence`, oldest first, `limit` at most. Every act that revokes a session, or
+   * disables a client, appends to it in the same act. Entries revoked before `since` may be left out.
    */
   listRevocations(afterSequence: number, since: number, limit: number): Promise<readonly RevocationEntry[]>;
 
@@ -78,6 +78,25 @@ export interface Store {
 
   /** Replaces a user's roles. `false` for an unknown user. */
   setRoles(id: string, roles: readonly string[], at: number): Promise<boolean>;
+
+  // Clients
+
+  /** Creates a client. */
+  createClient(client: Client): Promise<void>;
+
+  findClient(id: string): Promise<Client | null>;
+
+  /** Clients in the order in which they were created, after the one with the id `afterId` (from the first where there is none), `limit` at most. */
+  listClients(afterId: string, limit: number): Promise<readonly Client[]>;
+
+  /**
+   * Disables a client, revokes all its sessions and its own access tokens in the same act. Gives the sessions revoked, or
+   * `null` for an unknown client. Done twice, it keeps the first time.
+   */
+  disableClient(id: string, at: number): Promise<readonly ClientSession[] | null>;
+
+  /** Lets a disabled client in again, with a new `grantId`, so that its older access tokens stay revoked. `false` for an unknown client. */
+  enableClient(id: string, grantId: string, at: number): Promise<boolean>;
 
   // Signing keys
 
@@ -143,6 +162,7 @@ export interface Revocation {
 export interface RevocationEntry {
   /** Grows with every entry; a reader goes on from the last one it saw. */
   readonly sequence: number;
+  /** The session; or, of a client that was disabled, the `grantId` that its own access tokens begin their `jti` with. */
   readonly sessionId: string;
   readonly at: number;
 }
@@ -169,6 +189,35 @@ export interface PasswordChange {
   readonly newHash: string;
   readonly at: number;
   readonly exceptSessionId: string | null;
+}
+
+/** The ways to a token that a client may be allowed (RFC 6749 section 1.3). */
+export type GrantType = "client_credentials" | "password" | "refresh_token";
+
+/** A program that asks for tokens (RFC 6749 section 2). */
+export interface Client {
+  /** The `client_id`: `lkc_` and 16 random bytes as base64url. */
+  readonly id: string;
+  /** What the operator calls it. */
+  readonly name: string;
+  /** Whether it can keep a secret (RFC 6749 section 2.1). */
+  readonly kind: "confidential" | "public";
+  /** SHA-256 of the secret, which is itself never stored; `null` for a public client. */
+  readonly secretHash: Uint8Array | null;
+  readonly grantTypes: readonly GrantType[];
+  /** What it may ask for, space-separated; the empty text for nothing. */
+  readonly scope: string;
+  /** 16 random bytes as base64url: what the `jti` of its own access tokens begins with, so that all of them are revoked at once. */
+  readonly grantId: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly disabledAt: number | null;
+}
+
+/** A session that ended with its client. */
+export interface ClientSession {
+  readonly id: string;
+  readonly subject: string;
 }
 
 export interface StoredKeyRing {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/store/store.ts";
+import { describeClients } from "./contract-clients.ts";
 import { describeOperation } from "./contract-operation.ts";
 import { describeRevocation } from "./contract-revocation.ts";
 import { describeSessions } from "./contract-sessions.ts";
@@ -30,6 +31,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("sessions", () => describeSessions(open));
     describe("revocation", () => describeRevocation(open));
     describe("users", () => describeUsers(open));
+    describe("clients", () => describeClients(open));
     describe("signing keys", () => describeSigningKeys(open));
     describe("operation", () => describeOperation(open));
   });

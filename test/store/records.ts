@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Session } from "../../src/session.ts";
-import type { SessionCreation, StoredSigningKey, User } from "../../src/store/store.ts";
+import type { Client, SessionCreation, StoredSigningKey, User } from "../../src/store/store.ts";
 
 /** Any time will do: a store never asks what time it is. It has milliseconds, so that a store of seconds is found out. */
 export const NOW = 1_792_538_400_123;
@@ -51,6 +51,23 @@ export function newUser(changes: Partial<User> = {}): User {
     canonicalUsername: `ada-${id}`,
     passwordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHRzYWx0c2FsdA$aGFzaGhhc2hoYXNoaGFzaGhhc2hoYXNoaGFzaGhhc2g",
     roles: [],
+    createdAt: NOW,
+    updatedAt: NOW,
+    disabledAt: null,
+    ...changes,
+  };
+}
+
+/** A confidential client that may ask for a token of its own. */
+export function newClient(changes: Partial<Client> = {}): Client {
+  return {
+    id: `lkc_${newId()}`,
+    name: "reports",
+    kind: "confidential",
+    secretHash: new Uint8Array(randomBytes(32)),
+    grantTypes: ["client_credentials"],
+    scope: "reports:read reports:write",
+    grantId: newId(),
     createdAt: NOW,
     updatedAt: NOW,
     disabledAt: null,

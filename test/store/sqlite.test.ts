@@ -11,7 +11,7 @@ import { openSqliteDatabase } from "../../src/store/sqlite-open.ts";
 import { createRunner } from "../../src/store/sqlite-retry.ts";
 import { APPLICATION_ID, migrations } from "../../src/store/sqlite-schema.ts";
 import { describeStoreContract } from "./contract.ts";
-import { NOW, newSession, newUser, vouched } from "./records.ts";
+import { NOW, newClient, newSession, newUser, vouched } from "./records.ts";
 import { newPath } from "./sqlite-places.ts";
 
 describeStoreContract("SQLite in a file", async () => {
@@ -76,7 +76,19 @@ describe("a new SQLite store", () => {
       path,
       "SELECT DISTINCT c.name FROM pragma_index_list('sessions') i, pragma_index_info(i.name) c ORDER BY c.name",
     );
-    expect(indexed).toEqual(["created_at", "expires_at", "id", "revoked_at", "subject"].map((name) => ({ name })));
+    expect(indexed).toEqual(
+      ["client_id", "created_at", "expires_at", "id", "revoked_at", "subject"].map((name) => ({ name })),
+    );
+  });
+
+  it("finds a client's sessions by an index in which no first-party session stands", async () => {
+    const path = newPath();
+    await openStore(path);
+    const plan = rows(
+      path,
+      "EXPLAIN QUERY PLAN SELECT 1 FROM sessions WHERE client_id = ? AND client_id <> 'first-party' AND revoked_at IS NULL",
+    );
+    expect(plan).toMatchObject([{ detail: expect.stringContaining("USING INDEX sessions_by_client") }]);
   });
 
   it("logs ahead again where someone has changed that", async () => {
@@ -87,6 +99,23 @@ describe("a new SQLite store", () => {
     expect(rows(path, "PRAGMA journal_mode = DELETE")).toEqual([{ journal_mode: "delete" }]);
     await openStore(path);
     expect(rows(path, "PRAGMA journal_mode")).toEqual([{ journal_mode: "wal" }]);
+  });
+
+  it("is brought from version 1 to the newest with every user and session in it", async () => {
+    const path = newPath();
+    const old = new Libsql(path);
+    old.exec(migrations[0]!);
+    old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1;
+      INSERT INTO users VALUES ('u', 'Ada', 'ada', 'hash', '[]', 1, 1, NULL);
+      INSERT INTO sessions (id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at)
+      VALUES (zeroblob(16), 'u', 'first-party', zeroblob(16), 0, 1, 1, ${NOW}, ${NOW}, ${NOW}, ${NOW + 1000})`);
+    old.close();
+    const store = await openStore(path);
+    expect(rows(path, "PRAGMA user_version")).toEqual([{ user_version: migrations.length }]);
+    expect((await store.findUser("u"))?.username).toBe("Ada");
+    expect(await store.listLiveSessions(NOW, 10)).toMatchObject([{ id: "A".repeat(22), clientId: "first-party" }]);
+    await store.createClient(newClient());
+    expect(await store.listClients("", 10)).toHaveLength(1);
   });
 
   it("numbers the log of revocations onwards even after the log was emptied", async () => {
