@@ -20,6 +20,8 @@ export interface AccessTokenClaims {
   /** When the person last proved who they are. */
   readonly auth_time: number;
   readonly roles: readonly string[];
+  /** `true` in the access token of a login or a reauthentication, and in no other. */
+  readonly fresh?: true;
   /** Space-separated (RFC 8693 section 4.2). */
   readonly scope?: string;
   /** RFC 8176. */
@@ -40,6 +42,8 @@ export interface AccessTokenGrant {
   /** The generation of the refresh token that it is issued with. */
   readonly generation: number;
   readonly roles: readonly string[];
+  /** Whether the person has just proved who they are. */
+  readonly fresh?: boolean;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -68,6 +72,7 @@ export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, uniqu
     client_id: session.clientId,
     auth_time: Math.floor(session.authTime / 1000),
     roles,
+    ...(grant.fresh && { fresh: true as const }),
     ...(session.scope !== null && { scope: session.scope }),
     ...(session.amr !== null && { amr: session.amr }),
   };
@@ -136,6 +141,7 @@ const shapes: { readonly [claim: string]: (value: JsonValue | undefined) => bool
   client_id: isText,
   auth_time: isTime,
   roles: isTexts,
+  fresh: optional((value) => value === true),
   scope: optional(isText),
   amr: optional(isTexts),
 };

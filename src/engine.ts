@@ -26,5 +26,10 @@ export interface Engine {
   /** The one clock, milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Signs a generation's pair, after the generation has been committed. */
-  readonly sign: (session: Session, generation: number, roles: readonly string[]) => Promise<TokenPair>;
+  readonly sign: (
+    session: Session,
+    generation: number,
+    roles: readonly string[],
+    fresh?: boolean,
+  ) => Promise<TokenPair>;
 }

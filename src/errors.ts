@@ -83,6 +83,39 @@ export const errorCatalogue = {
     oauthError: "invalid_grant",
     description: "The username or the password is wrong.",
   },
+  token_too_large: {
+    status: 422,
+    oauthError: "invalid_request",
+    description:
+      "The token would not fit into a cookie. Its subject has too many roles or claims; take the tokens in the body instead.",
+  },
+  cross_site_request: {
+    status: 403,
+    oauthError: "invalid_request",
+    description:
+      "Another site sent this request. Cookies are taken from pages of this site and of the allowed origins only.",
+  },
+  csrf_token_missing: {
+    status: 403,
+    oauthError: "invalid_request",
+    description: "A request that a cookie authenticates needs the CSRF token in the X-CSRF-Token header.",
+  },
+  csrf_token_invalid: {
+    status: 403,
+    oauthError: "invalid_request",
+    description: "The CSRF token is not this session's. Read it anew from the CSRF cookie.",
+  },
+  token_not_fresh: {
+    status: 401,
+    oauthError: "invalid_token",
+    description: "This takes a recent sign-in. Prove the password again at /auth/reauthenticate, then try again.",
+  },
+  insufficient_scope: {
+    status: 403,
+    oauthError: "insufficient_scope",
+    description: "The token's scope does not cover this.",
+  },
+  denied_by_policy: { status: 403, oauthError: "insufficient_scope", description: "The subject may not do this." },
   insufficient_role: { status: 403, oauthError: "insufficient_scope", description: "The subject may not do this." },
   registration_closed: {
     status: 403,

@@ -2,13 +2,22 @@ export type { AccessTokenClaims } from "./access-token-claims.ts";
 export { type Clock, type Environment, type Random, systemEnvironment } from "./environment.ts";
 export { type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { EventListener, LatchkeyEvent, LoginFailure, RequestContext } from "./events.ts";
-export { createGuard, type Guard } from "./http/guard.ts";
+export type { TokenLocation } from "./http/authenticate.ts";
+export {
+  type Admission,
+  createGuard,
+  type Guard,
+  type GuardedRequest,
+  type GuardOptions,
+  type OptionalAdmission,
+} from "./http/guard.ts";
 export { createHandler, type Handler } from "./http/handler.ts";
 export type { HandlerOptions, RequestEntry } from "./http/handler-options.ts";
+export type { Policy, PolicyAnswer, PolicyQuestion, Required } from "./http/requirements.ts";
 export { createIssuer, type Issuer } from "./issuer.ts";
 export type { KeyDescription } from "./keys.ts";
 export type { MetricsReading } from "./metrics.ts";
-export type { IssuerOptions, ResolvedOptions, SubjectSource, SubjectState } from "./options.ts";
+export type { CookieOptions, IssuerOptions, ResolvedOptions, SubjectSource, SubjectState } from "./options.ts";
 export type { JsonValue, RevocationReason, Session } from "./session.ts";
 export type { IssueRequest, LoginRequest } from "./sign-in.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";

@@ -4,6 +4,7 @@ import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
+import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import { createEmit, type RequestContext } from "./events.ts";
@@ -11,7 +12,7 @@ import { type KeyDescription, openKeyRing } from "./keys.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { createRefresh } from "./refresh.ts";
-import { deriveRefreshToken } from "./refresh-token.ts";
+import { deriveRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { createReplacedAccessTokens, nothingIsReplaced } from "./replaced-access-tokens.ts";
 import { loadRevocations } from "./revocations.ts";
 import { createRevoke, type Revoke } from "./revoke.ts";
@@ -46,6 +47,15 @@ export interface Issuer {
    * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`.
    */
   verify(accessToken: string): Promise<AccessTokenClaims>;
+  /** The CSRF token of a session, for pages that cookies authenticate. */
+  csrfToken(sessionId: string): string;
+  /** Whether the CSRF token is the session's. Compared in constant time. */
+  isCsrfToken(sessionId: string, token: string): boolean;
+  /**
+   * The session that a refresh token names. Its MAC is not checked here: this proves nothing.
+   * @throws LatchkeyError `invalid_refresh_token`.
+   */
+  sessionOf(refreshToken: string): string;
   logout: Revoke["logout"];
   logoutAll: Revoke["logoutAll"];
   revokeSession: Revoke["revokeSession"];
@@ -110,9 +120,14 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const { refresh, batch } = createRefresh(engine);
   const revoke = createRevoke(engine);
 
-  async function sign(session: Session, generation: number, roles: readonly string[]): Promise<TokenPair> {
+  async function sign(
+    session: Session,
+    generation: number,
+    roles: readonly string[],
+    fresh = false,
+  ): Promise<TokenPair> {
     const at = now();
-    const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, now: at });
+    const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, fresh, now: at });
     return {
       accessToken: token,
       tokenType: "Bearer",
@@ -144,6 +159,13 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     reauthenticate: signIn.reauthenticate,
     refresh: (refreshToken, context = {}) => refresh(refreshToken, context),
     verify,
+    csrfToken: (sessionId) => createCsrfToken(rootKeys.current, sessionId),
+    isCsrfToken: (sessionId, token) => isCsrfToken(rootKeys, sessionId, token),
+    sessionOf(refreshToken) {
+      const presented = parseRefreshToken(refreshToken, rootKeys);
+      if (presented === undefined) throw new LatchkeyError("invalid_refresh_token");
+      return presented.sessionId;
+    },
     logout: revoke.logout,
     logoutAll: revoke.logoutAll,
     revokeSession: revoke.revokeSession,

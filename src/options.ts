@@ -17,6 +17,16 @@ export interface SubjectState {
  */
 export type SubjectSource = (subjects: readonly string[]) => Promise<ReadonlyMap<string, SubjectState>>;
 
+/** How the session cookies are named and sent. */
+export interface CookieOptions {
+  /** What the names begin with, behind `__Host-`; another one for each kind of subject on a host. Default: `latchkey`. */
+  readonly name?: string;
+  /** `none` needs an https issuer. Default: `lax`. */
+  readonly sameSite?: "lax" | "strict" | "none";
+}
+
+const defaultCookies = Object.freeze({ name: "latchkey", sameSite: "lax" } as const);
+
 /** What `createIssuer` takes. Everything but `issuer`, `secret` and `store` has a default. */
 export interface IssuerOptions {
   /** The `iss` of every access token: an absolute http(s) URL with no query, fragment or trailing slash (RFC 8414 section 2). */
@@ -56,6 +66,8 @@ export interface IssuerOptions {
   readonly sessionRefreshesPerMinute?: number | undefined;
   /** How many accounts one address may register. 0 = no limit. Default: 60. */
   readonly registrationsPerHour?: number | undefined;
+  /** The cookies of sessions that are signed in with `"transport": "cookie"`. */
+  readonly cookies?: CookieOptions | undefined;
   /** Where subjects are looked up at each refresh, when they are not Latchkey's own users. Default: Latchkey's users. */
   readonly subjects?: SubjectSource | undefined;
   /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */
@@ -85,6 +97,7 @@ export interface ResolvedOptions {
   readonly sessionsPerUser: number;
   readonly sessionRefreshesPerMinute: number;
   readonly registrationsPerHour: number;
+  readonly cookies: { readonly name: string; readonly sameSite: "lax" | "strict" | "none" };
   readonly subjects: SubjectSource | undefined;
   readonly onEvent: EventListener | undefined;
   readonly environment: Environment;
@@ -123,6 +136,11 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
   sessionsPerUser: { byDefault: () => 100, problem: wholeNumber(0, 1_000_000) },
   sessionRefreshesPerMinute: { byDefault: () => 120, problem: wholeNumber(0, 1_000_000) },
   registrationsPerHour: { byDefault: () => 60, problem: wholeNumber(0, 1_000_000) },
+  cookies: {
+    byDefault: () => defaultCookies,
+    problem: cookiesProblem,
+    resolve: (given: CookieOptions) => Object.freeze({ ...defaultCookies, ...given }),
+  },
   subjects: { byDefault: nothing, problem: ofType("function") },
   onEvent: { byDefault: nothing, problem: ofType("function") },
   environment: { byDefault: () => systemEnvironment, problem: ofType("object") },
@@ -141,6 +159,11 @@ export function resolveOptions(given: IssuerOptions): ResolvedOptions {
     const problem = value === undefined ? missing(rule) : rule.problem(value);
     if (problem !== undefined) problems.push(`Option '${name}' ${problem}.`);
     else resolved[name] = value === undefined ? rule.byDefault(given) : (rule.resolve?.(value as never) ?? value);
+  }
+  if (problems.length === 0 && given.cookies?.sameSite === "none" && !given.issuer.startsWith("https:")) {
+    problems.push(
+      "Option 'cookies' must not have sameSite 'none' with a plain http issuer: browsers drop such cookies.",
+    );
   }
   if (problems.length > 0) throw new TypeError(problems.join("\n"));
   return Object.freeze(resolved) as unknown as ResolvedOptions;
@@ -226,4 +249,14 @@ function issuerProblem(value: unknown): string | undefined {
   const url = new URL(value);
   const plain = url.pathname === "/" ? url.origin : url.origin + url.pathname;
   return /^https?:$/.test(url.protocol) && value === plain && !value.endsWith("/") ? undefined : shape;
+}
+
+function cookiesProblem(value: unknown): string | undefined {
+  if (typeof value !== "object" || value === null) return "must be an object";
+  const { name = "latchkey", sameSite = "lax", ...others } = value as Record<string, unknown>;
+  const unknown = Object.keys(others)[0];
+  if (unknown !== undefined) return `has no setting '${unknown}'; its settings are 'name' and 'sameSite'`;
+  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9-]{0,31}$/.test(name))
+    return "must have a 'name' of letters, digits and hyphens, 32 at most";
+  return oneOf("lax", "strict", "none")(sameSite)?.replace("must", "must have a 'sameSite' that is");
 }

@@ -12,7 +12,22 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
  * names such as `email`, `name`, `groups` and `entitlements` are the application's to give.
  */
 const reservedNames: ReadonlySet<string> = new Set([
-  ...["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "client_id", "auth_time", "roles", "scope", "amr"],
+  ...[
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "nbf",
+    "iat",
+    "jti",
+    "sid",
+    "client_id",
+    "auth_time",
+    "roles",
+    "scope",
+    "amr",
+    "fresh",
+  ],
   ...["acr", "azp", "nonce", "at_hash", "c_hash", "s_hash", "cnf", "act", "may_act", "sub_id", "sub_jwk", "typ"],
   ...["events", "toe", "authorization_details", "active", "token_type", "username"],
 ]);

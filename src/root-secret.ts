@@ -11,6 +11,8 @@ export interface DerivedKeys {
   readonly refreshKey: Uint8Array;
   /** AES-256-GCM key that seals private signing keys. */
   readonly sealingKey: Uint8Array;
+  /** HMAC-SHA-256 key of CSRF tokens. */
+  readonly csrfKey: Uint8Array;
   /** HMAC-SHA-256 key of the single-use set-up link. */
   readonly setupKey: Uint8Array;
 }
@@ -60,6 +62,7 @@ function derive(secret: string, option: string): DerivedKeys {
     keyId: key("key id v1", 4),
     refreshKey: key("refresh token v1", 32),
     sealingKey: key("signing key sealing v1", 32),
+    csrfKey: key("csrf token v1", 32),
     setupKey: key("setup link v1", 32),
   });
 }

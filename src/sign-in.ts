@@ -72,7 +72,7 @@ export function createSignIn(engine: Engine): SignIn {
       emit({ type: "session.revoked", sessionId: evicted, subject, reason: "session_limit" }, context);
     }
     emit({ type: "login.succeeded", sessionId, subject, clientId, userAgent }, context);
-    return engine.sign(session, session.rotation.pendingTo, roles);
+    return engine.sign(session, session.rotation.pendingTo, roles, true);
   }
 
   function newSession(subject: string, details: Omit<IssueRequest, "subject">, context: RequestContext): Session {
@@ -134,7 +134,7 @@ export function createSignIn(engine: Engine): SignIn {
       const generation = generationOf(claims);
       const session = await freshen(engine, sessionId, generation, user.passwordHash);
       emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
-      return engine.sign(session, generation, user.roles);
+      return engine.sign(session, generation, user.roles, true);
     },
 
     settled: () => batch.settled(),

@@ -23,6 +23,14 @@ export function refuseTokenInQuery(url: string): void {
   }
 }
 
+/** The token of `?access_token=` (RFC 6750 section 2.3) or `?token=`, for where a guard has opted in: WebSocket handshakes. */
+export function queryToken(url: string): string | undefined {
+  const query = url.indexOf("?");
+  if (query === -1) return undefined;
+  const parameters = new URLSearchParams(url.slice(query + 1));
+  return onlyOne(...parameters.getAll("access_token"), ...parameters.getAll("token"));
+}
+
 /** The one of several places in which a token stands. @throws LatchkeyError `invalid_request` when it stands in two (RFC 6750 section 2). */
 export function onlyOne(...found: readonly (string | undefined)[]): string | undefined {
   const present = found.filter((token) => token !== undefined);

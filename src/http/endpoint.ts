@@ -4,6 +4,7 @@ import type { ErrorCode } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { BodyRule } from "./body.ts";
+import type { SessionCookies } from "./cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
 import type { HandlerOptions } from "./handler-options.ts";
 import type { Responder } from "./respond.ts";
@@ -22,6 +23,7 @@ export interface Call<Auth, Body> {
   readonly issuer: Issuer;
   readonly options: HandlerOptions;
   readonly respond: Responder;
+  readonly cookies: SessionCookies;
   readonly request: Request;
   readonly body: Body;
   readonly auth: Auth;
@@ -52,6 +54,8 @@ export interface Endpoint {
   /** The codes beside those that follow from access and body. */
   readonly errors?: readonly ErrorCode[];
   readonly errorStyle?: ErrorStyle;
+  /** Whether success ends the caller's session, so that its cookies are deleted and none are renewed. */
+  readonly endsSession?: true;
   readonly handle: (call: Call<AccessTokenClaims | undefined, never>) => Response | Promise<Response>;
 }
 

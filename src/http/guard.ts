@@ -1,59 +1,198 @@
 import type { AccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
-import { bearerToken, refuseTokenInQuery } from "./credentials.ts";
+import { unknownNames } from "../options.ts";
+import { authenticate, type BodyCredentials, required, type TokenLocation } from "./authenticate.ts";
+import { createSessionCookies } from "./cookies.ts";
 import { errorResponse } from "./error-response.ts";
+import {
+  type Policy,
+  type Required,
+  requireFresh,
+  requirePolicy,
+  requireRoles,
+  requireScopes,
+} from "./requirements.ts";
 import { createResponder } from "./respond.ts";
 
-/** Whom a guard lets through. */
-export interface GuardOptions {
-  /** A role that the subject must have. Default: none. */
-  readonly role?: string | undefined;
+/** Whom a guard lets through. Everything that is named must hold. */
+export interface GuardOptions<User = unknown> {
+  /** Where the access token may stand. Default: header and cookie. `query` only for WebSocket handshakes: URLs end up in logs. */
+  readonly locations?: readonly TokenLocation[] | undefined;
+  /** Lets a request without an access token pass, with no subject; a bad one is still refused. Default: false. */
+  readonly optional?: boolean | undefined;
+  /** Takes only the access token of a login or a reauthentication no longer ago than this. */
+  readonly freshForSeconds?: number | undefined;
+  /** Roles of the subject: one, or all and any of several. */
+  readonly role?: string | Required | undefined;
+  /** Scopes of the token: one, or all and any of several; a granted `admin:*` covers `admin:users:read`. */
+  readonly scope?: string | Required | undefined;
+  /** Asked last. One deny wins, nobody allowing is a deny, and throwing is one too. */
+  readonly policy?: Policy | readonly Policy[] | undefined;
+  /** What the policy is asked about. */
+  readonly action?: string | undefined;
+  /** The application's own word on a token, given its verified claims. `true` refuses it as `session_revoked`. */
+  readonly isRevoked?: ((auth: AccessTokenClaims) => boolean | Promise<boolean>) | undefined;
+  /** Loads who it is; nobody found is 401. */
+  readonly loadUser?:
+    | ((auth: AccessTokenClaims) => User | null | undefined | Promise<User | null | undefined>)
+    | undefined;
+  /** Whether an access cookie that has expired is renewed on the spot. Default: true. */
+  readonly implicitRefresh?: boolean | undefined;
+  /** Origins beside the issuer's whose pages may send the cookies with an unsafe request. Default: none. */
+  readonly allowedOrigins?: readonly string[] | undefined;
 }
 
-/** Lets a request through only with a valid access token in `Authorization: Bearer`. */
-export interface Guard {
-  /**
-   * The verified claims of the request's access token.
-   * @throws LatchkeyError with the status and the code that the request deserves.
-   */
-  authenticate(request: Request): Promise<AccessTokenClaims>;
-  /** Wraps a handler: what the guard refuses gets its 401 or 403 here, and no error handler has to be registered anywhere. */
+const optionNames = Object.keys({
+  locations: true,
+  optional: true,
+  freshForSeconds: true,
+  role: true,
+  scope: true,
+  policy: true,
+  action: true,
+  isRevoked: true,
+  loadUser: true,
+  implicitRefresh: true,
+  allowedOrigins: true,
+} satisfies Record<keyof GuardOptions, true>);
+
+/** What only the caller of a guard knows. */
+export interface GuardedRequest extends BodyCredentials {
+  /** The client's address, for events and throttling. */
+  readonly ip?: string | null | undefined;
+  /** What the policy is asked about. */
+  readonly resource?: unknown;
+}
+
+/** Whom the guard let through. */
+export interface Admission<User = unknown> {
+  /** The verified claims. `undefined` only behind an optional guard. */
+  readonly auth: AccessTokenClaims;
+  /** What `loadUser` gave. */
+  readonly user: User;
+  /** `Set-Cookie` values of an implicit refresh, which belong into the answer unless it is an error. */
+  readonly setCookies: readonly string[];
+  /** The request's `Cookie` header as it stands after an implicit refresh; for rendering on the server. */
+  readonly cookieHeader: string | null;
+}
+
+/** The same behind an optional guard, where nobody may be there. */
+export type OptionalAdmission<User = unknown> =
+  | Admission<User>
+  | (Omit<Admission<User>, "auth" | "user"> & { readonly auth: undefined; readonly user: undefined });
+
+/** Decides about requests, in every framework: adapters translate and do nothing else. */
+export interface Guard<Let = Admission> {
+  /** @throws LatchkeyError with the status and the code that the request deserves. */
+  admit(request: Request, known?: GuardedRequest): Promise<Let>;
+  /** The answer for what `admit` threw: the one error shape, with its challenge. */
+  refuse(error: unknown): Response;
+  /** Wraps a handler: what the guard refuses is answered here, and the cookies of an implicit refresh are set. */
   protect(
-    handler: (request: Request, auth: AccessTokenClaims) => Response | Promise<Response>,
-  ): (request: Request) => Promise<Response>;
+    handler: (request: Request, admission: Let) => Response | Promise<Response>,
+  ): (request: Request, known?: GuardedRequest) => Promise<Response>;
 }
 
-/** Makes a guard for routes of the application that holds the issuer. */
-export function createGuard(issuer: Issuer, options: GuardOptions = {}): Guard {
+/**
+ * Makes a guard for routes of the application that holds the issuer.
+ * @throws TypeError naming an option that is unknown or wrong.
+ */
+export function createGuard<User = undefined>(
+  issuer: Issuer,
+  options: GuardOptions<User> & { readonly optional: true },
+): Guard<OptionalAdmission<User>>;
+export function createGuard<User = undefined>(issuer: Issuer, options?: GuardOptions<User>): Guard<Admission<User>>;
+export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = {}): Guard<Admission<User>> {
+  refuseWrongOptions(options);
+  const cookies = createSessionCookies(issuer.options);
   const respond = createResponder(issuer.options.issuer.startsWith("https:"));
+  const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
+  const terms = { locations, implicitRefresh, allowedOrigins };
+  const roles = asRequired(options.role);
+  const scopes = asRequired(options.scope);
+  const policies = options.policy === undefined ? [] : [options.policy].flat();
 
-  async function authenticate(request: Request): Promise<AccessTokenClaims> {
-    refuseTokenInQuery(request.url);
-    return authenticateHeaders(issuer, request.headers, options.role);
+  async function admit(request: Request, known: GuardedRequest = {}): Promise<Admission<User>> {
+    const origin = { ip: known.ip ?? null, userAgent: request.headers.get("user-agent") };
+    const authentication = await authenticate(issuer, cookies, request, terms, origin, known);
+    const { renewed } = authentication;
+    const csrfToken = renewed === undefined ? "" : issuer.csrfToken(renewed.sessionId);
+    const carried = {
+      setCookies: renewed === undefined ? [] : cookies.set(renewed, csrfToken),
+      cookieHeader:
+        renewed === undefined ? request.headers.get("cookie") : cookies.replacedIn(request.headers, renewed, csrfToken),
+    };
+    if (authentication.auth === undefined && options.optional === true) {
+      return { auth: undefined, user: undefined, ...carried } as unknown as Admission<User>;
+    }
+    const auth = required(authentication);
+    if (await options.isRevoked?.(auth)) throw new LatchkeyError("session_revoked");
+    if (options.freshForSeconds !== undefined)
+      requireFresh(auth, options.freshForSeconds, issuer.options.environment.clock.now());
+    requireRoles(auth, roles);
+    requireScopes(auth, scopes);
+    await requirePolicy(policies, { auth, action: options.action, resource: known.resource });
+    return { auth, user: await load(auth), ...carried };
   }
 
+  async function load(auth: AccessTokenClaims): Promise<User> {
+    if (options.loadUser === undefined) return undefined as User;
+    const user = await options.loadUser(auth);
+    if (user === null || user === undefined)
+      throw new LatchkeyError("invalid_access_token", { detail: "'loadUser' found nobody." });
+    return user;
+  }
+
+  const refuse = (error: unknown) => errorResponse(respond, error);
   return {
-    authenticate,
-    protect: (handler) => async (request) => {
-      let auth: AccessTokenClaims;
+    admit,
+    refuse,
+    protect: (handler) => async (request, known) => {
+      let admission: Admission<User>;
       try {
-        auth = await authenticate(request);
+        admission = await admit(request, known);
       } catch (error) {
-        return errorResponse(respond, error);
+        return refuse(error);
       }
-      return handler(request, auth);
+      const response = await handler(withCookieHeader(request, admission), admission);
+      return response.status >= 400 ? response : settingCookies(response, admission.setCookies);
     },
   };
 }
 
-/** The verified claims of the bearer token, whose subject must have `role` where one is named. */
-export async function authenticateHeaders(issuer: Issuer, headers: Headers, role?: string): Promise<AccessTokenClaims> {
-  const token = bearerToken(headers);
-  if (token === undefined) throw new LatchkeyError("missing_token");
-  const auth = await issuer.verify(token);
-  if (role !== undefined && !auth.roles.includes(role)) {
-    throw new LatchkeyError("insufficient_role", { description: `This takes the role '${role}'.` });
+/** The request as the handler should see it: after an implicit refresh with the new cookies. */
+function withCookieHeader(request: Request, { setCookies, cookieHeader }: Admission): Request {
+  if (setCookies.length === 0 || cookieHeader === null) return request;
+  const renewed = new Request(request);
+  renewed.headers.set("cookie", cookieHeader);
+  return renewed;
+}
+
+/** A copy that carries the cookies: the headers of a response that came from elsewhere may be immutable. */
+function settingCookies(response: Response, setCookies: readonly string[]): Response {
+  if (setCookies.length === 0) return response;
+  const copy = new Response(response.body, response);
+  for (const value of setCookies) copy.headers.append("set-cookie", value);
+  return copy;
+}
+
+function asRequired(wanted: string | Required | undefined): Required {
+  return typeof wanted === "string" ? { all: [wanted] } : (wanted ?? {});
+}
+
+function refuseWrongOptions(options: object): void {
+  const problems = unknownNames(options, optionNames, "option");
+  const { freshForSeconds, locations } = options as GuardOptions;
+  if (freshForSeconds !== undefined && !(Number.isInteger(freshForSeconds) && freshForSeconds > 0)) {
+    problems.push("Option 'freshForSeconds' must be a whole number of 1 or more.");
   }
-  return auth;
+  const known = ["header", "cookie", "body", "query"];
+  if (
+    locations !== undefined &&
+    !(Array.isArray(locations) && locations.length > 0 && locations.every((one) => known.includes(one)))
+  ) {
+    problems.push(`Option 'locations' must be a list of some of ${known.join(", ")}.`);
+  }
+  if (problems.length > 0) throw new TypeError(problems.join("\n"));
 }

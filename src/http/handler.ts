@@ -1,17 +1,20 @@
 import { Hono } from "hono";
-import type { AccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
+import type { TokenPair } from "../token-pair.ts";
+import { type Authentication, type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { createClientAddress } from "./client-address.ts";
+import { createSessionCookies } from "./cookies.ts";
 import { refuseTokenInQuery } from "./credentials.ts";
 import { createCrossOrigin } from "./cross-origin.ts";
-import type { Access } from "./endpoint.ts";
+import type { Endpoint } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
-import { authenticateHeaders } from "./guard.ts";
 import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
 import { writeOpenApi } from "./openapi.ts";
-import { createResponder, type Responder } from "./respond.ts";
+import { requireRoles } from "./requirements.ts";
+import { createResponder, type Responder, withCookies } from "./respond.ts";
 import { routes } from "./routes.ts";
 
 /** Every route of Latchkey as one web-standard handler. */
@@ -66,23 +69,48 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
 
 function createApp(issuer: Issuer, options: HandlerOptions): App {
   const app: App = new Hono<{ Bindings: Bindings }>();
+  const cookies = createSessionCookies(issuer.options);
+  const terms: AuthenticationTerms = {
+    locations: ["header", "cookie"],
+    implicitRefresh: true,
+    allowedOrigins: options.allowedOrigins ?? [],
+  };
   let document: string | undefined;
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer));
+
+  /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
+  async function authorize({ access }: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
+    if (access === "public" || access === "credentials") {
+      refuseTokenInQuery(request.url);
+      return { auth: undefined, renewed: undefined };
+    }
+    const authentication = await authenticate(issuer, cookies, request, terms, origin);
+    requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
+    return authentication;
+  }
+
+  /** The cookies that go with an answer: deleted where the session has ended, those of an implicit refresh elsewhere. */
+  function cookiesOf(route: Endpoint, response: Response, renewed: TokenPair | undefined): readonly string[] {
+    // An answer that sets a pair of its own, as a reauthentication does, has the newer one.
+    if (response.status >= 400 || response.headers.has("set-cookie")) return [];
+    if (route.endsSession === true) return cookies.clear();
+    return renewed === undefined ? [] : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
+  }
 
   for (const route of routes) {
     app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
       const { requestId, ip, respond } = c.env;
       const request = c.req.raw;
       try {
-        refuseTokenInQuery(request.url);
-        const auth = await authorize(issuer, route.access, request.headers);
-        const body = route.body && (await readBody(request, route.body));
         const origin = { requestId, ip, userAgent: request.headers.get("user-agent") };
+        const { auth, renewed } = await authorize(route, request, origin);
+        const body = route.body && (await readBody(request, route.body));
         const param = (name: string) => c.req.param(name) ?? "";
-        return await route.handle({
+        const response = await route.handle({
           issuer,
           options,
           respond,
+          cookies,
           request,
           auth,
           body: body as never,
@@ -90,6 +118,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           openApi,
           param,
         });
+        return withCookies(response, cookiesOf(route, response, renewed));
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
         return errorResponse(respond, error, route.errorStyle);
@@ -116,19 +145,6 @@ function tell<Parts extends readonly unknown[]>(
   try {
     listener?.(...parts);
   } catch {}
-}
-
-/** Lets through whom the route's access names, and gives the claims where it takes an access token. */
-async function authorize(issuer: Issuer, access: Access, headers: Headers): Promise<AccessTokenClaims | undefined> {
-  switch (access) {
-    case "public":
-    case "credentials":
-      return undefined;
-    case "access_token":
-      return authenticateHeaders(issuer, headers);
-    case "admin":
-      return authenticateHeaders(issuer, headers, "admin");
-  }
 }
 
 function methodsByPath(): Map<string, string> {

@@ -14,7 +14,7 @@ export type HeaderFields = Readonly<Record<string, string>>;
 /** Builds responses. A response is made once, with all its headers, since changing one later costs far more. */
 export interface Responder {
   /** JSON that nothing may cache: the rule for whatever carries a credential or speaks of a session. */
-  json(body: unknown, status?: number, headers?: HeaderFields): Response;
+  json(body: unknown, status?: number, headers?: HeaderFields, setCookies?: readonly string[]): Response;
   /** JSON that anybody may cache for `maxAgeSeconds`. */
   cacheableJson(body: string, maxAgeSeconds: number): Response;
   noContent(headers?: HeaderFields): Response;
@@ -41,8 +41,8 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
   const uncachedJson: HeaderFields = { ...api, "content-type": "application/json", "cache-control": "no-store" };
 
   return {
-    json: (body, status = 200, headers = {}) =>
-      new Response(JSON.stringify(body), { status, headers: { ...uncachedJson, ...headers } }),
+    json: (body, status = 200, headers = {}, setCookies = []) =>
+      withCookies(new Response(JSON.stringify(body), { status, headers: { ...uncachedJson, ...headers } }), setCookies),
     cacheableJson: (body, maxAgeSeconds) =>
       new Response(body, {
         headers: { ...api, "content-type": "application/json", "cache-control": `public, max-age=${maxAgeSeconds}` },
@@ -63,4 +63,10 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
         headers: { ...api, "content-type": "text/javascript; charset=utf-8", "cache-control": "public, max-age=3600" },
       }),
   };
+}
+
+/** Adds `Set-Cookie` values, each a header of its own (RFC 6265 section 3). */
+export function withCookies(response: Response, setCookies: readonly string[]): Response {
+  for (const value of setCookies) response.headers.append("set-cookie", value);
+  return response;
 }

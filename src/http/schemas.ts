@@ -16,9 +16,13 @@ const device = z
     pattern: "^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]*$",
   });
 const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
-const transport = z.literal("body").openapi({ description: "How the tokens travel." });
+const transport = z
+  .enum(["body", "cookie"])
+  .openapi({ description: "How the tokens travel: in the body (the default), or as cookies that no script can read." });
 
-export const registration = z.strictObject({ username, password }).openapi("Registration");
+export const registration = z
+  .strictObject({ username, password, transport: transport.optional() })
+  .openapi("Registration");
 export const login = z
   .strictObject({ username, password, device: device.optional(), transport: transport.optional() })
   .openapi("Login");

@@ -1,9 +1,10 @@
 import { LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
+import { answerPair } from "./answer-pair.ts";
 import { bearerToken, onlyOne } from "./credentials.ts";
-import { endpoint } from "./endpoint.ts";
+import { type Call, endpoint } from "./endpoint.ts";
+import { refuseForgery } from "./forgery.ts";
 import * as schemas from "./schemas.ts";
-import { tokenPairBody } from "./token-pair-body.ts";
 
 /** Refresh, log out, see one's sessions and end one. */
 export const sessionEndpoints = [
@@ -14,7 +15,7 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Exchange the refresh token for a new pair",
     description:
-      "The refresh token comes in the body or as a bearer token. Asking twice gives the same successor, so a lost response can simply be asked for again.",
+      "The refresh token comes in the body, as a bearer token or in its cookie, and the answer goes the same way. Asking twice gives the same successor, so a lost response can simply be asked for again.",
     body: { format: "json", schema: schemas.refresh, optional: true },
     success: { status: 200, description: "The next pair.", schema: schemas.tokenPair },
     errors: [
@@ -25,15 +26,19 @@ export const sessionEndpoints = [
       "wrong_token_type",
       "too_many_requests",
     ],
-    async handle({ issuer, respond, request, body, origin }) {
-      const token = onlyOne(body?.refresh_token, bearerToken(request.headers));
-      if (token === undefined) {
+    async handle(call) {
+      const { issuer, options, cookies, request, body, origin } = call;
+      const sent = onlyOne(body?.refresh_token, bearerToken(request.headers));
+      if (sent !== undefined) return answerPair(call, await issuer.refresh(sent, origin), "body");
+      const { refresh } = cookies.read(request.headers);
+      if (refresh === undefined) {
         throw new LatchkeyError("invalid_request", {
           description:
             'A refresh token is required: as JSON {"refresh_token": "…"}, or as \'Authorization: Bearer …\'.',
         });
       }
-      return respond.json(tokenPairBody(await issuer.refresh(token, origin)));
+      refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins ?? [] });
+      return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
     },
   }),
   endpoint({
@@ -46,8 +51,11 @@ export const sessionEndpoints = [
       "Takes the refresh token in the body, or either token as a bearer token. Idempotent: an unknown token gets the same answer.",
     body: { format: "json", schema: schemas.logout, optional: true },
     success: { status: 204, description: "The session is over, if there was one." },
-    async handle({ issuer, respond, request, body, origin }) {
-      const token = onlyOne(body?.refresh_token ?? body?.access_token, bearerToken(request.headers));
+    endsSession: true,
+    async handle(call) {
+      const { issuer, respond, request, body, origin } = call;
+      const sent = onlyOne(body?.refresh_token ?? body?.access_token, bearerToken(request.headers));
+      const token = sent ?? (await cookieToLogOut(call));
       if (token !== undefined) await issuer.logout(token, origin);
       return respond.noContent();
     },
@@ -59,6 +67,7 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Log out everywhere",
     success: { status: 204, description: "Every session of the person is over, this one included." },
+    endsSession: true,
     async handle({ issuer, respond, auth, origin }) {
       await issuer.logoutAll(auth.sub, origin);
       return respond.noContent();
@@ -106,4 +115,22 @@ export const sessionEndpoints = [
 
 function instant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** The cookie whose session is to end, once the request has shown that a page of ours sent it. */
+async function cookieToLogOut({
+  issuer,
+  options,
+  cookies,
+  request,
+}: Call<unknown, unknown>): Promise<string | undefined> {
+  const { access, refresh } = cookies.read(request.headers);
+  const forgery = { allowedOrigins: options.allowedOrigins ?? [] };
+  if (refresh !== undefined) {
+    refuseForgery(issuer, request, issuer.sessionOf(refresh), forgery);
+    return refresh;
+  }
+  if (access === undefined) return undefined;
+  refuseForgery(issuer, request, (await issuer.verify(access)).sid, forgery);
+  return access;
 }

@@ -1,8 +1,9 @@
 import { LatchkeyError } from "../errors.ts";
 import type { User } from "../store/store.ts";
-import { endpoint } from "./endpoint.ts";
+import { answerPair } from "./answer-pair.ts";
+import { type Call, endpoint } from "./endpoint.ts";
+import { refuseCrossSite } from "./forgery.ts";
 import * as schemas from "./schemas.ts";
-import { tokenPairBody } from "./token-pair-body.ts";
 
 /** Register, log in, prove the password again, change it, and who one is. */
 export const signInEndpoints = [
@@ -23,8 +24,13 @@ export const signInEndpoints = [
       "too_many_requests",
       "server_busy",
     ],
-    async handle({ issuer, respond, body, origin }) {
-      return respond.json(userBody(await issuer.users.register(body, origin)), 201);
+    async handle(call) {
+      const { issuer, respond, body, origin } = call;
+      refuseForeignSignIn(call);
+      const user = userBody(await issuer.users.register(body, origin));
+      if (body.transport !== "cookie") return respond.json(user, 201);
+      const pair = await issuer.login(body, origin);
+      return answerPair(call, pair, "cookie", { status: 201, beside: user });
     },
   }),
   endpoint({
@@ -36,8 +42,10 @@ export const signInEndpoints = [
     body: { format: "json", schema: schemas.login },
     success: { status: 200, description: "A session's first token pair.", schema: schemas.tokenPair },
     errors: ["invalid_credentials", "too_many_requests", "server_busy"],
-    async handle({ issuer, respond, body, origin }) {
-      return respond.json(tokenPairBody(await issuer.login(body, origin)));
+    async handle(call) {
+      const { issuer, body, origin } = call;
+      refuseForeignSignIn(call);
+      return answerPair(call, await issuer.login(body, origin), body.transport ?? "body");
     },
   }),
   endpoint({
@@ -51,8 +59,9 @@ export const signInEndpoints = [
     body: { format: "json", schema: schemas.reauthentication },
     success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.tokenPair },
     errors: ["invalid_credentials", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
-    async handle({ issuer, respond, body, auth, origin }) {
-      return respond.json(tokenPairBody(await issuer.reauthenticate(auth, body.password, origin)));
+    async handle(call) {
+      const { issuer, body, auth, origin } = call;
+      return answerPair(call, await issuer.reauthenticate(auth, body.password, origin), body.transport ?? "body");
     },
   }),
   endpoint({
@@ -92,4 +101,15 @@ export const signInEndpoints = [
 /** What the public may know of a user. */
 export function userBody({ id, username, roles }: User) {
   return { id, username, roles };
+}
+
+/** A page of another site must not be able to sign its visitor in as somebody else (login CSRF). */
+function refuseForeignSignIn({
+  issuer,
+  options,
+  request,
+  body,
+}: Call<unknown, { readonly transport?: "body" | "cookie" | undefined }>): void {
+  if (body.transport !== "cookie") return;
+  refuseCrossSite(request, new URL(issuer.options.issuer).origin, options.allowedOrigins ?? []);
 }

@@ -12,7 +12,7 @@ describe("createGuard", () => {
   it("PARITY 26: works on its own: 401 is 401 with a challenge, and no error handler is registered anywhere", async () => {
     const bed = await createTestBed();
     const pair = await bed.login();
-    const guarded = createGuard(bed.issuer).protect((_, auth) => Response.json({ sub: auth.sub }));
+    const guarded = createGuard(bed.issuer).protect((_, { auth }) => Response.json({ sub: auth.sub }));
 
     const missing = await reply(await guarded(request()));
     expect([missing.status, missing.body.error]).toEqual([401, "missing_token"]);
@@ -76,9 +76,9 @@ describe("createGuard", () => {
     expect(headers.get("www-authenticate")).toContain("'editor'");
   });
 
-  it("throws from authenticate what protect would have answered", async () => {
+  it("throws from admit what protect would have answered", async () => {
     const bed = await createTestBed();
-    await expect(createGuard(bed.issuer).authenticate(request())).rejects.toMatchObject({
+    await expect(createGuard(bed.issuer).admit(request())).rejects.toMatchObject({
       code: "missing_token",
       status: 401,
     });

@@ -1,0 +1,108 @@
+import type { AccessTokenClaims } from "../access-token-claims.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { RequestContext } from "../events.ts";
+import type { Issuer } from "../issuer.ts";
+import type { TokenPair } from "../token-pair.ts";
+import type { SessionCookies } from "./cookies.ts";
+import { bearerToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
+import { refuseForgery } from "./forgery.ts";
+
+/** Where an access token may stand: `Authorization: Bearer`, the cookie, a JSON body's `access_token`, or `?access_token=`. */
+export type TokenLocation = "header" | "cookie" | "body" | "query";
+
+/** How a request may prove whose it is. */
+export interface AuthenticationTerms {
+  readonly locations: readonly TokenLocation[];
+  /** Whether an access cookie that has expired, or is about to, is renewed with the refresh cookie on the spot. */
+  readonly implicitRefresh: boolean;
+  /** Origins beside the issuer's own whose pages may send the cookies with an unsafe request. */
+  readonly allowedOrigins: readonly string[];
+}
+
+/** What a body holds beside the request, where the framework or the route has read it. */
+export interface BodyCredentials {
+  /** The `access_token` of a JSON body, for the location `body`. */
+  readonly accessToken?: string | undefined;
+  /** The `csrf_token` of a form. */
+  readonly csrfToken?: string | undefined;
+}
+
+/** Whose a request is, and what an implicit refresh brought. */
+export interface Authentication {
+  /** `undefined` where the request brings no access token at all. */
+  readonly auth: AccessTokenClaims | undefined;
+  /** The pair of an implicit refresh, whose cookies the answer has to set. */
+  readonly renewed: TokenPair | undefined;
+}
+
+/** An access cookie with no more than this left is renewed before it fails under way; shorter lives give a tenth. */
+const RENEW_WITHIN_SECONDS = 30;
+
+/**
+ * Finds the access token and verifies it. One that is sent on purpose (header, body, query) wins over the cookies, which a
+ * browser sends whether they are meant or not. A bad token is refused wherever it stands.
+ * @throws LatchkeyError as `Issuer.verify` and `Issuer.refresh` do, and those of {@link refuseForgery}.
+ */
+export async function authenticate(
+  issuer: Issuer,
+  cookies: SessionCookies,
+  request: Request,
+  terms: AuthenticationTerms,
+  origin: RequestContext,
+  body: BodyCredentials = {},
+): Promise<Authentication> {
+  const isAllowed = (location: TokenLocation) => terms.locations.includes(location);
+  if (!isAllowed("query")) refuseTokenInQuery(request.url);
+  const sent = onlyOne(
+    isAllowed("header") ? bearerToken(request.headers) : undefined,
+    isAllowed("body") ? body.accessToken : undefined,
+    isAllowed("query") ? queryToken(request.url) : undefined,
+  );
+  if (sent !== undefined) return { auth: await issuer.verify(sent), renewed: undefined };
+  if (!isAllowed("cookie")) return { auth: undefined, renewed: undefined };
+
+  const presented = cookies.read(request.headers);
+  const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken };
+  const current =
+    presented.access === undefined
+      ? undefined
+      : await verifyCookie(issuer, presented.access, terms.implicitRefresh && presented.refresh !== undefined);
+  if (current !== undefined) refuseForgery(issuer, request, current.sid, forgery);
+  if (current !== undefined && !isAboutToExpire(issuer, current)) return { auth: current, renewed: undefined };
+  if (presented.refresh === undefined || !terms.implicitRefresh) return { auth: current, renewed: undefined };
+
+  try {
+    if (current === undefined) refuseForgery(issuer, request, issuer.sessionOf(presented.refresh), forgery);
+    const renewed = await issuer.refresh(presented.refresh, origin);
+    return { auth: await issuer.verify(renewed.accessToken), renewed };
+  } catch (error) {
+    // An access token that is still good is not refused because its successor could not be had just now.
+    if (current !== undefined && isLatchkeyError(error) && (error.status === 429 || error.status === 503)) {
+      return { auth: current, renewed: undefined };
+    }
+    throw error;
+  }
+}
+
+/** The claims of the access cookie; `undefined` for one that has expired where the refresh cookie can stand in for it. */
+async function verifyCookie(issuer: Issuer, token: string, canRenew: boolean): Promise<AccessTokenClaims | undefined> {
+  try {
+    return await issuer.verify(token);
+  } catch (error) {
+    const isStale =
+      isLatchkeyError(error) && (error.code === "access_token_expired" || error.code === "access_token_replaced");
+    if (isStale && canRenew) return undefined;
+    throw error;
+  }
+}
+
+function isAboutToExpire({ options }: Issuer, { exp }: AccessTokenClaims): boolean {
+  const within = Math.min(RENEW_WITHIN_SECONDS, options.accessTtlSeconds / 10);
+  return exp * 1000 - options.environment.clock.now() <= within * 1000;
+}
+
+/** @throws LatchkeyError `missing_token` where nobody is there. */
+export function required({ auth }: Authentication): AccessTokenClaims {
+  if (auth === undefined) throw new LatchkeyError("missing_token");
+  return auth;
+}

@@ -1,0 +1,83 @@
+import { parse, serialize } from "hono/utils/cookie";
+import { LatchkeyError } from "../errors.ts";
+import type { ResolvedOptions } from "../options.ts";
+import type { TokenPair } from "../token-pair.ts";
+
+/** What browsers keep of one cookie, name, value and attributes together (RFC 6265 section 6.1). */
+const COOKIE_MAX_BYTES = 4096;
+/** Browsers keep no cookie for longer (RFC 6265bis section 5.5). */
+const MAX_AGE_LIMIT_SECONDS = 400 * 86_400;
+
+/** What of a request's cookies is Latchkey's. */
+export interface PresentedCookies {
+  readonly access: string | undefined;
+  readonly refresh: string | undefined;
+}
+
+/** Reads, sets and clears the three cookies of a session. Setting and clearing name the same cookies with the same attributes. */
+export interface SessionCookies {
+  readonly names: { readonly access: string; readonly refresh: string; readonly csrf: string };
+  read(headers: Headers): PresentedCookies;
+  /**
+   * The `Set-Cookie` values for a pair.
+   * @throws LatchkeyError `token_too_large` when one would pass 4,096 bytes, which browsers drop without a word.
+   */
+  set(pair: TokenPair, csrfToken: string): readonly string[];
+  /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. */
+  clear(): readonly string[];
+  /** A request's `Cookie` header as it will be once the pair's cookies are set. */
+  replacedIn(headers: Headers, pair: TokenPair, csrfToken: string): string;
+}
+
+/**
+ * The cookies of one issuer: `__Host-` and Secure, but for an issuer on plain http, which can only be a loopback address.
+ * Access and refresh cookie are HttpOnly; the CSRF cookie is there for the page to read.
+ */
+export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "cookies">): SessionCookies {
+  const secure = options.issuer.startsWith("https:");
+  const { name, sameSite } = options.cookies;
+  const prefix = `${secure ? "__Host-" : ""}${name}`;
+  const names = { access: `${prefix}-access`, refresh: `${prefix}-refresh`, csrf: `${prefix}-csrf` };
+
+  function cookie(which: keyof typeof names, value: string, maxAgeSeconds: number): string {
+    const text = serialize(names[which], value, {
+      path: "/",
+      secure,
+      httpOnly: which !== "csrf",
+      sameSite,
+      maxAge: Math.min(maxAgeSeconds, MAX_AGE_LIMIT_SECONDS),
+    });
+    if (Buffer.byteLength(text) > COOKIE_MAX_BYTES) {
+      throw new LatchkeyError("token_too_large", {
+        detail: `The ${names[which]} cookie would be ${Buffer.byteLength(text)} bytes.`,
+      });
+    }
+    return text;
+  }
+
+  return {
+    names,
+    read(headers) {
+      const found = parse(headers.get("cookie") ?? "");
+      return { access: found[names.access] || undefined, refresh: found[names.refresh] || undefined };
+    },
+    set: (pair, csrfToken) => [
+      cookie("access", pair.accessToken, pair.expiresInSeconds),
+      cookie("refresh", pair.refreshToken, pair.refreshExpiresInSeconds),
+      cookie("csrf", csrfToken, pair.refreshExpiresInSeconds),
+    ],
+    clear: () => [cookie("access", "", 0), cookie("refresh", "", 0), cookie("csrf", "", 0)],
+    replacedIn(headers, pair, csrfToken) {
+      const kept = parse(headers.get("cookie") ?? "");
+      const replaced = {
+        ...kept,
+        [names.access]: pair.accessToken,
+        [names.refresh]: pair.refreshToken,
+        [names.csrf]: csrfToken,
+      };
+      return Object.entries(replaced)
+        .map(([name, value]) => `${name}=${value}`)
+        .join("; ");
+    },
+  };
+}

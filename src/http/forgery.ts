@@ -1,0 +1,47 @@
+import { LatchkeyError } from "../errors.ts";
+import type { Issuer } from "../issuer.ts";
+
+/** The header that carries the CSRF token of a request that a cookie authenticates. */
+export const CSRF_HEADER = "x-csrf-token";
+
+const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
+
+/** Whether a request may change something, so that a cookie alone must not authenticate it. */
+export function isUnsafe(method: string): boolean {
+  return !SAFE_METHODS.has(method);
+}
+
+/**
+ * Refuses a request that another site made the browser send. `Sec-Fetch-Site` and `Origin` are what the browser says of where
+ * it comes from; a client that sends neither is no browser.
+ * @throws LatchkeyError `cross_site_request`.
+ */
+export function refuseCrossSite({ headers }: Request, ownOrigin: string, allowedOrigins: readonly string[]): void {
+  const origin = headers.get("origin");
+  if (origin !== null && (origin === ownOrigin || allowedOrigins.includes(origin))) return;
+  const site = headers.get("sec-fetch-site");
+  if (origin !== null || (site !== null && site !== "same-origin" && site !== "none")) {
+    throw new LatchkeyError("cross_site_request");
+  }
+}
+
+/**
+ * Refuses an unsafe request that a cookie authenticates and that does not prove that a page of ours made it: a session-bound
+ * double submit beside {@link refuseCrossSite}.
+ * @throws LatchkeyError `cross_site_request`, `csrf_token_missing`, `csrf_token_invalid`.
+ */
+export function refuseForgery(
+  issuer: Issuer,
+  request: Request,
+  sessionId: string,
+  {
+    allowedOrigins,
+    formToken,
+  }: { readonly allowedOrigins: readonly string[]; readonly formToken?: string | undefined },
+): void {
+  if (!isUnsafe(request.method)) return;
+  refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+  const token = request.headers.get(CSRF_HEADER) ?? formToken;
+  if (token === undefined) throw new LatchkeyError("csrf_token_missing");
+  if (!issuer.isCsrfToken(sessionId, token)) throw new LatchkeyError("csrf_token_invalid");
+}
