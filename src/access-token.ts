@@ -1,4 +1,10 @@
-import { type AccessTokenGrant, claimsOf } from "./access-token-claims.ts";
+import {
+  type AccessTokenGrant,
+  type AnyAccessTokenClaims,
+  type ClientAccessTokenGrant,
+  claimsOf,
+  claimsOfClient,
+} from "./access-token-claims.ts";
 import {
   ACCESS_TOKEN_MAX_LENGTH,
   type AccessTokenVerifier,
@@ -40,11 +46,8 @@ export interface SignedAccessToken {
 export interface AccessTokens extends AccessTokenVerifier {
   /** Signs the access token of one generation of a session, with the current key. */
   sign(grant: AccessTokenGrant): Promise<SignedAccessToken>;
-}
-
-/** Whether a text claims to be an access token, a JWT; tells token kinds apart, proves nothing. */
-export function looksLikeAccessToken(text: string): boolean {
-  return /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/.test(text);
+  /** Signs a client's own access token, with the current key. */
+  signForClient(grant: ClientAccessTokenGrant): Promise<SignedAccessToken>;
 }
 
 /**
@@ -76,18 +79,21 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     return header;
   }
 
+  async function signed(claimsWith: (unique: string) => AnyAccessTokenClaims): Promise<SignedAccessToken> {
+    await keys.reloadIfStale();
+    const key = keys.current();
+    const unique = Buffer.from(environment.random.bytes(JTI_UNIQUE_BYTES)).toString("base64url");
+    const claims = claimsWith(unique);
+    const input = `${headerOf(key)}.${encodeJson(claims)}`;
+    const token = `${input}.${Buffer.from(await key.sign(input)).toString("base64url")}`;
+    if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw tooLong(token.length);
+    return { token, expiresInSeconds: Math.max(0, claims.exp - claims.iat), expiresAtSeconds: claims.exp };
+  }
+
   return Object.freeze<AccessTokens>({
     ...verifier,
-    async sign(grant) {
-      await keys.reloadIfStale();
-      const key = keys.current();
-      const unique = Buffer.from(environment.random.bytes(JTI_UNIQUE_BYTES)).toString("base64url");
-      const claims = claimsOf(grant, terms, unique);
-      const input = `${headerOf(key)}.${encodeJson(claims)}`;
-      const token = `${input}.${Buffer.from(await key.sign(input)).toString("base64url")}`;
-      if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw tooLong(token.length);
-      return { token, expiresInSeconds: Math.max(0, claims.exp - claims.iat), expiresAtSeconds: claims.exp };
-    },
+    sign: (grant) => signed((unique) => claimsOf(grant, terms, unique)),
+    signForClient: (grant) => signed((unique) => claimsOfClient(grant, terms, unique)),
   });
 }
 

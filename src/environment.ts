@@ -1,5 +1,3 @@
-import { randomBytes } from "node:crypto";
-
 /** Tells the time. Every decision that depends on time reads it once, from here. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, UTC. */
@@ -18,8 +16,8 @@ export interface Environment {
   readonly random: Random;
 }
 
-/** The machine's clock and Node's secure random source. */
+/** The machine's clock and secure random source (Web Crypto). */
 export const systemEnvironment: Environment = Object.freeze({
   clock: Object.freeze({ now: () => Date.now() }),
-  random: Object.freeze({ bytes: (length: number) => randomBytes(length) }),
+  random: Object.freeze({ bytes: (length: number) => crypto.getRandomValues(new Uint8Array(length)) }),
 });

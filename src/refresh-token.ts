@@ -1,7 +1,7 @@
 import { timingSafeEqual } from "node:crypto";
 import { type DerivedKeys, hmacSha256, type RootKeys } from "./root-secret.ts";
+import { REFRESH_TOKEN_PREFIX } from "./token-kinds.ts";
 
-const PREFIX = "lkr_";
 const VERSION = 1;
 const DOMAIN_LABEL = "latchkey refresh token\0";
 
@@ -22,11 +22,6 @@ export interface PresentedRefreshToken {
   isAuthentic(salt: Uint8Array): boolean;
 }
 
-/** Whether a text claims to be a refresh token; tells token kinds apart, proves nothing. */
-export function looksLikeRefreshToken(text: string): boolean {
-  return text.startsWith(PREFIX);
-}
-
 /** Derives the refresh token of one generation. The same inputs always give the same text, so none has to be kept. */
 export function deriveRefreshToken(
   keys: DerivedKeys,
@@ -39,13 +34,13 @@ export function deriveRefreshToken(
   bytes.write(session.id, SESSION_ID_AT, "base64url");
   bytes.writeUInt32BE(generation, GENERATION_AT);
   bytes.set(mac(keys, bytes.subarray(0, MAC_AT), session.salt), MAC_AT);
-  return PREFIX + bytes.toString("base64url");
+  return REFRESH_TOKEN_PREFIX + bytes.toString("base64url");
 }
 
 /** Reads a refresh token's parts, or gives `undefined` for anything that no key in use could have issued. */
 export function parseRefreshToken(text: string, keys: RootKeys): PresentedRefreshToken | undefined {
   if (!TOKEN_PATTERN.test(text)) return undefined;
-  const bytes = Buffer.from(text.slice(PREFIX.length), "base64url");
+  const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");
   if (bytes[0] !== VERSION) return undefined;
   const keyId = bytes.subarray(KEY_ID_AT, SESSION_ID_AT);
   const issuedUnder = [keys.current, keys.previous].find((candidate) => candidate && keyId.equals(candidate.keyId));

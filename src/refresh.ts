@@ -1,4 +1,3 @@
-import { looksLikeAccessToken } from "./access-token.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
@@ -7,6 +6,7 @@ import type { SubjectState } from "./options.ts";
 import { decideRefreshes, type RefreshOutcome, type RefreshPolicy, refused } from "./refresh-decision.ts";
 import { type PresentedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { subjectStates } from "./subjects.ts";
+import { looksLikeAccessToken } from "./token-kinds.ts";
 import type { TokenPair } from "./token-pair.ts";
 
 /**

@@ -1,8 +1,9 @@
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
-import { looksLikeRefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { parseRefreshToken } from "./refresh-token.ts";
 import type { RevocationReason } from "./session.ts";
+import { looksLikeRefreshToken } from "./token-kinds.ts";
 
 /** The ways out of a session. When one of them resolves, the end is durable and this process refuses the access tokens. */
 export interface Revoke {

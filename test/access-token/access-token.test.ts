@@ -1,12 +1,13 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessTokens } from "../../src/access-token.ts";
-import { createAccessTokens, looksLikeAccessToken } from "../../src/access-token.ts";
+import { createAccessTokens } from "../../src/access-token.ts";
 import { generationOf } from "../../src/access-token-claims.ts";
 import type { KeyRing } from "../../src/keys.ts";
 import { checkOwnClaims } from "../../src/own-claims.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
+import { looksLikeAccessToken } from "../../src/token-kinds.ts";
 import { createClock, environmentAt, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "../keys/harness.ts";
 import { AUDIENCE, grantAt, ISSUER, outcome, session, tokensOn } from "./harness.ts";
 
