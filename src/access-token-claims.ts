@@ -2,33 +2,51 @@ import { LatchkeyError } from "./errors.ts";
 import type { JsonValue, Session } from "./session.ts";
 import { freezeJson, isJsonObject } from "./strict-json.ts";
 
-const JTI_PATTERN = /^([A-Za-z0-9_-]{22})\.([1-9][0-9]{0,9})\.[A-Za-z0-9_-]+$/;
+const JTI_PATTERN = /^([A-Za-z0-9_-]{22})\.(0|[1-9][0-9]{0,9})\.[A-Za-z0-9_-]+$/;
+/** What a client's own access token has for a generation. No refresh token comes with it, and theirs begin at 1. */
+const NO_GENERATION = 0;
 
-/** What an access token says (RFC 9068 section 2.2). Times are whole seconds since the Unix epoch. Frozen throughout. */
-export interface AccessTokenClaims {
+/** What every access token says (RFC 9068 section 2.2). Times are whole seconds since the Unix epoch. */
+interface SharedClaims {
   readonly iss: string;
   readonly sub: string;
   readonly aud: string | readonly string[];
   readonly exp: number;
   readonly iat: number;
   readonly nbf?: number;
-  /** `sid.generation.unique`, so that a session's access tokens are recognised without being stored. */
+  /** Three parts: what it is revoked with (the session, or a client's `grantId`), the generation, and a unique one. */
   readonly jti: string;
-  /** The session. */
-  readonly sid: string;
   readonly client_id: string;
-  /** When the person last proved who they are. */
-  readonly auth_time: number;
   readonly roles: readonly string[];
-  /** `true` in the access token of a login or a reauthentication, and in no other. */
-  readonly fresh?: true;
   /** Space-separated (RFC 8693 section 4.2). */
   readonly scope?: string;
-  /** RFC 8176. */
-  readonly amr?: readonly string[];
   /** The application's own claims. */
   readonly [ownClaim: string]: JsonValue | undefined;
 }
+
+/** What the access token of a session says: a person's. Frozen throughout. */
+export interface AccessTokenClaims extends SharedClaims {
+  /** The session. */
+  readonly sid: string;
+  /** When the person last proved who they are. */
+  readonly auth_time: number;
+  /** `true` in the access token of a login or a reauthentication, and in no other. */
+  readonly fresh?: true;
+  /** RFC 8176. */
+  readonly amr?: readonly string[];
+}
+
+/**
+ * What a client's own access token says (RFC 6749 section 4.4): no person and no session stand behind it. Its `sub` is its
+ * `client_id` (RFC 9068 section 2.2), `roles` is empty, and what it may do is its `scope`. Frozen throughout.
+ */
+export interface ClientAccessTokenClaims extends SharedClaims {
+  readonly sid?: undefined;
+  readonly auth_time?: undefined;
+}
+
+/** Either kind: `sid` tells them apart. */
+export type AnyAccessTokenClaims = AccessTokenClaims | ClientAccessTokenClaims;
 
 /** What of a session goes into its access tokens. */
 export type SessionInToken = Pick<
@@ -44,6 +62,16 @@ export interface AccessTokenGrant {
   readonly roles: readonly string[];
   /** Whether the person has just proved who they are. */
   readonly fresh?: boolean;
+  /** Milliseconds since the Unix epoch. */
+  readonly now: number;
+}
+
+/** What a client's own access token is made of. */
+export interface ClientAccessTokenGrant {
+  /** `grantId` is 16 bytes as base64url: what its access tokens are revoked with. */
+  readonly client: { readonly id: string; readonly grantId: string };
+  /** Space-separated; the empty text for none. */
+  readonly scope: string;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -64,7 +92,7 @@ export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, uniqu
     ...session.claims,
     iss: terms.issuer,
     sub: session.subject,
-    aud: terms.audience.length === 1 ? (terms.audience[0] as string) : terms.audience,
+    aud: audienceOf(terms),
     exp: Math.min(iat + terms.accessTtlSeconds, Math.floor(session.expiresAt / 1000)),
     iat,
     jti: `${session.id}.${generation}.${unique}`,
@@ -78,11 +106,44 @@ export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, uniqu
   };
 }
 
+/** The claims of a client's own access token. */
+export function claimsOfClient(
+  { client, scope, now }: ClientAccessTokenGrant,
+  terms: AccessTokenTerms,
+  unique: string,
+): ClientAccessTokenClaims {
+  const iat = Math.floor(now / 1000);
+  return {
+    iss: terms.issuer,
+    sub: client.id,
+    aud: audienceOf(terms),
+    exp: iat + terms.accessTtlSeconds,
+    iat,
+    jti: `${client.grantId}.${NO_GENERATION}.${unique}`,
+    client_id: client.id,
+    roles: [],
+    ...(scope !== "" && { scope }),
+  };
+}
+
+function audienceOf({ audience }: AccessTokenTerms): string | readonly string[] {
+  return audience.length === 1 ? (audience[0] as string) : audience;
+}
+
+/** What an access token is revoked with: its session, or the `grantId` of its client. */
+export function revokedWith(claims: Pick<AnyAccessTokenClaims, "jti">): string {
+  return readJti(claims.jti).revokedWith;
+}
+
 /** The generation that an access token was issued with. */
 export function generationOf(claims: Pick<AccessTokenClaims, "jti">): number {
-  const generation = JTI_PATTERN.exec(claims.jti)?.[2];
-  if (generation === undefined) throw new TypeError("The claims are not those of a verified access token.");
-  return Number(generation);
+  return readJti(claims.jti).generation;
+}
+
+function readJti(jti: string): { readonly revokedWith: string; readonly generation: number } {
+  const [, revokedWith, generation] = JTI_PATTERN.exec(jti) ?? [];
+  if (revokedWith === undefined) throw new TypeError("The claims are not those of a verified access token.");
+  return { revokedWith, generation: Number(generation) };
 }
 
 /** What the claims of an access token are held against. */
@@ -97,17 +158,35 @@ export interface ExpectedClaims {
  * looked at: see {@link timeliness}.
  * @throws LatchkeyError `invalid_access_token`, naming the claim that is wrong to the operator.
  */
-export function readClaims(payload: JsonValue | undefined, expected: ExpectedClaims): AccessTokenClaims {
+export function readClaims(payload: JsonValue | undefined, expected: ExpectedClaims): AnyAccessTokenClaims {
   if (!isJsonObject(payload)) throw refused("payload");
+  const shapes = Object.hasOwn(payload, "sid") ? sessionShapes : clientShapes;
   for (const [name, isRight] of Object.entries(shapes)) {
     if (!isRight(Object.hasOwn(payload, name) ? payload[name] : undefined)) throw refused(name);
   }
-  const claims = payload as AccessTokenClaims;
+  const claims = payload as unknown as AnyAccessTokenClaims;
   if (claims.iss !== expected.issuer) throw refused("iss");
   const audiences = typeof claims.aud === "string" ? [claims.aud] : claims.aud;
   if (!expected.audience.some((ours) => audiences.includes(ours))) throw refused("aud");
-  if (JTI_PATTERN.exec(claims.jti)?.[1] !== claims.sid) throw refused("jti");
-  return freezeJson(claims as unknown as JsonValue) as unknown as AccessTokenClaims;
+  if (!isRightJti(claims)) throw refused("jti");
+  if (claims.sid === undefined && claims.sub !== claims.client_id) throw refused("sub");
+  return freezeJson(claims as unknown as JsonValue) as unknown as AnyAccessTokenClaims;
+}
+
+function isRightJti({ jti, sid }: AnyAccessTokenClaims): boolean {
+  const [, revokedWith, generation] = JTI_PATTERN.exec(jti) ?? [];
+  if (revokedWith === undefined) return false;
+  return sid === undefined
+    ? Number(generation) === NO_GENERATION
+    : revokedWith === sid && Number(generation) !== NO_GENERATION;
+}
+
+/** @throws LatchkeyError `wrong_token_type` for a client's own access token, where a person is asked for. */
+export function ofPerson(claims: AnyAccessTokenClaims): AccessTokenClaims {
+  if (claims.sid !== undefined) return claims;
+  throw new LatchkeyError("wrong_token_type", {
+    description: "This is a client's own access token. The route takes that of a person.",
+  });
 }
 
 /**
@@ -115,7 +194,7 @@ export function readClaims(payload: JsonValue | undefined, expected: ExpectedCla
  * leeway. At `exp + leeway` it has expired (RFC 7519 section 4.1.4).
  */
 export function timeliness(
-  claims: Pick<AccessTokenClaims, "exp" | "iat" | "nbf">,
+  claims: Pick<AnyAccessTokenClaims, "exp" | "iat" | "nbf">,
   now: number,
   leewaySeconds: number,
 ): "good" | "expired" | "early" {
@@ -129,7 +208,9 @@ export function refused(detail: string): LatchkeyError {
   return new LatchkeyError("invalid_access_token", { detail: `The access token was refused: ${detail}.` });
 }
 
-const shapes: { readonly [claim: string]: (value: JsonValue | undefined) => boolean } = {
+type Shapes = { readonly [claim: string]: (value: JsonValue | undefined) => boolean };
+
+const sharedShapes: Shapes = {
   iss: isText,
   sub: isText,
   aud: (value) => isText(value) || (isTexts(value) && value.length > 0),
@@ -137,13 +218,25 @@ const shapes: { readonly [claim: string]: (value: JsonValue | undefined) => bool
   iat: isTime,
   nbf: optional(isTime),
   jti: isText,
-  sid: isText,
   client_id: isText,
-  auth_time: isTime,
   roles: isTexts,
-  fresh: optional((value) => value === true),
   scope: optional(isText),
+};
+
+const sessionShapes: Shapes = {
+  ...sharedShapes,
+  sid: isText,
+  auth_time: isTime,
+  fresh: optional((value) => value === true),
   amr: optional(isTexts),
+};
+
+// Whatever tells of a person has no place in it.
+const clientShapes: Shapes = {
+  ...sharedShapes,
+  auth_time: isAbsent,
+  fresh: isAbsent,
+  amr: isAbsent,
 };
 
 function isText(value: JsonValue | undefined): value is string {
@@ -156,6 +249,10 @@ function isTexts(value: JsonValue | undefined): value is readonly string[] {
 
 function isTime(value: JsonValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function isAbsent(value: JsonValue | undefined): boolean {
+  return value === undefined;
 }
 
 function optional(isRight: (value: JsonValue | undefined) => boolean): (value: JsonValue | undefined) => boolean {

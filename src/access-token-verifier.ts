@@ -1,5 +1,11 @@
 import { base64url, type CryptoKey, compactVerify, type KeyObject } from "jose";
-import { type AnyAccessTokenClaims, type ExpectedClaims, readClaims, refused, timeliness } from "./access-token-claims.ts";
+import {
+  type AnyAccessTokenClaims,
+  type ExpectedClaims,
+  readClaims,
+  refused,
+  timeliness,
+} from "./access-token-claims.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
 import { isJsonObject, parseExactJson } from "./strict-json.ts";

@@ -25,16 +25,27 @@ export const errorCatalogue = {
     oauthError: "unsupported_grant_type",
     description: "This grant_type is not offered here.",
   },
+  unauthorized_client: {
+    status: 400,
+    oauthError: "unauthorized_client",
+    description: "The client may not do this.",
+  },
+  unsupported_token_type: {
+    status: 400,
+    oauthError: "unsupported_token_type",
+    description:
+      "A client's own access token cannot be revoked by itself. It expires soon; disabling the client revokes it at once.",
+  },
   invalid_scope: {
     status: 400,
     oauthError: "invalid_scope",
-    description: "No scope can be asked for here; leave 'scope' out.",
+    description: "This scope is more than can be granted. Ask for less, or leave 'scope' out.",
   },
   invalid_client: {
     status: 401,
     oauthError: "invalid_client",
     description:
-      "This client is not known here. The first-party client sends no client_id and no client authentication.",
+      "The client is unknown or disabled, or has not proved who it is. The first-party client sends no client_id and no client authentication.",
   },
   missing_token: {
     status: 401,

@@ -63,6 +63,13 @@ export type LatchkeyEvent =
   | (EventBase & { readonly type: "user.password_changed"; readonly subject: string })
   | (EventBase & { readonly type: "user.disabled" | "user.enabled"; readonly subject: string })
   | (EventBase & { readonly type: "user.roles_changed"; readonly subject: string; readonly roles: readonly string[] })
+  | (EventBase & { readonly type: "client.created" | "client.disabled" | "client.enabled"; readonly clientId: string })
+  | (EventBase & {
+      readonly type: "client.refused";
+      /** The client's id where there is such a client. What was sent is never repeated. */
+      readonly clientId: string | null;
+    })
+  | (EventBase & { readonly type: "client.token_issued"; readonly clientId: string; readonly scope: string })
   | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string });
 
 export type LoginFailure = "unknown_user" | "wrong_password" | "user_disabled" | "too_many_requests" | "server_busy";

@@ -1,19 +1,22 @@
 import { createAccessTokens } from "./access-token.ts";
-import type { AccessTokenClaims } from "./access-token-claims.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
 import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
+import { type Clients, createClients } from "./clients.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import { createEmit, type RequestContext } from "./events.ts";
+import { createIntrospect, type Introspection, type IntrospectRequest } from "./introspect.ts";
 import { type KeyDescription, openKeyRing } from "./keys.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import { createRefresh } from "./refresh.ts";
+import { createRefresh, type RefreshOptions } from "./refresh.ts";
 import { deriveRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { createReplacedAccessTokens, nothingIsReplaced } from "./replaced-access-tokens.ts";
+import { createRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
 import { loadRevocations } from "./revocations.ts";
 import { createRevoke, type Revoke } from "./revoke.ts";
 import { deriveRootKeys } from "./root-secret.ts";
@@ -38,15 +41,20 @@ export interface Issuer {
   reauthenticate: SignIn["reauthenticate"];
   /**
    * Exchanges a refresh token for a new pair. A racing twin and a retry get the same successor; a token that had been
-   * replaced for good ends the session. Throws `invalid_refresh_token`, `refresh_token_reused`, `session_revoked`,
+   * replaced for good ends the session. The token of another client than the options name is refused like an unknown one.
+   * Throws `invalid_refresh_token`, `refresh_token_reused`, `session_revoked`,
    * `session_expired`, `wrong_token_type`, `too_many_requests`, and `store_unavailable`, after which the token stays good.
    */
-  refresh(refreshToken: string, context?: RequestContext): Promise<TokenPair>;
+  refresh(refreshToken: string, context?: RequestContext, options?: RefreshOptions): Promise<TokenPair>;
   /**
-   * Verifies an access token against this issuer's keys, audience and revocations; no database is read.
+   * Verifies a person's access token against this issuer's keys, audience and revocations; no database is read.
    * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`.
    */
   verify(accessToken: string): Promise<AccessTokenClaims>;
+  /** The same, and takes a client's own access token as well: for what goes by scope and not by who somebody is. */
+  verifyAny(accessToken: string): Promise<AnyAccessTokenClaims>;
+  /** What there is to say of an access or a refresh token (RFC 7662), from the store. A refresh token is not used up by it. */
+  introspect(token: string, request?: IntrospectRequest): Promise<Introspection>;
   /** The CSRF token of a session, for pages that cookies authenticate. */
   csrfToken(sessionId: string): string;
   /** Whether the CSRF token is the session's. Compared in constant time. */
@@ -57,6 +65,7 @@ export interface Issuer {
    */
   sessionOf(refreshToken: string): string;
   logout: Revoke["logout"];
+  revoke: Revoke["revoke"];
   logoutAll: Revoke["logoutAll"];
   revokeSession: Revoke["revokeSession"];
   /** The subject's live sessions, newest first. */
@@ -70,10 +79,17 @@ export interface Issuer {
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
   rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
   readonly users: Users;
+  /** The programs that ask for tokens at `/token`. */
+  readonly clients: Clients;
   /** What has happened since the start, and what the store holds now. */
   metrics(): ReturnType<Metrics["read"]>;
   /** Resolves when the store answers and can be written. */
   check(): Promise<void>;
+  /**
+   * What has been revoked, told to services that verify access tokens elsewhere. To be closed before an HTTP server that
+   * waits for its open connections; `close` does it too.
+   */
+  readonly revocationFeed: RevocationFeed;
   /** Waits for what is in flight, stops the timers and closes the store. */
   close(): Promise<void>;
 }
@@ -98,6 +114,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({ ...options, throttle, policy, passwords: createPasswords(environment) });
   const revocations = await loadRevocations(store, now, rememberMs);
+  const revocationFeed = createRevocationFeed(revocations, now);
   const replaced = options.revokeReplacedAccessTokens
     ? createReplacedAccessTokens(store, now, rememberMs)
     : nothingIsReplaced;
@@ -138,9 +155,14 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     };
   }
 
-  async function verify(accessToken: string): Promise<AccessTokenClaims> {
+  async function verifyAny(accessToken: string): Promise<AnyAccessTokenClaims> {
     const claims = await accessTokens.verify(accessToken);
-    if (revocations.has(claims.sid)) throw new LatchkeyError("session_revoked");
+    const isRevoked = revocations.has(revokedWith(claims));
+    if (claims.sid === undefined) {
+      if (isRevoked) throw new LatchkeyError("invalid_access_token", { description: "The client has been disabled." });
+      return claims;
+    }
+    if (isRevoked) throw new LatchkeyError("session_revoked");
     if (await replaced.includes(claims)) throw new LatchkeyError("access_token_replaced");
     return claims;
   }
@@ -157,8 +179,10 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     login: signIn.login,
     issue: signIn.issue,
     reauthenticate: signIn.reauthenticate,
-    refresh: (refreshToken, context = {}) => refresh(refreshToken, context),
-    verify,
+    refresh: (refreshToken, context = {}, refreshOptions = {}) => refresh(refreshToken, context, refreshOptions),
+    verify: async (accessToken) => ofPerson(await verifyAny(accessToken)),
+    verifyAny,
+    introspect: createIntrospect(engine, verifyAny),
     csrfToken: (sessionId) => createCsrfToken(rootKeys.current, sessionId),
     isCsrfToken: (sessionId, token) => isCsrfToken(rootKeys, sessionId, token),
     sessionOf(refreshToken) {
@@ -167,6 +191,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       return presented.sessionId;
     },
     logout: revoke.logout,
+    revoke: revoke.revoke,
     logoutAll: revoke.logoutAll,
     revokeSession: revoke.revokeSession,
     async listSessions(subject) {
@@ -184,10 +209,13 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       return current;
     },
     users: createUsers(engine, revoke),
+    clients: createClients(engine),
     metrics: () => metrics.read(),
     check: () => store.check(),
+    revocationFeed,
     async close() {
       for (const timer of timers) clearInterval(timer);
+      revocationFeed.close();
       await Promise.all([signIn.settled(), batch.settled()]);
       await store.close();
     },

@@ -29,7 +29,7 @@ const reservedNames: ReadonlySet<string> = new Set([
     "fresh",
   ],
   ...["acr", "azp", "nonce", "at_hash", "c_hash", "s_hash", "cnf", "act", "may_act", "sub_id", "sub_jwk", "typ"],
-  ...["events", "toe", "authorization_details", "active", "token_type", "username"],
+  ...["events", "toe", "authorization_details", "active", "token_type", "token_use", "username"],
 ]);
 
 /** Names that turn into something else when careless code copies an object. */

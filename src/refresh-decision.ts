@@ -1,13 +1,24 @@
 import type { ErrorCode } from "./errors.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
 import { decideRotation, MAX_GENERATION, type RotationDecision, type RotationPolicy } from "./rotation.ts";
+import { grantedScope } from "./scope.ts";
 import { type Session, type SessionLimits, sessionStatus } from "./session.ts";
 import type { FoundSession, SessionChange } from "./store/store.ts";
+
+/** A refresh token, who presents it, and what is asked for with it. */
+export interface RefreshRequest {
+  readonly token: PresentedRefreshToken;
+  /** The client that presents it, as it has proved. */
+  readonly clientId: string;
+  /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
+  readonly scope?: string | undefined;
+}
 
 /** What presenting one refresh token came to. */
 export type RefreshOutcome =
   | {
       readonly kind: "issued";
+      /** With the scope that the access token is to have. */
       readonly session: Session;
       readonly roles: readonly string[];
       readonly generation: number;
@@ -26,24 +37,23 @@ export interface RefreshPolicy extends RotationPolicy, SessionLimits {
 }
 
 /**
- * Decides, in the order given, what becomes of one session when the tokens are presented: racing twins are decided on one
+ * Decides, in the order given, what becomes of one session when the requests come in: racing twins are decided on one
  * record, and at most one change is written for all of them. Pure.
  */
 export function decideRefreshes(
   found: FoundSession | null,
-  tokens: readonly PresentedRefreshToken[],
+  requests: readonly RefreshRequest[],
   now: number,
   policy: RefreshPolicy,
 ): { readonly outcomes: readonly RefreshOutcome[]; readonly change: SessionChange | null } {
-  if (found === null) return { outcomes: tokens.map(() => refused("invalid_refresh_token")), change: null };
+  if (found === null) return { outcomes: requests.map(() => refused("invalid_refresh_token")), change: null };
   const { user } = found;
   let session = found.session;
 
-  const outcomes = tokens.map((token): RefreshOutcome => {
-    if (!token.isAuthentic(session.salt)) return refused("invalid_refresh_token");
-    const status = sessionStatus(session, now, policy);
-    if (status !== "live") return refused(status === "revoked" ? "session_revoked" : "session_expired");
-    if (token.generation === MAX_GENERATION) return refused("session_expired");
+  const outcomes = requests.map((request): RefreshOutcome => {
+    const refusal = refusalOf(request, session, now, policy);
+    if (refusal !== undefined) return refused(refusal);
+    const { token, scope } = request;
     if (policy.subjectsAreUsers && (user === null || user.disabledAt !== null)) {
       session = { ...session, revokedAt: now, revokedFor: "user_disabled" };
       return { kind: "subject_gone", session };
@@ -58,7 +68,7 @@ export function decideRefreshes(
     if (decision.kind !== "repeat") session = { ...session, rotation: decision.next };
     return {
       kind: "issued",
-      session,
+      session: scope === undefined ? session : { ...session, scope: grantedScope(scope, session.scope ?? "")! },
       roles: user?.roles ?? [],
       generation: decision.issue,
       decision: decision.kind,
@@ -66,6 +76,32 @@ export function decideRefreshes(
     };
   });
   return { outcomes, change: changeFrom(found.session, session) };
+}
+
+/** Why the request is refused whatever its generation, if it is: nothing is written, and nobody is taken for a thief. */
+function refusalOf(
+  { token, clientId, scope }: RefreshRequest,
+  session: Session,
+  now: number,
+  policy: RefreshPolicy,
+): ErrorCode | undefined {
+  if (!token.isAuthentic(session.salt)) return "invalid_refresh_token";
+  // RFC 6749 section 10.4. Another client is told no more of the session than a stranger.
+  if (clientId !== session.clientId) return "invalid_refresh_token";
+  const status = sessionStatus(session, now, policy);
+  if (status !== "live") return status === "revoked" ? "session_revoked" : "session_expired";
+  if (token.generation === MAX_GENERATION) return "session_expired";
+  return grantedScope(scope, session.scope ?? "") === undefined ? "invalid_scope" : undefined;
+}
+
+/** Whether the request would be answered with a successor now. Asks without presenting the token, so nothing changes. Pure. */
+export function wouldBeAnswered(
+  found: FoundSession,
+  request: RefreshRequest,
+  now: number,
+  policy: RefreshPolicy,
+): boolean {
+  return decideRefreshes(found, [request], now, policy).outcomes[0]?.kind === "issued";
 }
 
 function changeFrom(before: Session, after: Session): SessionChange | null {

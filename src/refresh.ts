@@ -2,42 +2,63 @@ import { type Batch, createBatch } from "./batch.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
-import type { SubjectState } from "./options.ts";
-import { decideRefreshes, type RefreshOutcome, type RefreshPolicy, refused } from "./refresh-decision.ts";
+import type { ResolvedOptions, SubjectState } from "./options.ts";
+import {
+  decideRefreshes,
+  type RefreshOutcome,
+  type RefreshPolicy,
+  type RefreshRequest,
+  refused,
+} from "./refresh-decision.ts";
 import { type PresentedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { FIRST_PARTY_CLIENT_ID } from "./session.ts";
 import { subjectStates } from "./subjects.ts";
 import { looksLikeAccessToken } from "./token-kinds.ts";
 import type { TokenPair } from "./token-pair.ts";
+
+/** Who refreshes, and for what. */
+export interface RefreshOptions {
+  /** The client whose session it must be, as it has proved. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+  /** A part of the session's scope, for the next access token alone. Default: all of it. */
+  readonly scope?: string | undefined;
+}
+
+/** What refreshes are decided by under these options. */
+export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
+  return {
+    rotationGraceSeconds: options.rotationGraceSeconds,
+    idleTtlSeconds: options.idleTtlSeconds,
+    subjectsAreUsers: options.subjects === undefined,
+  };
+}
 
 /**
  * The refresh: parse, throttle, commit together with whatever arrives at the same time, and only then sign. A crash between
  * commit and answer costs nothing, since the client's retry is given the same successor.
  */
 export function createRefresh(engine: Engine): {
-  readonly refresh: (refreshToken: string, context: RequestContext) => Promise<TokenPair>;
-  readonly batch: Batch<PresentedRefreshToken, RefreshOutcome>;
+  readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
+  readonly batch: Batch<RefreshRequest, RefreshOutcome>;
 } {
   const { options, store, throttle, revocations, emit, now } = engine;
-  const policy: RefreshPolicy = {
-    rotationGraceSeconds: options.rotationGraceSeconds,
-    idleTtlSeconds: options.idleTtlSeconds,
-    subjectsAreUsers: options.subjects === undefined,
-  };
+  const policy = refreshPolicy(options);
 
-  async function commit(tokens: readonly PresentedRefreshToken[]): Promise<readonly RefreshOutcome[]> {
+  async function commit(requests: readonly RefreshRequest[]): Promise<readonly RefreshOutcome[]> {
     const twins = new Map<string, number[]>();
-    for (const [at, { sessionId }] of tokens.entries()) {
+    for (const [at, { token }] of requests.entries()) {
+      const { sessionId } = token;
       const others = twins.get(sessionId);
       if (others === undefined) twins.set(sessionId, [at]);
       else others.push(at);
     }
     const groups = [...twins.values()];
-    const outcomes = new Array<RefreshOutcome>(tokens.length);
+    const outcomes = new Array<RefreshOutcome>(requests.length);
     await store.changeSessions([...twins.keys()], (index, found) => {
       const members = groups[index]!;
       const decided = decideRefreshes(
         found,
-        members.map((at) => tokens[at]!),
+        members.map((at) => requests[at]!),
         now(),
         policy,
       );
@@ -49,9 +70,13 @@ export function createRefresh(engine: Engine): {
 
   const batch = createBatch(commit, { maxBatch: 256, maxWaiting: 10_000 });
 
-  async function refresh(refreshToken: string, context: RequestContext): Promise<TokenPair> {
+  async function refresh(
+    refreshToken: string,
+    context: RequestContext,
+    { clientId = FIRST_PARTY_CLIENT_ID, scope }: RefreshOptions,
+  ): Promise<TokenPair> {
     const presented = parsePresented(engine, refreshToken, context);
-    const outcome = await batch.add(presented);
+    const outcome = await batch.add({ token: presented, clientId, scope });
     switch (outcome.kind) {
       case "issued": {
         const { session, generation, decision, roles } = outcome;

@@ -2,13 +2,25 @@ import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import type { RevocationReason } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "./session.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
+
+/** Who revokes. */
+export interface RevokeRequest {
+  /** The client whose token it must be, as it has proved. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+}
 
 /** The ways out of a session. When one of them resolves, the end is durable and this process refuses the access tokens. */
 export interface Revoke {
   /** Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. */
   logout(token: string, context?: RequestContext): Promise<void>;
+  /**
+   * Revokes a token on behalf of a client (RFC 7009): either kind ends the session. An unknown token changes nothing.
+   * @throws LatchkeyError `unauthorized_client` for the token of another client, `unsupported_token_type` for a client's own
+   *   access token.
+   */
+  revoke(token: string, request?: RevokeRequest, context?: RequestContext): Promise<void>;
   /** Ends every session of the subject but `exceptId`. */
   logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<void>;
   /** Ends one session. With `ofSubject`, only if it is theirs: otherwise `not_found`. */
@@ -22,27 +34,42 @@ export interface Revoke {
   ): void;
 }
 
+/** What stands behind a token: no session behind a client's own access token. */
+interface Behind {
+  readonly sessionId: string | undefined;
+  readonly subject: string;
+  readonly clientId: string;
+}
+
 /** Ends sessions. */
 export function createRevoke(engine: Engine): Revoke {
   const { store, rootKeys, accessTokens, revocations, emit, now } = engine;
 
-  async function sessionOfRefreshToken(token: string): Promise<{ sessionId: string; subject: string } | undefined> {
+  async function behindRefreshToken(token: string): Promise<Behind | undefined> {
     const presented = parseRefreshToken(token, rootKeys);
     const session = presented && (await store.findSession(presented.sessionId));
     return session && presented.isAuthentic(session.salt)
-      ? { sessionId: session.id, subject: session.subject }
+      ? { sessionId: session.id, subject: session.subject, clientId: session.clientId }
       : undefined;
   }
 
-  async function sessionOfAccessToken(token: string): Promise<{ sessionId: string; subject: string } | undefined> {
+  async function behindAccessToken(token: string): Promise<Behind | undefined> {
     try {
       // An expired access token still proves whose session it was, and ending it is what its holder asks for.
-      const { sid, sub } = await accessTokens.verify(token, { acceptExpired: true });
-      return { sessionId: sid, subject: sub };
+      const { sid, sub, client_id } = await accessTokens.verify(token, { acceptExpired: true });
+      return { sessionId: sid, subject: sub, clientId: client_id };
     } catch (error) {
       if (isLatchkeyError(error) && error.status === 401) return undefined;
       throw error;
     }
+  }
+
+  function behind(token: string): Promise<Behind | undefined> {
+    return looksLikeRefreshToken(token) ? behindRefreshToken(token) : behindAccessToken(token);
+  }
+
+  async function endByHolder(sessionId: string, subject: string, context: RequestContext): Promise<void> {
+    if (await end(sessionId, "logout")) emit({ type: "session.logged_out", sessionId, subject }, context);
   }
 
   /** Revokes one session and says whether this call did it. */
@@ -55,12 +82,20 @@ export function createRevoke(engine: Engine): Revoke {
 
   return {
     async logout(token, context = {}) {
-      const session = looksLikeRefreshToken(token)
-        ? await sessionOfRefreshToken(token)
-        : await sessionOfAccessToken(token);
-      if (session !== undefined && (await end(session.sessionId, "logout"))) {
-        emit({ type: "session.logged_out", ...session }, context);
+      const found = await behind(token);
+      if (found?.sessionId !== undefined) await endByHolder(found.sessionId, found.subject, context);
+    },
+
+    async revoke(token, { clientId = FIRST_PARTY_CLIENT_ID } = {}, context = {}) {
+      const found = await behind(token);
+      if (found === undefined) return;
+      if (found.clientId !== clientId) {
+        throw new LatchkeyError("unauthorized_client", {
+          description: "The token is another client's, and only that client may revoke it.",
+        });
       }
+      if (found.sessionId === undefined) throw new LatchkeyError("unsupported_token_type");
+      await endByHolder(found.sessionId, found.subject, context);
     },
 
     async logoutAll(subject, context = {}, exceptId) {

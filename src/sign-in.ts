@@ -1,30 +1,32 @@
 import { type AccessTokenClaims, generationOf } from "./access-token-claims.ts";
 import { createBatch } from "./batch.ts";
+import { looksLikeClientId } from "./client-credentials.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { LoginFailure, RequestContext } from "./events.ts";
 import { checkOwnClaims } from "./own-claims.ts";
 import { generationToReissue, initialRotation } from "./rotation.ts";
-import { type JsonValue, type Session, sessionStatus } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, sessionStatus } from "./session.ts";
 import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
 import { subjectStates } from "./subjects.ts";
 import type { TokenPair } from "./token-pair.ts";
-
-/** The `client_id` of sessions that were not opened for a registered client. */
-export const FIRST_PARTY_CLIENT_ID = "first-party";
 
 /** Credentials, and what the person calls the device. */
 export interface LoginRequest {
   readonly username: string;
   readonly password: string;
   readonly device?: string | undefined;
+  /** The client that signs in, as it has proved. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+  /** Space-separated (RFC 6749 section 3.3). */
+  readonly scope?: string | undefined;
 }
 
 /** What `issue` needs to know of somebody whom the application itself has authenticated. */
 export interface IssueRequest {
   /** The `sub`. Must be a Latchkey user's id, unless the `subjects` option names another source. */
   readonly subject: string;
-  /** Default: `first-party`. */
+  /** The only client that may refresh the session: a registered one's id, or a text of the application's own. Default: `first-party`. */
   readonly clientId?: string | undefined;
   readonly device?: string | undefined;
   /** Space-separated (RFC 6749 section 3.3). */
@@ -63,7 +65,7 @@ export function createSignIn(engine: Engine): SignIn {
       verifiedPasswordHash: user?.passwordHash ?? null,
       sessionLimit: options.sessionsPerUser,
     });
-    // The user was disabled, or the password changed, while it was being verified.
+    // The user or the client was disabled, or the password changed, while it was being verified.
     if (!result.created)
       throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
     const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
@@ -110,16 +112,18 @@ export function createSignIn(engine: Engine): SignIn {
   }
 
   return {
-    login({ username, password, device }, context = {}) {
+    login({ username, password, device, clientId, scope }, context = {}) {
       return authenticated(context, async () => {
         const user = await accounts.authenticate({ username, password }, context.ip ?? null);
-        return open(newSession(user.id, { device, amr: ["pwd"] }, context), user, user.roles, context);
+        return open(newSession(user.id, { device, clientId, scope, amr: ["pwd"] }, context), user, user.roles, context);
       });
     },
 
     async issue({ subject, ...details }, context = {}) {
       if (typeof subject !== "string" || subject === "")
         throw new TypeError("issue() needs a 'subject', a text that is not empty.");
+      if (looksLikeClientId(subject))
+        throw new TypeError("issue() opens sessions for people; a client gets its token by 'clients.issueToken'.");
       if (details.claims !== undefined) checkOwnClaims(details.claims);
       const roles = await rolesOf(engine, subject);
       return open(newSession(subject, details, context), null, roles, context);

@@ -1,8 +1,8 @@
-import type { AccessTokenClaims } from "./access-token-claims.ts";
+import type { AnyAccessTokenClaims } from "./access-token-claims.ts";
 
 /** What is known of an access token that has been verified. */
 export interface VerifiedToken {
-  readonly claims: AccessTokenClaims;
+  readonly claims: AnyAccessTokenClaims;
   readonly kid: string;
 }
 

@@ -1,5 +1,5 @@
 import { LatchkeyError } from "../errors.ts";
-import { FIRST_PARTY_CLIENT_ID } from "../sign-in.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../session.ts";
 import { endpoint } from "./endpoint.ts";
 import * as schemas from "./schemas.ts";
 import { tokenPairBody } from "./token-pair-body.ts";

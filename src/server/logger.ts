@@ -67,6 +67,11 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "user.disabled": ["info", "user disabled"],
   "user.enabled": ["info", "user enabled"],
   "user.roles_changed": ["info", "roles changed"],
+  "client.created": ["info", "client created"],
+  "client.disabled": ["info", "client disabled"],
+  "client.enabled": ["info", "client enabled"],
+  "client.refused": ["warn", "client authentication refused"],
+  "client.token_issued": ["info", "a client's own access token issued"],
   "signing_key.rotated": ["info", "signing key changed"],
 };
 

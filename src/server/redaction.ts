@@ -7,7 +7,7 @@ const LONGEST_CHAIN = 4;
 
 /** What a secret of Latchkey looks like inside any text. */
 const secretShapes: readonly (readonly [shape: RegExp, replacement: string])[] = [
-  [/lkr_[\w-]{8,}/g, `lkr_${REDACTED}`],
+  [/lk([rs])_[\w-]{8,}/g, `lk$1_${REDACTED}`],
   [/eyJ[\w-]{6,}\.[\w-]*(?:\.[\w-]*)*/g, REDACTED],
   [/\b(Bearer|Basic|DPoP)(?:\s|\\[nrt])+[^\s"\\]+/gi, `$1 ${REDACTED}`],
   [/\$(?:argon2\w{0,2}|2[aby]|scrypt|pbkdf2[\w-]*)\$[^\s"\\]+/g, REDACTED],

@@ -1,7 +1,7 @@
 import { bytesFromHex, type SqliteDatabase } from "./sqlite-database.ts";
 import { idFromHex, idToBytes } from "./sqlite-rows.ts";
 import type { SqliteSessions } from "./sqlite-sessions.ts";
-import type { Client, ClientSession } from "./store.ts";
+import type { Client, DisabledClient } from "./store.ts";
 
 /** The acts on clients. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
 export class SqliteClients {
@@ -36,11 +36,12 @@ export class SqliteClients {
     return this.#statements.list.all(afterId, limit);
   }
 
-  disable(id: string, at: number): readonly ClientSession[] | null {
-    const client = this.find(id);
-    if (client === null) return null;
-    if (client.disabledAt === null) this.#statements.disable.run(at, at, id);
-    return this.#sessions.revokeClient(id, { at, reason: "client_disabled" });
+  disable(id: string, at: number): DisabledClient | null {
+    const found = this.find(id);
+    if (found === null) return null;
+    const client = found.disabledAt === null ? { ...found, updatedAt: at, disabledAt: at } : found;
+    if (client !== found) this.#statements.disable.run(at, at, id);
+    return { client, revoked: this.#sessions.revokeClient(id, { at, reason: "client_disabled" }) };
   }
 
   enable(id: string, grantId: string, at: number): boolean {

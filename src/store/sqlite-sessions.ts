@@ -3,7 +3,7 @@ import type { Parameter, SqliteDatabase } from "./sqlite-database.ts";
 import { idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./sqlite-rows.ts";
 import type {
   Client,
-  ClientSession,
+  DisabledClient,
   FoundSession,
   Revocation,
   RevocationEntry,
@@ -63,7 +63,7 @@ export class SqliteSessions {
   }
 
   /** Gives those that were not yet revoked. */
-  revokeClient(clientId: string, revocation: Revocation): ClientSession[] {
+  revokeClient(clientId: string, revocation: Revocation): DisabledClient["revoked"] {
     const sessions = this.#statements.listUnrevokedOfClient.all(clientId);
     this.revoke(
       sessions.map(({ id }) => id),
@@ -167,7 +167,7 @@ function prepare(database: SqliteDatabase) {
       "json_object('disabledAt', disabled_at)",
       "FROM clients WHERE id = ?",
     ),
-    listUnrevokedOfClient: database.query<[clientId: string], ClientSession>(
+    listUnrevokedOfClient: database.query<[clientId: string], DisabledClient["revoked"][number]>(
       "json_object('id', hex(id), 'subject', subject)",
       `FROM sessions WHERE client_id = ? AND client_id <> '${FIRST_PARTY_CLIENT_ID}' AND revoked_at IS NULL
        ORDER BY created_at, rowid`,

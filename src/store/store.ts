@@ -90,10 +90,10 @@ export interface Store {
   listClients(afterId: string, limit: number): Promise<readonly Client[]>;
 
   /**
-   * Disables a client, revokes all its sessions and its own access tokens in the same act. Gives the sessions revoked, or
-   * `null` for an unknown client. Done twice, it keeps the first time.
+   * Disables a client, revokes all its sessions and its own access tokens in the same act. `null` for an unknown client.
+   * Done twice, it keeps the first time.
    */
-  disableClient(id: string, at: number): Promise<readonly ClientSession[] | null>;
+  disableClient(id: string, at: number): Promise<DisabledClient | null>;
 
   /** Lets a disabled client in again, with a new `grantId`, so that its older access tokens stay revoked. `false` for an unknown client. */
   enableClient(id: string, grantId: string, at: number): Promise<boolean>;
@@ -214,10 +214,10 @@ export interface Client {
   readonly disabledAt: number | null;
 }
 
-/** A session that ended with its client. */
-export interface ClientSession {
-  readonly id: string;
-  readonly subject: string;
+/** A client as it is once it has been disabled, and the sessions that ended with it just now. */
+export interface DisabledClient {
+  readonly client: Client;
+  readonly revoked: readonly { readonly id: string; readonly subject: string }[];
 }
 
 export interface StoredKeyRing {

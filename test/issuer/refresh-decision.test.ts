@@ -1,6 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { decideRefreshes, type RefreshPolicy } from "../../src/refresh-decision.ts";
-import type { PresentedRefreshToken } from "../../src/refresh-token.ts";
+import {
+  decideRefreshes,
+  type RefreshPolicy,
+  type RefreshRequest,
+  wouldBeAnswered,
+} from "../../src/refresh-decision.ts";
 import { MAX_GENERATION } from "../../src/rotation.ts";
 import type { FoundSession } from "../../src/store/store.ts";
 import { newSession, newUser } from "../store/records.ts";
@@ -19,13 +23,17 @@ function found(
   };
 }
 
-const token = (generation: number, authentic = true): PresentedRefreshToken => ({
-  sessionId: "s",
-  generation,
-  isAuthentic: () => authentic,
+const token = (
+  generation: number,
+  authentic = true,
+  given: Partial<Omit<RefreshRequest, "token">> = {},
+): RefreshRequest => ({
+  token: { sessionId: "s", generation, isAuthentic: () => authentic },
+  clientId: "web",
+  ...given,
 });
 
-const kinds = (session: FoundSession | null, ...tokens: PresentedRefreshToken[]) => {
+const kinds = (session: FoundSession | null, ...tokens: RefreshRequest[]) => {
   const { outcomes, change } = decideRefreshes(session, tokens, NOW, policy);
   return { outcomes: outcomes.map((outcome) => (outcome.kind === "refused" ? outcome.code : outcome.kind)), change };
 };
@@ -51,6 +59,58 @@ describe("decideRefreshes", () => {
       outcomes: ["issued", "reused", "session_revoked"],
       change: { revocation: { at: NOW, reason: "refresh_token_reused" } },
     });
+  });
+
+  it("SECURITY 68: refuses every generation from another client, touches no row and takes it for no reuse", () => {
+    for (const generation of [0, 3, 4, 5, 6, 4000]) {
+      for (const clientId of ["first-party", "we", "Web", ""]) {
+        expect(kinds(found(), token(generation, true, { clientId }))).toEqual({
+          outcomes: ["invalid_refresh_token"],
+          change: null,
+        });
+      }
+    }
+    const revoked = found({ revokedAt: NOW - 1, revokedFor: "logout" });
+    expect(kinds(revoked, token(5, true, { clientId: "other" })).outcomes).toEqual(["invalid_refresh_token"]);
+    expect(kinds(found(), token(5, true, { clientId: "other" }), token(5)).outcomes).toEqual([
+      "invalid_refresh_token",
+      "issued",
+    ]);
+  });
+
+  it("gives a part of the session's scope to one access token, and refuses more without touching the row", () => {
+    const session = found({ scope: "read write" });
+    const [one, other] = decideRefreshes(session, [token(5, true, { scope: "read" }), token(5)], NOW, policy).outcomes;
+    expect(one).toMatchObject({ kind: "issued", session: { scope: "read" } });
+    expect(other).toMatchObject({ kind: "issued", session: { scope: "read write" } });
+    for (const scope of ["read admin", "admin", '"', "read\nwrite", ""]) {
+      expect(kinds(session, token(5, true, { scope }))).toEqual({ outcomes: ["invalid_scope"], change: null });
+    }
+    expect(kinds(found(), token(5, true, { scope: "read" }))).toEqual({ outcomes: ["invalid_scope"], change: null });
+  });
+
+  it("tells beforehand what would be answered: exactly what is", () => {
+    const sessions = [
+      found(),
+      found({ revokedAt: NOW, revokedFor: "logout" }),
+      found({ expiresAt: NOW }),
+      found({}, null),
+      found({}, newUser({ disabledAt: NOW })),
+      found({ rotation: { ...rotation, rotatedAt: NOW - 1 } }),
+    ];
+    for (const session of sessions) {
+      for (let generation = 0; generation < 8; generation++) {
+        for (const request of [
+          token(generation),
+          token(generation, false),
+          token(generation, true, { clientId: "x" }),
+        ]) {
+          expect(wouldBeAnswered(session, request, NOW, policy)).toBe(kinds(session, request).outcomes[0] === "issued");
+        }
+      }
+    }
+    expect(wouldBeAnswered(found(), token(5), NOW, policy)).toBe(true);
+    expect(wouldBeAnswered(found(), token(3), NOW, policy)).toBe(false);
   });
 
   it("never touches the row for a forged token, alone or among good ones", () => {

@@ -78,9 +78,12 @@ export function describeClients(open: OpenStore): void {
     const past = newSession({ clientId: client!.id, revokedAt: NOW, revokedFor: "logout" });
     await store.createSessions([...mine, ...others, past].map((session) => vouched(session)));
 
-    const revoked = await store.disableClient(client!.id, NOW + 1);
-    expect(revoked).toEqual(mine.map(({ id, subject }) => ({ id, subject })));
-    expect(await store.findClient(client!.id)).toStrictEqual({ ...client, updatedAt: NOW + 1, disabledAt: NOW + 1 });
+    const disabled = { ...client!, updatedAt: NOW + 1, disabledAt: NOW + 1 };
+    expect(await store.disableClient(client!.id, NOW + 1)).toStrictEqual({
+      client: disabled,
+      revoked: mine.map(({ id, subject }) => ({ id, subject })),
+    });
+    expect(await store.findClient(client!.id)).toStrictEqual(disabled);
     for (const { id } of mine) {
       expect(await store.findSession(id)).toMatchObject({ revokedAt: NOW + 1, revokedFor: "client_disabled" });
     }
@@ -90,8 +93,8 @@ export function describeClients(open: OpenStore): void {
       new Set([client!.grantId, ...mine.map(({ id }) => id)].map((sessionId) => ({ sessionId, at: NOW + 1 }))),
     );
 
-    expect(await store.disableClient(client!.id, NOW + 2)).toEqual([]);
-    expect(await store.findClient(client!.id)).toMatchObject({ disabledAt: NOW + 1 });
+    expect(await store.disableClient(client!.id, NOW + 2)).toStrictEqual({ client: disabled, revoked: [] });
+    expect(await store.findClient(client!.id)).toStrictEqual(disabled);
     expect(await store.listRevocations(0, 0, 10)).toHaveLength(3);
     expect(await store.disableClient("lkc_unknown", NOW)).toBeNull();
   });
