@@ -1,4 +1,4 @@
-import type { Store } from "./store/store.ts";
+import type { RevocationEntry, Store } from "./store/store.ts";
 
 const PAGE = 1000;
 
@@ -6,10 +6,26 @@ const PAGE = 1000;
 export interface Revocations {
   /** Whether the session has been revoked. No input or output. */
   has(sessionId: string): boolean;
+  /** Takes in what this process has just revoked, at once; whoever has subscribed hears of it as soon as the log is read. */
   add(sessionIds: readonly string[], at: number): void;
-  /** Takes in what other processes have revoked since the last call. */
+  /** Reads what has been revoked since the last call, by other processes too. Calls that wait together share one read. */
   poll(): Promise<void>;
   readonly size: number;
+  readonly log: RevocationLog;
+}
+
+/** The same in the order in which it was committed, as it was last read from the store. No input or output. */
+export interface RevocationLog {
+  /** The entries after `sequence` that still matter, oldest first, `limit` at most. */
+  after(sequence: number, limit: number): readonly RevocationEntry[];
+  /** The newest entry's number; 0 where there has been none. */
+  readonly newestSequence: number;
+  /** When the log was last read to its end, in milliseconds since the Unix epoch. */
+  readonly readAt: number;
+  /** Until when an entry matters, in milliseconds since the Unix epoch. */
+  forgottenAt(entry: RevocationEntry): number;
+  /** Calls `listener` whenever the log has been read to its end, with or without new entries. Gives the way out. */
+  subscribe(listener: () => void): () => void;
 }
 
 /**
@@ -19,27 +35,60 @@ export interface Revocations {
 export async function loadRevocations(store: Store, now: () => number, rememberMs: number): Promise<Revocations> {
   // In order of insertion, so the oldest stand first and forgetting stops at the first that still matters.
   const revokedAt = new Map<string, number>();
-  let lastSequence = 0;
+  const entries: RevocationEntry[] = [];
+  const listeners = new Set<() => void>();
+  let newestSequence = 0;
+  let readAt = Number.NEGATIVE_INFINITY;
+  let lastRead: Promise<unknown> = Promise.resolve();
+  let waitingRead: Promise<void> | undefined;
 
   function forget(): void {
     const horizon = now() - rememberMs;
     for (const [sessionId, at] of revokedAt) {
-      if (at >= horizon) return;
+      if (at >= horizon) break;
       revokedAt.delete(sessionId);
     }
+    const kept = entries.findIndex(({ at }) => at >= horizon);
+    entries.splice(0, kept === -1 ? entries.length : kept);
   }
 
-  async function poll(): Promise<void> {
-    const since = now() - rememberMs;
-    let entries: Awaited<ReturnType<Store["listRevocations"]>>;
+  async function read(): Promise<void> {
+    const startedAt = now();
+    let page: readonly RevocationEntry[];
     do {
-      entries = await store.listRevocations(lastSequence, since, PAGE);
-      for (const { sequence, sessionId, at } of entries) {
-        revokedAt.set(sessionId, at);
-        lastSequence = Math.max(lastSequence, sequence);
+      page = await store.listRevocations(newestSequence, startedAt - rememberMs, PAGE);
+      for (const entry of page) {
+        revokedAt.set(entry.sessionId, entry.at);
+        newestSequence = Math.max(newestSequence, entry.sequence);
       }
-    } while (entries.length === PAGE);
+      entries.push(...page);
+    } while (page.length === PAGE);
+    readAt = startedAt;
     forget();
+    for (const listener of listeners) listener();
+  }
+
+  // One read at a time, or an entry would be taken in twice; and one that begins after the call, so that it sees what
+  // has been committed before.
+  function poll(): Promise<void> {
+    waitingRead ??= lastRead.then(() => {
+      waitingRead = undefined;
+      const reading = read();
+      lastRead = reading.catch(() => {});
+      return reading;
+    });
+    return waitingRead;
+  }
+
+  /** Where the first entry after `sequence` stands. */
+  function indexAfter(sequence: number): number {
+    let [low, high] = [0, entries.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (entries[middle]!.sequence <= sequence) low = middle + 1;
+      else high = middle;
+    }
+    return low;
   }
 
   await poll();
@@ -47,10 +96,29 @@ export async function loadRevocations(store: Store, now: () => number, rememberM
     has: (sessionId) => revokedAt.has(sessionId),
     add(sessionIds, at) {
       for (const sessionId of sessionIds) revokedAt.set(sessionId, at);
+      // Should it fail, the next poll makes up for it.
+      if (sessionIds.length > 0 && listeners.size > 0) poll().catch(() => {});
     },
     poll,
     get size() {
       return revokedAt.size;
+    },
+    log: {
+      after(sequence, limit) {
+        const start = indexAfter(sequence);
+        return entries.slice(start, start + limit);
+      },
+      get newestSequence() {
+        return newestSequence;
+      },
+      get readAt() {
+        return readAt;
+      },
+      forgottenAt: ({ at }) => at + rememberMs,
+      subscribe(listener) {
+        listeners.add(listener);
+        return () => listeners.delete(listener);
+      },
     },
   };
 }

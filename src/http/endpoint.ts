@@ -1,5 +1,5 @@
 import type { z } from "@hono/zod-openapi";
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
 import type { ErrorCode } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
@@ -7,6 +7,7 @@ import type { BodyRule } from "./body.ts";
 import type { SessionCookies } from "./cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
 import type { HandlerOptions } from "./handler-options.ts";
+import type { QueryRule } from "./query.ts";
 import type { Responder } from "./respond.ts";
 
 /**
@@ -15,17 +16,29 @@ import type { Responder } from "./respond.ts";
  * - `credentials`: anybody, but what the body holds is a credential that the endpoint itself checks.
  * - `access_token`: whoever brings a valid access token.
  * - `admin`: the same, of a subject with the role `admin`.
+ * - `scope:…`: whoever brings a valid access token with that scope, be it a person's or a client's own.
  */
-export type Access = "public" | "credentials" | "access_token" | "admin";
+export type Access = "public" | "credentials" | "access_token" | "admin" | `scope:${string}`;
+
+/** Whether only a valid access token opens it. */
+export function takesAccessToken(access: Access): boolean {
+  return access !== "public" && access !== "credentials";
+}
+
+/** The scope that it takes, where it takes one. */
+export function scopeOf(access: Access): string | undefined {
+  return access.startsWith("scope:") ? access.slice("scope:".length) : undefined;
+}
 
 /** What an endpoint's `handle` is given. */
-export interface Call<Auth, Body> {
+export interface Call<Auth, Body, Query = undefined> {
   readonly issuer: Issuer;
   readonly options: HandlerOptions;
   readonly respond: Responder;
   readonly cookies: SessionCookies;
   readonly request: Request;
   readonly body: Body;
+  readonly query: Query;
   readonly auth: Auth;
   /** Where the request comes from, for events and throttling. */
   readonly origin: RequestContext;
@@ -41,10 +54,14 @@ export interface Endpoint {
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
   readonly access: Access;
+  /** Whether an OAuth client may authenticate here (RFC 6749 section 2.3), or has to. Default: it has no way to. */
+  readonly client?: "optional" | "required";
   readonly tag: "Sign in" | "Sessions" | "OAuth 2.0" | "Administration" | "Discovery" | "Operation";
   readonly summary: string;
   readonly description?: string;
   readonly body?: BodyRule;
+  /** The parameters of its query string. A route without any pays it no heed. */
+  readonly query?: QueryRule;
   readonly success: {
     readonly status: 200 | 201 | 204;
     readonly description: string;
@@ -56,22 +73,33 @@ export interface Endpoint {
   readonly errorStyle?: ErrorStyle;
   /** Whether success ends the caller's session, so that its cookies are deleted and none are renewed. */
   readonly endsSession?: true;
-  readonly handle: (call: Call<AccessTokenClaims | undefined, never>) => Response | Promise<Response>;
+  readonly handle: (call: Call<AccessTokenClaims | undefined, never, never>) => Response | Promise<Response>;
 }
 
-type AuthOf<Kind extends Access> = Kind extends "access_token" | "admin" ? AccessTokenClaims : undefined;
+type AuthOf<Kind extends Access> = Kind extends "access_token" | "admin"
+  ? AccessTokenClaims
+  : Kind extends `scope:${string}`
+    ? AnyAccessTokenClaims
+    : undefined;
 type BodyOf<Rule> = Rule extends { readonly schema: infer Schema extends z.ZodType }
   ? Rule extends { readonly optional: true }
     ? z.output<Schema> | undefined
     : z.output<Schema>
   : undefined;
 
+type QueryOf<Rule> = Rule extends QueryRule ? z.output<Rule> : undefined;
+
 /** Declares an endpoint; `handle` sees the types that access and body lead to. */
-export function endpoint<const Kind extends Access, const Rule extends BodyRule | undefined = undefined>(
-  definition: Omit<Endpoint, "access" | "body" | "handle"> & {
+export function endpoint<
+  const Kind extends Access,
+  const Rule extends BodyRule | undefined = undefined,
+  const Query extends QueryRule | undefined = undefined,
+>(
+  definition: Omit<Endpoint, "access" | "body" | "query" | "handle"> & {
     readonly access: Kind;
     readonly body?: Rule;
-    readonly handle: (call: Call<AuthOf<Kind>, BodyOf<Rule>>) => Response | Promise<Response>;
+    readonly query?: Query;
+    readonly handle: (call: Call<AuthOf<Kind>, BodyOf<Rule>, QueryOf<Query>>) => Response | Promise<Response>;
   },
 ): Endpoint {
   return definition as unknown as Endpoint;

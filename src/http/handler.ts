@@ -1,19 +1,21 @@
 import { Hono } from "hono";
+import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
-import { type Authentication, type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
+import { type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { createClientAddress } from "./client-address.ts";
 import { createSessionCookies } from "./cookies.ts";
-import { refuseTokenInQuery } from "./credentials.ts";
+import { bearerToken, refuseTokenInQuery } from "./credentials.ts";
 import { createCrossOrigin } from "./cross-origin.ts";
-import type { Endpoint } from "./endpoint.ts";
+import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
 import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
 import { writeOpenApi } from "./openapi.ts";
-import { requireRoles } from "./requirements.ts";
+import { readQuery } from "./query.ts";
+import { requireRoles, requireScopes } from "./requirements.ts";
 import { createResponder, type Responder, withCookies } from "./respond.ts";
 import { routes } from "./routes.ts";
 
@@ -27,6 +29,11 @@ interface Bindings {
   readonly requestId: string;
   readonly ip: string | null;
   readonly respond: Responder;
+}
+interface Authorization {
+  readonly auth: AnyAccessTokenClaims | undefined;
+  /** The pair of an implicit refresh. */
+  readonly renewed: TokenPair | undefined;
 }
 type App = Hono<{ Bindings: Bindings }>;
 
@@ -79,11 +86,12 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer));
 
   /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
-  async function authorize({ access }: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
-    if (access === "public" || access === "credentials") {
-      refuseTokenInQuery(request.url);
-      return { auth: undefined, renewed: undefined };
-    }
+  async function authorize({ access }: Endpoint, request: Request, origin: RequestContext): Promise<Authorization> {
+    const scope = scopeOf(access);
+    if (!takesAccessToken(access) || scope !== undefined) refuseTokenInQuery(request.url);
+    if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined };
+    if (scope !== undefined)
+      return { auth: await authenticateScope(issuer, request.headers, scope), renewed: undefined };
     const authentication = await authenticate(issuer, cookies, request, terms, origin);
     requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
     return authentication;
@@ -104,6 +112,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
       try {
         const origin = { requestId, ip, userAgent: request.headers.get("user-agent") };
         const { auth, renewed } = await authorize(route, request, origin);
+        const query = route.query && readQuery(request.url, route.query);
         const body = route.body && (await readBody(request, route.body));
         const param = (name: string) => c.req.param(name) ?? "";
         const response = await route.handle({
@@ -112,8 +121,10 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           respond,
           cookies,
           request,
-          auth,
+          // Which of the two it is, `AuthOf` has told the endpoint.
+          auth: auth as never,
           body: body as never,
+          query: query as never,
           origin,
           openApi,
           param,
@@ -135,6 +146,15 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     return errorResponse(c.env.respond, error);
   });
   return app;
+}
+
+/** The claims of the bearer token, a person's or a client's own, that has the scope. Services keep no cookies. */
+async function authenticateScope(issuer: Issuer, headers: Headers, scope: string): Promise<AnyAccessTokenClaims> {
+  const token = bearerToken(headers);
+  if (token === undefined) throw new LatchkeyError("missing_token");
+  const auth = await issuer.verifyAny(token);
+  requireScopes(auth, { all: [scope] });
+  return auth;
 }
 
 /** A listener that throws must not fail a request that is already answered. */

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 
 /** Names of which a subject must have `all`, and at least one of `any`. */
@@ -9,7 +9,7 @@ export interface Required {
 
 /** What a policy is asked: may this subject do this to that? */
 export interface PolicyQuestion {
-  readonly auth: AccessTokenClaims;
+  readonly auth: AnyAccessTokenClaims;
   readonly action: string | undefined;
   readonly resource: unknown;
 }
@@ -19,7 +19,7 @@ export type Policy = (question: PolicyQuestion) => PolicyAnswer | Promise<Policy
 export type PolicyAnswer = "allow" | "deny" | undefined;
 
 /** @throws LatchkeyError `insufficient_role`, naming what is lacking. */
-export function requireRoles({ roles }: AccessTokenClaims, required: Required): void {
+export function requireRoles({ roles }: Pick<AnyAccessTokenClaims, "roles">, required: Required): void {
   const lacking = lackingOf(required, (role) => roles.includes(role));
   if (lacking === undefined) return;
   throw new LatchkeyError("insufficient_role", { description: `This takes the role ${lacking}.` });
@@ -29,7 +29,7 @@ export function requireRoles({ roles }: AccessTokenClaims, required: Required): 
  * A scope that ends in `:*` covers every longer one that begins like it: `admin:*` covers `admin:users:read`.
  * @throws LatchkeyError `insufficient_scope`, naming what is lacking.
  */
-export function requireScopes({ scope }: AccessTokenClaims, required: Required): void {
+export function requireScopes({ scope }: Pick<AnyAccessTokenClaims, "scope">, required: Required): void {
   const granted = scope?.split(" ") ?? [];
   const covers = (have: string, wanted: string) =>
     have === wanted || (have.endsWith(":*") && wanted.startsWith(have.slice(0, -1)));
@@ -43,11 +43,12 @@ export function requireScopes({ scope }: AccessTokenClaims, required: Required):
  * @throws LatchkeyError `token_not_fresh`.
  */
 export function requireFresh(
-  { fresh, auth_time: authTime }: AccessTokenClaims,
+  { fresh, auth_time: authTime }: Pick<AnyAccessTokenClaims, "fresh" | "auth_time">,
   freshForSeconds: number,
   now: number,
 ): void {
-  if (fresh !== true || now >= (authTime + freshForSeconds) * 1000) throw new LatchkeyError("token_not_fresh");
+  if (fresh !== true || authTime === undefined || now >= (authTime + freshForSeconds) * 1000)
+    throw new LatchkeyError("token_not_fresh");
 }
 
 /**

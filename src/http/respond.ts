@@ -18,6 +18,8 @@ export interface Responder {
   /** JSON that anybody may cache for `maxAgeSeconds`. */
   cacheableJson(body: string, maxAgeSeconds: number): Response;
   noContent(headers?: HeaderFields): Response;
+  /** Server-sent events; `null` where only the headers are asked for. */
+  eventStream(events: ReadableStream<Uint8Array<ArrayBuffer>> | null): Response;
   /** A page with its own content security policy. */
   page(html: string, contentSecurityPolicy: string): Response;
   /** A script of ours, which changes only with the package. */
@@ -49,6 +51,16 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
       }),
     noContent: (headers = {}) =>
       new Response(null, { status: 204, headers: { ...api, "cache-control": "no-store", ...headers } }),
+    eventStream: (events) =>
+      new Response(events, {
+        headers: {
+          ...api,
+          "content-type": "text/event-stream",
+          "cache-control": "no-store",
+          // nginx would hold the events back until it has a buffer full.
+          "x-accel-buffering": "no",
+        },
+      }),
     page: (html, contentSecurityPolicy) =>
       new Response(html, {
         headers: {

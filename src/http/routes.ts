@@ -3,16 +3,20 @@ import { discoveryEndpoints } from "./discovery-endpoints.ts";
 import { documentationEndpoints } from "./documentation-endpoints.ts";
 import type { Endpoint } from "./endpoint.ts";
 import { healthEndpoints } from "./health-endpoints.ts";
+import { revocationEndpoints } from "./revocation-endpoints.ts";
 import { sessionEndpoints } from "./session-endpoints.ts";
 import { setupEndpoints } from "./setup-endpoints.ts";
 import { signInEndpoints } from "./sign-in-endpoints.ts";
 import { tokenEndpoint } from "./token-endpoint.ts";
+import { tokenStateEndpoints } from "./token-state-endpoints.ts";
 
 /** The route table: everything this server answers. */
 export const routes: readonly Endpoint[] = [
   ...signInEndpoints,
   ...sessionEndpoints,
+  ...revocationEndpoints,
   tokenEndpoint,
+  ...tokenStateEndpoints,
   ...adminEndpoints,
   ...setupEndpoints,
   ...discoveryEndpoints,

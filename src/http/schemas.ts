@@ -52,6 +52,10 @@ export const logout = refresh
   .partial({ refresh_token: true })
   .openapi("Logout", { description: "The refresh token, or an access token, of the session to end." });
 
+const clientForm = {
+  client_id: z.string().max(256).optional(),
+  client_secret: z.string().max(1024).optional().openapi({ format: "password" }),
+};
 export const tokenForm = z
   .object({
     grant_type: z.string().openapi({ example: "refresh_token" }),
@@ -59,8 +63,7 @@ export const tokenForm = z
     username: z.string().max(256).optional(),
     password: z.string().optional().openapi({ format: "password" }),
     scope: z.string().optional(),
-    client_id: z.string().optional(),
-    client_secret: z.string().optional(),
+    ...clientForm,
   })
   .openapi("TokenRequest");
 
@@ -76,6 +79,38 @@ export const tokenPair = z
     session_id: z.string(),
   })
   .openapi("TokenPair");
+
+/** What `/token` answers: a pair, or a client's own access token alone. */
+export const tokenResponse = tokenPair
+  .partial({ refresh_token: true, refresh_expires_in: true, session_id: true })
+  .extend({ scope: z.string().optional().openapi({ description: "What was granted, space-separated." }) })
+  .openapi("TokenResponse");
+
+const token = z.string().min(1).max(8192).openapi({ description: "A refresh token or an access token." });
+const tokenTypeHint = z
+  .string()
+  .max(256)
+  .optional()
+  .openapi({ description: "Not needed: the kinds are told apart by their form." });
+export const revocationForm = z
+  .object({ token, token_type_hint: tokenTypeHint, ...clientForm })
+  .openapi("RevocationRequest");
+export const introspectionForm = z
+  .object({ token, token_type_hint: tokenTypeHint, ...clientForm })
+  .openapi("IntrospectionRequest");
+export const introspection = z
+  .looseObject({
+    active: z.boolean(),
+    token_use: z.enum(["access_token", "refresh_token"]).optional(),
+    token_type: z.literal("Bearer").optional(),
+    iss: z.string().optional(),
+    sub: z.string().optional(),
+    client_id: z.string().optional(),
+    scope: z.string().optional(),
+    exp: z.int().optional(),
+  })
+  .openapi("Introspection");
+export const nothing = z.strictObject({}).openapi("Nothing");
 
 export const user = z.object({ id: z.string(), username: z.string(), roles: z.array(z.string()) }).openapi("User");
 
@@ -96,6 +131,36 @@ export const sessionList = z
     ),
   })
   .openapi("SessionList");
+
+/** A place in the revocation feed, as it stands in a query string or a header. */
+export const sequence = z
+  .string()
+  .regex(/^(?:0|[1-9]\d{0,14})$/, "must be a whole number")
+  .transform(Number)
+  .openapi({ type: "integer", minimum: 0, example: 0, description: "The last number already known; 0 for none." });
+export const revocationQuery = z.strictObject({
+  after: sequence.optional(),
+  limit: z
+    .string()
+    .regex(/^(?:[1-9]\d{0,2}|1000)$/, "must be a whole number from 1 to 1000")
+    .transform(Number)
+    .openapi({ type: "integer", minimum: 1, maximum: 1000, default: 500, description: "How many entries at most." })
+    .optional(),
+});
+export const revocationList = z
+  .object({
+    revocations: z.array(
+      z.object({
+        session_id: z.string().openapi({
+          description: "The `sid` of its access tokens, and what their `jti` begins with, up to the first dot.",
+        }),
+        revoked_at: instant,
+        expires_at: instant.openapi({ description: "When it may be forgotten: none of its access tokens is alive." }),
+      }),
+    ),
+    next: z.int().openapi({ description: "What to send as `after` the next time." }),
+  })
+  .openapi("RevocationList");
 
 export const metrics = z
   .object({

@@ -60,6 +60,7 @@ async function serveIssuer(config: Config, server: HttpServer, logger: Logger): 
       setupToken,
       async stop(deadlineMs = STOP_DEADLINE_MS) {
         isReady = false;
+        issuer.revocationFeed.close();
         const cutOff = await server.stop(deadlineMs);
         await issuer.close();
         return cutOff;

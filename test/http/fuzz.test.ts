@@ -51,7 +51,7 @@ it(
     for (let sent = 0; sent < requestCount; sent += PARALLEL) {
       if (below(8) === 0) bed.clock.advanceSeconds(below(below(20) === 0 ? 100_000 : 200));
       for (const subject of subjects) {
-        const { accessToken, refreshToken, sessionId } = await bed.issuer.issue({ subject });
+        const { accessToken, refreshToken, sessionId } = await bed.issuer.issue({ subject, scope: "revocations:read" });
         remember(known, accessToken, refreshToken, sessionId);
       }
       const requests = Array.from({ length: PARALLEL }, () => randomRequest(below, known));

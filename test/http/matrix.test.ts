@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Endpoint } from "../../src/http/endpoint.ts";
+import { type Endpoint, scopeOf, takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
 import { createTestBed, ISSUER, PASSWORD, type Reply, reply, SECRET, type TestBed } from "../harness.ts";
 import { newPath } from "../store/sqlite-places.ts";
@@ -108,10 +108,11 @@ const tokenCodes = [
   "wrong_token_type",
   "session_revoked",
   "insufficient_role",
+  "insufficient_scope",
 ];
 
-const guarded = routes.filter(({ access }) => access === "access_token" || access === "admin");
-const unguarded = routes.filter(({ access }) => access === "public" || access === "credentials");
+const guarded = routes.filter(({ access }) => takesAccessToken(access));
+const unguarded = routes.filter(({ access }) => !takesAccessToken(access));
 
 describe("every kind of token on every route", () => {
   it("is, on routes that take an access token, refused with its own code, a challenge, and no change", async () => {
@@ -149,6 +150,26 @@ describe("every kind of token on every route", () => {
 
   it("is, as an administrator's, let in wherever an access token or the role admin is asked for", async () => {
     await expectLetIn(await setUp(), "root", ({ access }) => access === "access_token" || access === "admin");
+  });
+
+  it("is, without the scope that a route takes, 403 there with a challenge that names it, an administrator's too; with it, it is let in", async () => {
+    const world = await setUp();
+    const scoped = routes.filter(({ access }) => scopeOf(access) !== undefined);
+    expect(scoped.map(nameOf)).toContain("GET /auth/revocations");
+    const user = (await world.store.findUserByUsername("ada"))!;
+    for (const route of scoped) {
+      const scope = scopeOf(route.access)!;
+      const near = await world.issuer.issue({ subject: user.id, scope: `${scope}s x${scope} ${scope.split(":")[0]}` });
+      const kinds = ["a user's access token", "an administrator's access token"].map((kind) => world.kinds[kind]!);
+      for (const authorization of [...kinds.map((kind) => kind.authorization), `Bearer ${near.accessToken}`]) {
+        const { status, body, headers } = await world.ask(route, authorization);
+        expect([nameOf(route), status, body.error]).toEqual([nameOf(route), 403, "insufficient_scope"]);
+        expect(headers.get("www-authenticate")).toContain(`error="insufficient_scope"`);
+        expect(headers.get("www-authenticate")).toContain(`'${scope}'`);
+      }
+      const { accessToken } = await world.issuer.issue({ subject: user.id, scope });
+      expect((await world.ask(route, `Bearer ${accessToken}`)).status).toBe(route.success.status);
+    }
   });
 
   it("counts nowhere but in Authorization: not in a cookie, a header of another name or a field, and in a query it is 400", async () => {

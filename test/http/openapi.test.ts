@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
-import type { Endpoint } from "../../src/http/endpoint.ts";
+import { type Access, type Endpoint, scopeOf, takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
 import { createTestBed, ISSUER } from "../harness.ts";
 import { nameOf } from "./route-table.ts";
@@ -97,16 +97,22 @@ describe("the OpenAPI document", () => {
     expect(read).toBeGreaterThan(60);
   });
 
-  it("describes each parameter of a path, and no other", async () => {
+  it("describes each parameter of a path and of a query string, and no other", async () => {
     const document = await readDocument();
-    for (const [name, { path }, { parameters = [] }] of operationsOf(document)) {
+    for (const [name, { path, query }, { parameters = [] }] of operationsOf(document)) {
       const expected = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => ({
         name: parameter,
         in: "path",
         required: true,
         schema: { type: "string" },
       }));
-      expect([name, parameters]).toEqual([name, expected]);
+      const inQuery = Object.keys(query?.shape ?? {}).map((parameter) => ({
+        name: parameter,
+        in: "query",
+        required: false,
+        schema: expect.objectContaining({ type: "integer" }),
+      }));
+      expect([name, parameters]).toMatchObject([name, [...expected, ...inQuery]]);
     }
   });
 
@@ -136,11 +142,12 @@ describe("the OpenAPI document", () => {
       accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: expect.any(String) },
     });
     for (const [name, { access }, { security, responses }] of operationsOf(document)) {
-      const guarded = access === "access_token" || access === "admin";
-      const expected = guarded ? [{ accessToken: access === "admin" ? ["admin"] : [] }] : [];
+      const guarded = takesAccessToken(access);
+      const expected = guarded ? [{ accessToken: rolesOrScopes(access) }] : [];
       expect([name, security]).toEqual([name, expected]);
       if (guarded) expect(responses["401"].description).toContain("`missing_token`");
       if (access === "admin") expect(responses["403"].description).toContain("`insufficient_role`");
+      if (scopeOf(access)) expect(responses["403"].description).toContain("`insufficient_scope`");
     }
   });
 
@@ -158,7 +165,7 @@ describe("the OpenAPI document", () => {
     for (const [name, { access }, status, response] of responsesOf(document)) {
       if (status < 400) continue;
       expect(response.content).toEqual({ "application/json": { schema: { $ref: "#/components/schemas/Error" } } });
-      const isChallenged = status === 401 || (status === 403 && access === "admin");
+      const isChallenged = status === 401 || (status === 403 && (access === "admin" || scopeOf(access) !== undefined));
       const header = isChallenged ? ["WWW-Authenticate"] : status === 429 || status === 503 ? ["Retry-After"] : [];
       expect([name, status, Object.keys(response.headers ?? {})]).toEqual([name, status, header]);
     }
@@ -181,6 +188,10 @@ describe("the OpenAPI document", () => {
     expect(unnamed.sort()).toEqual(["internal_error", "method_not_allowed", "signing_key_too_new", "store_unusable"]);
   });
 });
+
+function rolesOrScopes(access: Access): string[] {
+  return access === "admin" ? ["admin"] : [scopeOf(access) ?? []].flat();
+}
 
 function responsesOf(document: Node): (readonly [name: string, route: Endpoint, status: number, response: Node])[] {
   return operationsOf(document).flatMap(([name, route, { responses }]) =>

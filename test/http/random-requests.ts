@@ -1,5 +1,5 @@
 import { gzipSync } from "node:zlib";
-import type { Endpoint } from "../../src/http/endpoint.ts";
+import { type Endpoint, takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
 import { ISSUER, PASSWORD } from "../harness.ts";
 import { type Below, pick } from "../seeded-random.ts";
@@ -89,6 +89,8 @@ function randomUrl(below: Below, { path }: Endpoint, known: Known): string {
     "a=b&a=c&=&&&[]=1&__proto__[x]=1",
     `q=%${below(256).toString(16)}`,
     `_method=${pick(below, METHODS)}`,
+    `after=${pick(below, ["0", "7", "-1", "999999999999999", "1e3", ""])}`,
+    `limit=${pick(below, ["1", "1000", "0", "1001", "0x10"])}`,
     CANARY,
     "?".repeat(below(50)),
   ];
@@ -109,7 +111,7 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
       CANARY,
       "",
     ]);
-  const wantsToken = route.access === "access_token" || route.access === "admin" || route.path === "/auth/refresh";
+  const wantsToken = takesAccessToken(route.access) || route.path === "/auth/refresh";
   if (below(wantsToken ? 8 : 3) > (wantsToken ? 0 : 1)) {
     headers.set(
       "authorization",
