@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
@@ -17,6 +17,8 @@ export interface AuthenticationTerms {
   readonly implicitRefresh: boolean;
   /** Origins beside the issuer's own whose pages may send the cookies with an unsafe request. */
   readonly allowedOrigins: readonly string[];
+  /** Whether a client's own access token will do as well; never in a cookie. Default: false. */
+  readonly clients?: boolean;
 }
 
 /** What a body holds beside the request, where the framework or the route has read it. */
@@ -30,7 +32,7 @@ export interface BodyCredentials {
 /** Whose a request is, and what an implicit refresh brought. */
 export interface Authentication {
   /** `undefined` where the request brings no access token at all. */
-  readonly auth: AccessTokenClaims | undefined;
+  readonly auth: AnyAccessTokenClaims | undefined;
   /** The pair of an implicit refresh, whose cookies the answer has to set. */
   readonly renewed: TokenPair | undefined;
 }
@@ -51,15 +53,12 @@ export async function authenticate(
   origin: RequestContext,
   body: BodyCredentials = {},
 ): Promise<Authentication> {
-  const isAllowed = (location: TokenLocation) => terms.locations.includes(location);
-  if (!isAllowed("query")) refuseTokenInQuery(request.url);
-  const sent = onlyOne(
-    isAllowed("header") ? bearerToken(request.headers) : undefined,
-    isAllowed("body") ? body.accessToken : undefined,
-    isAllowed("query") ? queryToken(request.url) : undefined,
-  );
-  if (sent !== undefined) return { auth: await issuer.verify(sent), renewed: undefined };
-  if (!isAllowed("cookie")) return { auth: undefined, renewed: undefined };
+  const sent = sentToken(request, terms, body);
+  if (sent !== undefined) {
+    const auth = await (terms.clients === true ? issuer.verifyAny(sent) : issuer.verify(sent));
+    return { auth, renewed: undefined };
+  }
+  if (!terms.locations.includes("cookie")) return { auth: undefined, renewed: undefined };
 
   const presented = cookies.read(request.headers);
   const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken };
@@ -84,6 +83,17 @@ export async function authenticate(
   }
 }
 
+/** The access token that was sent on purpose. */
+function sentToken(request: Request, terms: AuthenticationTerms, body: BodyCredentials): string | undefined {
+  const isAllowed = (location: TokenLocation) => terms.locations.includes(location);
+  if (!isAllowed("query")) refuseTokenInQuery(request.url);
+  return onlyOne(
+    isAllowed("header") ? bearerToken(request.headers) : undefined,
+    isAllowed("body") ? body.accessToken : undefined,
+    isAllowed("query") ? queryToken(request.url) : undefined,
+  );
+}
+
 /** The claims of the access cookie; `undefined` for one that has expired where the refresh cookie can stand in for it. */
 async function verifyCookie(issuer: Issuer, token: string, canRenew: boolean): Promise<AccessTokenClaims | undefined> {
   try {
@@ -102,7 +112,7 @@ function isAboutToExpire({ options }: Issuer, { exp }: AccessTokenClaims): boole
 }
 
 /** @throws LatchkeyError `missing_token` where nobody is there. */
-export function required({ auth }: Authentication): AccessTokenClaims {
+export function required({ auth }: Authentication): AnyAccessTokenClaims {
   if (auth === undefined) throw new LatchkeyError("missing_token");
   return auth;
 }

@@ -1,8 +1,8 @@
 import { LatchkeyError } from "../errors.ts";
 
 const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
-const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|token|bearer|jwt)$/i;
-const TOKEN_VALUE = /^(?:lkr_|eyJ[\w-]+\.)/;
+const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?secret|token|bearer|jwt)$/i;
+const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
 
 /**
  * The token of `Authorization: Bearer` (RFC 6750 section 2.1), or `undefined` where the header is absent or of another scheme.

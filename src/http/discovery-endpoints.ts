@@ -23,14 +23,23 @@ export const discoveryEndpoints = [
     success: { status: 200, description: "Endpoints and what they offer.", schema: schemas.serverMetadata },
     handle({ issuer, options, respond }) {
       const { issuer: url, jwksMaxAgeSeconds } = issuer.options;
+      const confidential = ["client_secret_basic", "client_secret_post"];
       const metadata = {
         issuer: url,
         token_endpoint: `${url}/token`,
+        revocation_endpoint: `${url}/revoke`,
+        introspection_endpoint: `${url}/introspect`,
         jwks_uri: `${url}/.well-known/jwks.json`,
         // Required by RFC 8414; there is no authorization endpoint, so there are no response types.
         response_types_supported: [],
-        grant_types_supported: options.passwordGrant === true ? ["refresh_token", "password"] : ["refresh_token"],
-        token_endpoint_auth_methods_supported: ["none"],
+        grant_types_supported: [
+          "refresh_token",
+          "client_credentials",
+          ...(options.passwordGrant === true ? ["password"] : []),
+        ],
+        token_endpoint_auth_methods_supported: [...confidential, "none"],
+        revocation_endpoint_auth_methods_supported: [...confidential, "none"],
+        introspection_endpoint_auth_methods_supported: confidential,
         service_documentation: `${url}/docs`,
       };
       return respond.cacheableJson(JSON.stringify(metadata), jwksMaxAgeSeconds);

@@ -1,4 +1,4 @@
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
 import { unknownNames } from "../options.ts";
@@ -25,17 +25,20 @@ export interface GuardOptions<User = unknown> {
   readonly freshForSeconds?: number | undefined;
   /** Roles of the subject: one, or all and any of several. */
   readonly role?: string | Required | undefined;
-  /** Scopes of the token: one, or all and any of several; a granted `admin:*` covers `admin:users:read`. */
+  /**
+   * Scopes of the token: one, or all and any of several; a granted `admin:*` covers `admin:users:read`. A guard that asks for
+   * a scope also takes a client's own access token, and no other guard does.
+   */
   readonly scope?: string | Required | undefined;
   /** Asked last. One deny wins, nobody allowing is a deny, and throwing is one too. */
   readonly policy?: Policy | readonly Policy[] | undefined;
   /** What the policy is asked about. */
   readonly action?: string | undefined;
   /** The application's own word on a token, given its verified claims. `true` refuses it as `session_revoked`. */
-  readonly isRevoked?: ((auth: AccessTokenClaims) => boolean | Promise<boolean>) | undefined;
+  readonly isRevoked?: ((auth: AnyAccessTokenClaims) => boolean | Promise<boolean>) | undefined;
   /** Loads who it is; nobody found is 401. */
   readonly loadUser?:
-    | ((auth: AccessTokenClaims) => User | null | undefined | Promise<User | null | undefined>)
+    | ((auth: AnyAccessTokenClaims) => User | null | undefined | Promise<User | null | undefined>)
     | undefined;
   /** Whether an access cookie that has expired is renewed on the spot. Default: true. */
   readonly implicitRefresh?: boolean | undefined;
@@ -67,8 +70,8 @@ export interface GuardedRequest extends BodyCredentials {
 
 /** Whom the guard let through. */
 export interface Admission<User = unknown> {
-  /** The verified claims. `undefined` only behind an optional guard. */
-  readonly auth: AccessTokenClaims;
+  /** The verified claims; `sid` is absent where a client came on its own behalf. `undefined` only behind an optional guard. */
+  readonly auth: AnyAccessTokenClaims;
   /** What `loadUser` gave. */
   readonly user: User;
   /** `Set-Cookie` values of an implicit refresh, which belong into the answer unless it is an error. */
@@ -108,9 +111,9 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
   const cookies = createSessionCookies(issuer.options);
   const respond = createResponder(issuer.options.issuer.startsWith("https:"));
   const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
-  const terms = { locations, implicitRefresh, allowedOrigins };
   const roles = asRequired(options.role);
   const scopes = asRequired(options.scope);
+  const terms = { locations, implicitRefresh, allowedOrigins, clients: asksForAny(scopes) };
   const policies = options.policy === undefined ? [] : [options.policy].flat();
 
   async function admit(request: Request, known: GuardedRequest = {}): Promise<Admission<User>> {
@@ -136,7 +139,7 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     return { auth, user: await load(auth), ...carried };
   }
 
-  async function load(auth: AccessTokenClaims): Promise<User> {
+  async function load(auth: AnyAccessTokenClaims): Promise<User> {
     if (options.loadUser === undefined) return undefined as User;
     const user = await options.loadUser(auth);
     if (user === null || user === undefined)
@@ -179,6 +182,10 @@ function settingCookies(response: Response, setCookies: readonly string[]): Resp
 
 function asRequired(wanted: string | Required | undefined): Required {
   return typeof wanted === "string" ? { all: [wanted] } : (wanted ?? {});
+}
+
+function asksForAny({ all = [], any = [] }: Required): boolean {
+  return all.length + any.length > 0;
 }
 
 function refuseWrongOptions(options: object): void {

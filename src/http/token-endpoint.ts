@@ -1,21 +1,33 @@
+import type { ClientDescription } from "../clients.ts";
+import { scopeFor } from "../clients.ts";
 import { LatchkeyError } from "../errors.ts";
-import { FIRST_PARTY_CLIENT_ID } from "../session.ts";
-import { endpoint } from "./endpoint.ts";
+import type { GrantType } from "../store/store.ts";
+import { authenticateClient } from "./client-authentication.ts";
+import { type Call, endpoint } from "./endpoint.ts";
 import * as schemas from "./schemas.ts";
 import { tokenPairBody } from "./token-pair-body.ts";
+
+type TokenCall = Call<unknown, ReturnType<typeof schemas.tokenForm.parse>>;
 
 /** The OAuth 2.0 token endpoint (RFC 6749 section 3.2). */
 export const tokenEndpoint = endpoint({
   method: "post",
   path: "/token",
   access: "credentials",
+  client: "optional",
   tag: "OAuth 2.0",
   summary: "The OAuth 2.0 token endpoint",
-  description: "`grant_type=refresh_token`; and `password` where the operator has switched it on.",
+  description:
+    "`grant_type=refresh_token`; `client_credentials` for confidential clients; and `password` where the operator has switched it on. A client authenticates by HTTP Basic or in the form; the first-party client sends nothing.",
   body: { format: "form", schema: schemas.tokenForm },
-  success: { status: 200, description: "A token pair (RFC 6749 section 5.1).", schema: schemas.tokenPair },
+  success: {
+    status: 200,
+    description: "Tokens (RFC 6749 section 5.1). A client's own access token comes without a refresh token.",
+    schema: schemas.tokenResponse,
+  },
   errors: [
     "unsupported_grant_type",
+    "unauthorized_client",
     "invalid_refresh_token",
     "invalid_scope",
     "invalid_client",
@@ -23,28 +35,67 @@ export const tokenEndpoint = endpoint({
     "server_busy",
   ],
   errorStyle: "oauth",
-  async handle({ issuer, options, respond, request, body, origin }) {
-    const { grant_type: grantType, client_id: clientId, client_secret: clientSecret, scope } = body;
-    if (
-      request.headers.has("authorization") ||
-      clientSecret !== undefined ||
-      (clientId ?? FIRST_PARTY_CLIENT_ID) !== FIRST_PARTY_CLIENT_ID
-    ) {
-      throw new LatchkeyError("invalid_client");
-    }
-    if (scope !== undefined) throw new LatchkeyError("invalid_scope");
-    const headers = { pragma: "no-cache" };
-    if (grantType === "refresh_token") {
-      const token = needed("refresh_token", body.refresh_token);
-      return respond.json(tokenPairBody(await issuer.refresh(token, origin)), 200, headers);
-    }
-    if (grantType === "password" && options.passwordGrant === true) {
-      const credentials = { username: needed("username", body.username), password: needed("password", body.password) };
-      return respond.json(tokenPairBody(await issuer.login(credentials, origin)), 200, headers);
-    }
-    throw new LatchkeyError("unsupported_grant_type");
+  async handle(call) {
+    const answer = await tokensFor(call, await authenticateClient(call));
+    return call.respond.json(answer, 200, { pragma: "no-cache" });
   },
 });
+
+async function tokensFor(call: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  switch (call.body.grant_type) {
+    case "refresh_token":
+      return refreshed(call, client);
+    case "client_credentials":
+      return ofClient(call, client);
+    case "password":
+      if (call.options.passwordGrant === true) return signedIn(call, client);
+  }
+  throw new LatchkeyError("unsupported_grant_type");
+}
+
+/** RFC 6749 section 6: the client that the refresh token was issued to, and that has authenticated, gets the next pair. */
+async function refreshed({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  refuseOtherGrants(client, "refresh_token");
+  const token = needed("refresh_token", body.refresh_token);
+  return tokenPairBody(await issuer.refresh(token, origin, { clientId: client?.id, scope: body.scope }));
+}
+
+/** RFC 6749 section 4.4. */
+async function ofClient({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  if (client === undefined) throw new LatchkeyError("invalid_client");
+  const token = await issuer.clients.issueToken(client, body.scope, origin);
+  return {
+    access_token: token.accessToken,
+    token_type: token.tokenType,
+    expires_in: token.expiresInSeconds,
+    ...scopeBody(token.scope),
+  };
+}
+
+/** RFC 6749 section 4.3. */
+async function signedIn({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  refuseOtherGrants(client, "password");
+  if (client === undefined && body.scope !== undefined) throw new LatchkeyError("invalid_scope");
+  const scope = client === undefined ? "" : scopeFor(client, body.scope);
+  const pair = await issuer.login(
+    {
+      username: needed("username", body.username),
+      password: needed("password", body.password),
+      clientId: client?.id,
+      scope: scope === "" ? undefined : scope,
+    },
+    origin,
+  );
+  return { ...tokenPairBody(pair), ...scopeBody(scope) };
+}
+
+function refuseOtherGrants(client: ClientDescription | undefined, grant: GrantType): void {
+  if (client !== undefined && !client.grantTypes.includes(grant)) throw new LatchkeyError("unauthorized_client");
+}
+
+function scopeBody(scope: string): { readonly scope?: string } {
+  return scope === "" ? {} : { scope };
+}
 
 function needed(name: string, value: string | undefined): string {
   if (value === undefined)
