@@ -17,6 +17,8 @@ export interface AuthenticationTerms {
   readonly implicitRefresh: boolean;
   /** Origins beside the issuer's own whose pages may send the cookies with an unsafe request. */
   readonly allowedOrigins: readonly string[];
+  /** The methods that the request counts as, of which an unsafe one asks for CSRF proof. Default: its own. */
+  readonly methods?: readonly string[];
   /** Whether a client's own access token will do as well; never in a cookie. Default: false. */
   readonly clients?: boolean;
 }
@@ -61,7 +63,7 @@ export async function authenticate(
   if (!terms.locations.includes("cookie")) return { auth: undefined, renewed: undefined };
 
   const presented = cookies.read(request.headers);
-  const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken };
+  const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken, methods: terms.methods };
   const current =
     presented.access === undefined
       ? undefined

@@ -3,6 +3,8 @@ import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-cl
 import type { ErrorCode } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
+import type { TokenPair } from "../token-pair.ts";
+import type { AuthenticationTerms } from "./authenticate.ts";
 import type { BodyRule } from "./body.ts";
 import type { SessionCookies } from "./cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
@@ -42,6 +44,8 @@ export interface Call<Auth, Body, Query = undefined> {
   readonly auth: Auth;
   /** Where the request comes from, for events and throttling. */
   readonly origin: RequestContext;
+  /** The pair of an implicit refresh, whose cookies the answer will set. */
+  readonly renewed: TokenPair | undefined;
   /** The OpenAPI document of the whole route table, as JSON. */
   readonly openApi: () => string;
   /** The path parameter of that name. */
@@ -73,6 +77,8 @@ export interface Endpoint {
   readonly errorStyle?: ErrorStyle;
   /** Whether success ends the caller's session, so that its cookies are deleted and none are renewed. */
   readonly endsSession?: true;
+  /** How a request proves whose it is, where that goes by what it says of another one. */
+  readonly terms?: (request: Request) => Pick<AuthenticationTerms, "methods" | "clients">;
   readonly handle: (call: Call<AccessTokenClaims | undefined, never, never>) => Response | Promise<Response>;
 }
 

@@ -37,9 +37,14 @@ export function refuseForgery(
   {
     allowedOrigins,
     formToken,
-  }: { readonly allowedOrigins: readonly string[]; readonly formToken?: string | undefined },
+    methods = [request.method],
+  }: {
+    readonly allowedOrigins: readonly string[];
+    readonly formToken?: string | undefined;
+    readonly methods?: readonly string[] | undefined;
+  },
 ): void {
-  if (!isUnsafe(request.method)) return;
+  if (!methods.some(isUnsafe)) return;
   refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
   const token = request.headers.get(CSRF_HEADER) ?? formToken;
   if (token === undefined) throw new LatchkeyError("csrf_token_missing");

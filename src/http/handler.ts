@@ -86,13 +86,15 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer));
 
   /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
-  async function authorize({ access }: Endpoint, request: Request, origin: RequestContext): Promise<Authorization> {
+  async function authorize(route: Endpoint, request: Request, origin: RequestContext): Promise<Authorization> {
+    const { access } = route;
     const scope = scopeOf(access);
     if (!takesAccessToken(access) || scope !== undefined) refuseTokenInQuery(request.url);
     if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined };
     if (scope !== undefined)
       return { auth: await authenticateScope(issuer, request.headers, scope), renewed: undefined };
-    const authentication = await authenticate(issuer, cookies, request, terms, origin);
+    const ownTerms = { ...terms, ...route.terms?.(request) };
+    const authentication = await authenticate(issuer, cookies, request, ownTerms, origin);
     requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
     return authentication;
   }
@@ -125,6 +127,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           auth: auth as never,
           body: body as never,
           query: query as never,
+          renewed,
           origin,
           openApi,
           param,

@@ -2,6 +2,7 @@ import { adminEndpoints } from "./admin-endpoints.ts";
 import { discoveryEndpoints } from "./discovery-endpoints.ts";
 import { documentationEndpoints } from "./documentation-endpoints.ts";
 import type { Endpoint } from "./endpoint.ts";
+import { forwardAuthEndpoints } from "./forward-auth-endpoints.ts";
 import { healthEndpoints } from "./health-endpoints.ts";
 import { revocationEndpoints } from "./revocation-endpoints.ts";
 import { sessionEndpoints } from "./session-endpoints.ts";
@@ -15,6 +16,7 @@ export const routes: readonly Endpoint[] = [
   ...signInEndpoints,
   ...sessionEndpoints,
   ...revocationEndpoints,
+  ...forwardAuthEndpoints,
   tokenEndpoint,
   ...tokenStateEndpoints,
   ...adminEndpoints,

@@ -162,6 +162,22 @@ export const revocationList = z
   })
   .openapi("RevocationList");
 
+/** What a proxy may ask for beside a valid access token. */
+export const forwardAuthQuery = z.strictObject({
+  role: z
+    .string()
+    .min(1, "must not be empty")
+    .max(256, "is too long")
+    .openapi({ example: "admin", description: "A role that the person must have." })
+    .optional(),
+  scope: z
+    .string()
+    .max(1024, "is too long")
+    .regex(/^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/, "must be one or several scopes with a space between them")
+    .openapi({ example: "orders:read", description: "What the access token's scope must cover, all of it." })
+    .optional(),
+});
+
 export const metrics = z
   .object({
     started_at: instant,

@@ -140,7 +140,8 @@ describe("methods and paths", () => {
           // Each in a session of its own, which the request may end.
           const { accessToken: bearer } = await bed.issuer.issue({ subject });
           const headers = other === undefined ? {} : Object.fromEntries(OVERRIDES.map((name) => [name, other]));
-          const query = other === undefined ? "" : `?_method=${other}`;
+          // Always with a query string, since some routes refuse a parameter that they do not know.
+          const query = `?_method=${other ?? ""}`;
           statuses.add((await bed.call(method, path + query, { bearer, headers })).status);
         }
         expect([method, path, statuses.size]).toEqual([method, path, 1]);
