@@ -68,7 +68,7 @@ function sealedUnderAnother({ kid }: SealedFor): LatchkeyError {
   return new LatchkeyError("store_unusable", {
     detail:
       `The signing key ${kid} was sealed under another root secret. Set LATCHKEY_SECRET to the one that was in use, ` +
-      "or give that one as LATCHKEY_SECRET_PREVIOUS beside the new one.",
+      "or give that one beside the new one, as LATCHKEY_SECRET_PREVIOUS (option 'previousSecret').",
   });
 }
 

@@ -161,7 +161,9 @@ async function giveBackTo(counted: readonly Counted[]): Promise<void> {
 }
 
 function refuseFor(waitSeconds: number): void {
-  if (waitSeconds > 0) throw new LatchkeyError("too_many_requests", { retryAfterSeconds: waitSeconds });
+  if (waitSeconds <= 0) return;
+  const description = `Too many attempts. Wait ${waitSeconds} s, then try again.`;
+  throw new LatchkeyError("too_many_requests", { description, retryAfterSeconds: waitSeconds });
 }
 
 /** Of one length, whatever was typed as a username. */

@@ -82,6 +82,7 @@ function decode(bytes: Uint8Array): string {
 }
 
 function parseJson(text: string): unknown {
+  if (text.trim() === "") throw new LatchkeyError("invalid_request", { description: "The body is empty." });
   try {
     return JSON.parse(text);
   } catch {

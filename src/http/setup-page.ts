@@ -85,7 +85,7 @@ ${pageIcon}
 <main>
 <h1>The first administrator</h1>
 <div id="before">
-<p>Nobody administers this Latchkey yet. Choose a username, and a password of ${passwordMinLength} characters or more: a short sentence does well.</p>
+<p>This page makes the first administrator and works only while there is none. Choose a username, and a password of ${passwordMinLength} characters or more: a short sentence does well.</p>
 <form>
 <label>Username <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required></label>
 <label>Password <input name="password" type="password" autocomplete="new-password" required></label>

@@ -16,11 +16,12 @@ export function banner({ address, issuer, database, setupToken }: BannerFacts): 
     ["API reference", `${issuer}/docs`],
     ...(setupToken === undefined
       ? []
-      : ([["First admin", `${issuer}/setup#${setupToken}  (once, within an hour)`]] as const)),
-    [
-      "Sign in",
-      `curl ${issuer}/auth/login -H 'Content-Type: application/json' -d '{"username":"NAME","password":"PASSWORD"}'`,
-    ],
+      : ([
+          ["First admin", "open this within an hour; it works once:"],
+          ["", `${issuer}/setup#${setupToken}`],
+        ] as const)),
+    ["More users", "npx latchkey user add NAME"],
+    ["Sign in", `curl ${issuer}/auth/login --json '{"username":"NAME","password":"PASSWORD"}'`],
     ["Data", database],
     ["Stop", "Ctrl+C"],
   ];

@@ -140,6 +140,7 @@ function readPath(path: string): string {
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new TypeError(`createSqliteStore: the path must be the path of a file, or '${IN_MEMORY}'.`);
   }
+  if (path.startsWith("sqlite:")) throw new TypeError("createSqliteStore: give the path alone, without 'sqlite:'.");
   return path === IN_MEMORY ? path : resolve(path);
 }
 

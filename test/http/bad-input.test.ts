@@ -36,7 +36,8 @@ describe("a body of the wrong shape, on every route that takes one", () => {
     ];
     for (const route of jsonRoutes) {
       for (const text of texts) {
-        expect(bed.refused(await bed.send(route, text), 400, route, text)).toBe("The body is not valid JSON.");
+        const wrong = text.trim() === "" ? "The body is empty." : "The body is not valid JSON.";
+        expect(bed.refused(await bed.send(route, text), 400, route, text)).toBe(wrong);
       }
     }
   });

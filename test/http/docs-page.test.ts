@@ -75,7 +75,7 @@ describe("the API reference page in a browser", timeout, () => {
 
     await page.getByText("Authentication", { exact: true }).first().click();
     await page.getByPlaceholder("JWT").fill(token);
-    await page.getByRole("button", { name: "Set" }).click();
+    await page.locator("tr", { hasText: "HTTP Bearer" }).getByRole("button", { name: "Set" }).click();
     await page.getByText("Key Applied", { exact: true }).waitFor();
     await page.getByRole("link", { name: "Who one is" }).click();
     const me = page.waitForResponse(`${origin}/auth/me`);

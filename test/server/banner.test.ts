@@ -14,9 +14,9 @@ const facts: BannerFacts = {
 };
 
 describe("the banner", () => {
-  it("is short: the address, the API reference, a line to sign in with, the data, how to stop", () => {
+  it("is short: the address, the API reference, a line to add users with and one to sign in with, the data, how to stop", () => {
     const text = banner(facts);
-    expect(text.trim().split("\n")).toHaveLength(6);
+    expect(text.trim().split("\n")).toHaveLength(7);
     expect(text).toContain("Latchkey listens on http://127.0.0.1:4000\n");
     expect(text).toContain("http://127.0.0.1:4000/docs\n");
     expect(text).toContain("sqlite:/home/ada/latchkey.db\n");
@@ -24,7 +24,7 @@ describe("the banner", () => {
   });
 
   it("has the set-up link while there is no administrator", () => {
-    expect(banner({ ...facts, setupToken: "t0ken" })).toContain("http://127.0.0.1:4000/setup#t0ken ");
+    expect(banner({ ...facts, setupToken: "t0ken" })).toMatch(/ http:\/\/127\.0\.0\.1:4000\/setup#t0ken\n/);
   });
 
   it("writes an IPv6 address as a URL does", () => {

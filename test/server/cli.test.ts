@@ -374,14 +374,14 @@ describe("while the server runs on the same database", () => {
 describe("latchkey migrate", () => {
   it("makes a database, and says when there is nothing to do", async () => {
     const place = `sqlite:${join(folder, "latchkey.db")}`;
-    expect(await ok("migrate")).toBe(`${place}: created, at schema version 1\n`);
-    expect(await ok("migrate")).toBe(`${place}: nothing to do, already at schema version 1\n`);
+    expect(await ok("migrate")).toBe(`${place}: created, at schema version 2\n`);
+    expect(await ok("migrate")).toBe(`${place}: nothing to do, already at schema version 2\n`);
     expect(readdirSync(folder)).not.toContain("latchkey.secret");
   });
 
   it("says from which version to which", async () => {
     writeFileSync(join(folder, "latchkey.db"), "");
-    expect(await ok("migrate")).toMatch(/migrated from schema version 0 to 1\n$/);
+    expect(await ok("migrate")).toMatch(/migrated from schema version 0 to 2\n$/);
   });
 
   it("refuses a database that a newer version has made, and leaves it as it is", async () => {
