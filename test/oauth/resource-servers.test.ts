@@ -46,7 +46,8 @@ const libraries = {
   async "fast-jwt"(token: string, jwksUri: string): Promise<unknown> {
     const client = new JwksClient({ jwksUri });
     const verify = createVerifier({
-      key: async ({ header }) => (await client.getSigningKey(header.kid)).getPublicKey(),
+      key: async ({ header }: { readonly header: { readonly [name: string]: string } }) =>
+        (await client.getSigningKey(header.kid)).getPublicKey(),
       algorithms: ["ES256", "RS256", "PS256", "EdDSA"],
       allowedIss: ISSUER,
       allowedAud: "orders",
