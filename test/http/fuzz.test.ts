@@ -38,12 +38,19 @@ it(
     ] as const) {
       subjects.push((await bed.issuer.users.create({ username, password: PASSWORD, roles })).id);
     }
+    const created = await bed.issuer.clients.create({
+      name: "service",
+      grantTypes: ["client_credentials", "password", "refresh_token"],
+      scope: "revocations:read",
+    });
+    const client = { id: created.client.id, secret: created.secret! };
     const known: Known = {
       accessTokens: [],
       refreshTokens: [],
       sessionIds: [],
       usernames: ["ada", "grace", "root"],
       setupToken,
+      client,
     };
     const statuses = new Map<string, Set<number>>(routes.map((route) => [nameOf(route), new Set()]));
     const document = JSON.parse((await bed.call("GET", "/openapi.json")).text);

@@ -136,14 +136,16 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("asks for the access token exactly where the route does, and for the role where that is asked", async () => {
+  it("asks for the access token or for a client exactly where the route does, and for the role where that is asked", async () => {
     const document = await readDocument();
     expect(document.components.securitySchemes).toEqual({
       accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: expect.any(String) },
+      client: { type: "http", scheme: "basic", description: expect.any(String) },
     });
-    for (const [name, { access }, { security, responses }] of operationsOf(document)) {
+    const ofClients = { required: [{ client: [] }], optional: [{ client: [] }, {}], undefined: [] };
+    for (const [name, { access, client }, { security, responses }] of operationsOf(document)) {
       const guarded = takesAccessToken(access);
-      const expected = guarded ? [{ accessToken: rolesOrScopes(access) }] : [];
+      const expected = guarded ? [{ accessToken: rolesOrScopes(access) }] : ofClients[`${client}`];
       expect([name, security]).toEqual([name, expected]);
       if (guarded) expect(responses["401"].description).toContain("`missing_token`");
       if (access === "admin") expect(responses["403"].description).toContain("`insufficient_role`");

@@ -21,6 +21,7 @@ export interface Known {
   readonly sessionIds: string[];
   readonly usernames: readonly string[];
   readonly setupToken: string;
+  readonly client: { readonly id: string; readonly secret: string };
 }
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "BREW", "post", "x"];
@@ -117,6 +118,10 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
       "authorization",
       `${below(12) === 0 ? pick(below, ["Basic", "bearer", "Token", "Bearer Bearer", ""]) : "Bearer"} ${token()}`,
     );
+  }
+  if (route.client !== undefined && below(3) === 0) {
+    const { id, secret } = known.client;
+    headers.set("authorization", `Basic ${btoa(`${id}:${below(5) === 0 ? CANARY : secret}`)}`);
   }
   if (route.body !== undefined && below(15) > 0) headers.set("content-type", contentTypeOf(route as RouteWithBody));
   const extras: readonly (readonly [string, () => string])[] = [
@@ -241,10 +246,14 @@ function likely(below: Below, name: string, known: Known): unknown {
       return below(50) === 0 ? known.setupToken : CANARY;
     case "grant_type":
       return pick(below, ["refresh_token", "refresh_token", "password", "client_credentials", ""]);
+    case "token":
+      return pick(below, below(2) === 0 ? known.accessTokens : known.refreshTokens);
     case "scope":
+      return pick(below, ["", "", "revocations:read", CANARY]);
     case "client_id":
+      return pick(below, ["", "", "first-party", known.client.id, CANARY]);
     case "client_secret":
-      return pick(below, ["", "", "", "first-party", CANARY]);
+      return pick(below, ["", "", known.client.secret, CANARY]);
     default:
       return undefined;
   }
