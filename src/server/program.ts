@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { addClientCommands } from "./commands/client.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/key.ts";
 import { addMigrateCommand } from "./commands/migrate.ts";
@@ -41,6 +42,7 @@ function createProgram(terminal: Terminal): Command {
   addStartCommand(program, terminal);
   addUserCommands(program, terminal);
   addSessionCommands(program, terminal);
+  addClientCommands(program, terminal);
   addKeyCommands(program, terminal);
   addSecretCommand(program, terminal);
   addMigrateCommand(program, terminal);
