@@ -1,4 +1,5 @@
-export type { AccessTokenClaims } from "./access-token-claims.ts";
+export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims } from "./access-token-claims.ts";
+export type { ClientCredentials, ClientDescription, ClientRequest, Clients, ClientToken } from "./clients.ts";
 export { type Clock, type Environment, type Random, systemEnvironment } from "./environment.ts";
 export { type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { EventListener, LatchkeyEvent, LoginFailure, RequestContext } from "./events.ts";
@@ -14,13 +15,16 @@ export {
 export { createHandler, type Handler } from "./http/handler.ts";
 export type { HandlerOptions, RequestEntry } from "./http/handler-options.ts";
 export type { Policy, PolicyAnswer, PolicyQuestion, Required } from "./http/requirements.ts";
+export type { Introspection, IntrospectRequest } from "./introspect.ts";
 export { createIssuer, type Issuer } from "./issuer.ts";
 export type { KeyDescription } from "./keys.ts";
 export type { MetricsReading } from "./metrics.ts";
 export type { CookieOptions, IssuerOptions, ResolvedOptions, SubjectSource, SubjectState } from "./options.ts";
+export type { RefreshOptions } from "./refresh.ts";
+export type { RevokeRequest } from "./revoke.ts";
 export type { JsonValue, RevocationReason, Session } from "./session.ts";
 export type { IssueRequest, LoginRequest } from "./sign-in.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";
-export type { Store, User } from "./store/store.ts";
+export type { Client, GrantType, Store, User } from "./store/store.ts";
 export type { TokenPair } from "./token-pair.ts";
 export type { PasswordChangeRequest, Users } from "./users.ts";

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { rootSecretProblem } from "../../src/root-secret.ts";
 import { runCommand } from "../../src/server/program.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { migrations } from "../../src/store/sqlite-schema.ts";
 import { addUser, type CommandResult, latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
 import { claimsOf, headerOf, temporaryFolder } from "./in-process.ts";
 
@@ -87,7 +88,7 @@ describe("the command line", () => {
   it("without a command shows what there is, and exits with 1", async () => {
     const { code, stderr } = await run();
     expect(code).toBe(1);
-    for (const command of ["start", "user", "session", "key", "secret", "migrate", "doctor"]) {
+    for (const command of ["start", "user", "session", "client", "key", "secret", "migrate", "doctor"]) {
       expect(stderr).toMatch(new RegExp(`^ {2}${command} `, "m"));
     }
   });
@@ -126,6 +127,12 @@ describe("the command line", () => {
     ["user", "role", "ada"],
     ["session", "list"],
     ["session", "revoke", "--user", "ada"],
+    ["client", "list"],
+    ["client", "add", "reports"],
+    ["client", "disable", "lkc_x"],
+    ["client", "list"],
+    ["client", "add", "reports"],
+    ["client", "disable", "lkc_x"],
     ["key", "list"],
     ["key", "rotate"],
   ])("'%s %s' makes no database where there is none: it asks whether the place is right", async (...command) => {
@@ -371,17 +378,91 @@ describe("while the server runs on the same database", () => {
   });
 });
 
+describe("latchkey client", () => {
+  const token = (server: ServerProcess, id: string, secret: string) =>
+    fetch(`${server.url}/token`, {
+      method: "POST",
+      headers: { authorization: `Basic ${btoa(`${id}:${secret}`)}` },
+      body: new URLSearchParams({ grant_type: "client_credentials" }),
+    });
+
+  async function add(...options: readonly string[]) {
+    const { code, stdout, stderr } = await quick("client", "add", ...options);
+    expect(code).toBe(0);
+    const [, id, secret] =
+      /^client_id {6}(lkc_[\w-]{22})\n(?:client_secret {2}(lks_[\w-]{43})\n)?$/m.exec(stdout) ?? [];
+    return { stdout, stderr, id: id!, secret };
+  }
+
+  it("add shows the secret once; disable ends its access tokens at a running server within seconds, and enable revives none", async () => {
+    const server = await serve();
+    const { id, secret, stdout, stderr } = await add("reports", "--scope", "a:read", "--scope", "revocations:read");
+    expect(stdout).toContain(`Created the confidential client reports in sqlite:${join(folder, "latchkey.db")}.\n`);
+    expect(stderr).toContain("cannot be shown again");
+    const answer = await token(server, id, secret!);
+    expect(answer.status).toBe(200);
+    const { access_token: accessToken, scope } = (await answer.json()) as Record<string, string>;
+    expect(scope).toBe("a:read revocations:read");
+    expect(claimsOf(accessToken!)).toMatchObject({ sub: id, client_id: id, scope });
+
+    const listed = await quick("client", "list");
+    expect(listed.stdout).toMatch(new RegExp(`^${id} {2}reports {2}confidential {2}client_credentials `, "m"));
+    expect(listed.stdout + (await quick("client", "list", "--json")).stdout).not.toContain("lks_");
+
+    const feed = () => fetch(`${server.url}/auth/revocations`, { headers: { authorization: `Bearer ${accessToken}` } });
+    expect((await feed()).status).toBe(200);
+    expect((await quick("client", "disable", id)).stdout).toBe(
+      "Disabled reports. A running server refuses its access tokens within a second.\n",
+    );
+    expect((await token(server, id, secret!)).status).toBe(401);
+    await vi.waitFor(async () => expect((await feed()).status).toBe(401), 5000);
+    expect((await quick("client", "enable", id)).stdout).toContain("Enabled reports.");
+    expect((await token(server, id, secret!)).status).toBe(200);
+    expect((await feed()).status).toBe(401);
+    expect(server.output()).not.toContain("lks_");
+  });
+
+  it("add --public gives no secret; list goes on after the last one shown", async () => {
+    await addUser("ada", environment);
+    const first = await add("shell", "--public");
+    expect([first.secret, first.stderr]).toEqual([undefined, ""]);
+    const second = await add("app", "--public", "--grant", "password", "--grant", "refresh_token");
+    const page = await quick("client", "list", "--limit", "1", "--json");
+    expect(JSON.parse(page.stdout)).toMatchObject([{ id: first.id, kind: "public", grant_types: ["refresh_token"] }]);
+    expect(page.stderr).toContain(`--after ${first.id}`);
+    const next = await quick("client", "list", "--after", first.id, "--json");
+    expect(JSON.parse(next.stdout)).toMatchObject([{ id: second.id, grant_types: ["password", "refresh_token"] }]);
+  });
+
+  it("refuses what no client can be, and a client_id that there is not, and changes nothing", async () => {
+    await addUser("ada", environment);
+    for (const [options, hint] of [
+      [["a\nb"], "without line breaks"],
+      [["a", "--grant", "implicit"], "one of client_credentials, password, refresh_token"],
+      [["a", "--public", "--grant", "client_credentials"], "has no secret"],
+      [["a", "--grant", "password"], "refresh_token"],
+      [["a", "--scope", 'a"b'], "printable ASCII"],
+    ] as const) {
+      expect(await quicklyRefused("client", "add", ...options)).toContain(hint);
+    }
+    expect(JSON.parse((await quick("client", "list", "--json")).stdout)).toEqual([]);
+    for (const act of ["disable", "enable"]) {
+      expect(await quicklyRefused("client", act, "lkc_unknown")).toContain("no client of this id");
+    }
+  });
+});
+
 describe("latchkey migrate", () => {
   it("makes a database, and says when there is nothing to do", async () => {
     const place = `sqlite:${join(folder, "latchkey.db")}`;
-    expect(await ok("migrate")).toBe(`${place}: created, at schema version 2\n`);
-    expect(await ok("migrate")).toBe(`${place}: nothing to do, already at schema version 2\n`);
+    expect(await ok("migrate")).toBe(`${place}: created, at schema version ${migrations.length}\n`);
+    expect(await ok("migrate")).toBe(`${place}: nothing to do, already at schema version ${migrations.length}\n`);
     expect(readdirSync(folder)).not.toContain("latchkey.secret");
   });
 
   it("says from which version to which", async () => {
     writeFileSync(join(folder, "latchkey.db"), "");
-    expect(await ok("migrate")).toMatch(/migrated from schema version 0 to 2\n$/);
+    expect(await ok("migrate")).toMatch(new RegExp(`migrated from schema version 0 to ${migrations.length}\n$`));
   });
 
   it("refuses a database that a newer version has made, and leaves it as it is", async () => {

@@ -71,6 +71,7 @@ describe("a log line", () => {
 
   it.each([
     ["a refresh token", `lkr_${"A1b2".repeat(20)}`],
+    ["a client secret", `lks_${"A1b2".repeat(11)}`],
     ["an access token", `eyJhbGciOiJFUzI1NiJ9.${"eyJzdWIi".repeat(3)}.${"c2ln".repeat(10)}`],
     ["a bearer header", `Bearer ${CANARY}`],
     ["a basic header", `Basic ${CANARY}`],
@@ -177,6 +178,11 @@ describe("an event", () => {
     { ...base, type: "user.disabled", subject: "ada-id" },
     { ...base, type: "user.enabled", subject: "ada-id" },
     { ...base, type: "user.roles_changed", subject: "ada-id", roles: ["admin"] },
+    { ...base, type: "client.created", clientId: "lkc_x" },
+    { ...base, type: "client.disabled", clientId: "lkc_x" },
+    { ...base, type: "client.enabled", clientId: "lkc_x" },
+    { ...base, type: "client.refused", clientId: null },
+    { ...base, type: "client.token_issued", clientId: "lkc_x", scope: "reports:read" },
     { ...base, type: "signing_key.rotated", kid: "kid-1" },
   ];
 
@@ -187,7 +193,7 @@ describe("an event", () => {
       logEvents(log)(event);
       expect(lines).toHaveLength(1);
       const { type: _, time: __, ...fields } = event;
-      const warns = type === "login.failed" || type === "refresh_token.reused" || type === "session.rolled_back";
+      const warns = ["login.failed", "refresh_token.reused", "session.rolled_back", "client.refused"].includes(type);
       expect(entry()).toEqual({
         level: warns ? "warn" : "info",
         time: expect.any(String),
