@@ -178,6 +178,11 @@ export const errorCatalogue = {
     oauthError: "temporarily_unavailable",
     description: "The session store cannot be reached. Try again as Retry-After says; a refresh token stays good.",
   },
+  verifier_unavailable: {
+    status: 503,
+    oauthError: "temporarily_unavailable",
+    description: "Access tokens cannot be verified now. Try again as Retry-After says; the access token stays good.",
+  },
   store_unusable: { status: 503, oauthError: "server_error", description: "The session store cannot be used." },
 } as const satisfies Record<string, CatalogueEntry>;
 

@@ -1,6 +1,6 @@
-import leven from "leven";
 import { type Environment, systemEnvironment } from "./environment.ts";
 import type { EventListener } from "./events.ts";
+import { unknownNames } from "./option-names.ts";
 import { rootSecretProblem } from "./root-secret.ts";
 import type { JsonValue } from "./session.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";
@@ -172,27 +172,6 @@ export function resolveOptions(given: IssuerOptions): ResolvedOptions {
 /** What is wrong with a value for one option, or `undefined`; for whoever reads options from elsewhere. */
 export function optionProblem(name: keyof IssuerOptions, value: unknown): string | undefined {
   return rules[name].problem(value);
-}
-
-/** One sentence for each name that is not among `known`, with the nearest that is. */
-export function unknownNames(given: object, known: readonly string[], what: string): string[] {
-  return Object.keys(given)
-    .filter((name) => !known.includes(name))
-    .map((name) => {
-      const nearest = nearestName(name, known);
-      return `Unknown ${what} '${name}'.${nearest === undefined ? "" : ` Did you mean '${nearest}'?`}`;
-    });
-}
-
-/** The known name that a misspelt one most likely stands for, if any is near. */
-export function nearestName(name: string, known: readonly string[]): string | undefined {
-  const ranked = known
-    .map((candidate) => ({ candidate, distance: leven(name.toLowerCase(), candidate.toLowerCase()) }))
-    .sort((a, b) => a.distance - b.distance);
-  const best = ranked[0];
-  return best !== undefined && best.distance <= Math.max(2, Math.floor(best.candidate.length / 3))
-    ? best.candidate
-    : undefined;
 }
 
 function required(): undefined {

@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import { LatchkeyError } from "../errors.ts";
-import { nearestName } from "../options.ts";
+import { nearestName } from "../option-names.ts";
 import { readBytes } from "./body-bytes.ts";
 
 const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/;

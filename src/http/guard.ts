@@ -1,7 +1,7 @@
 import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
-import { unknownNames } from "../options.ts";
+import { unknownNames } from "../option-names.ts";
 import { authenticate, type BodyCredentials, required, type TokenLocation } from "./authenticate.ts";
 import { createSessionCookies } from "./cookies.ts";
 import { errorResponse } from "./error-response.ts";

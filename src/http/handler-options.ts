@@ -1,4 +1,4 @@
-import { unknownNames } from "../options.ts";
+import { unknownNames } from "../option-names.ts";
 
 /** What `createHandler` takes beside the issuer. */
 export interface HandlerOptions {

@@ -1,5 +1,5 @@
 import { isIP } from "node:net";
-import { nearestName } from "../options.ts";
+import { nearestName } from "../option-names.ts";
 import { OperatorError } from "./failure.ts";
 import { productionProblems, productionReasons } from "./production.ts";
 import { isLoopback, isPostgresUrl } from "./setting-values.ts";

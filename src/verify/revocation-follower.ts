@@ -1,0 +1,160 @@
+import { LatchkeyError } from "../errors.ts";
+import { createFeedConnection } from "./feed-connection.ts";
+import { createKnownRevocations } from "./known-revocations.ts";
+import type { ResolvedRevocationOptions, ResolvedVerifierOptions } from "./verifier-options.ts";
+
+/** A stream that held at least this long had been working. */
+const SETTLED_MS = 5000;
+const POLL_MS = 1000;
+/** Where only polling works, the stream is tried again after 2 polls, then 4, 8 and so on, and this many at the most. */
+const MOST_POLLS = 30;
+const BACKOFF_MS = { first: 250, most: 5000 } as const;
+
+/** How a verifier stands with the feed. */
+export interface FeedStatus {
+  /** `down`: nothing has been heard for `maxFeedLagSeconds`. */
+  readonly state: "streaming" | "polling" | "down";
+  /** How long ago everything revoked was known here, in seconds; `null` before the first time. */
+  readonly lagSeconds: number | null;
+}
+
+/** Hears of revocations, and knows what to do when it does not. */
+export interface RevocationFollower {
+  /**
+   * @throws LatchkeyError `session_revoked`; and `verifier_unavailable` where it cannot be known and the options say to
+   *   refuse then.
+   */
+  refuseRevoked(id: string): Promise<void>;
+  /** Resolves when the feed has been heard to its end once. */
+  readonly heard: Promise<void>;
+  status(): FeedStatus;
+  close(): void;
+}
+
+/** Connects at once and stays connected until it is closed. */
+export function followRevocations(
+  options: ResolvedVerifierOptions,
+  { whenFeedIsDown, maxFeedLagSeconds, onError }: ResolvedRevocationOptions,
+): RevocationFollower {
+  const { clock, random } = options.environment;
+  const known = createKnownRevocations(() => clock.now());
+  const closing = new AbortController();
+  const heard = createSignal();
+  // The first attempt, whether it succeeds or not: until then it is not known whether the feed is down.
+  const tried = createSignal();
+  let heardAt: number | undefined;
+  let heardBy: "streaming" | "polling" = "streaming";
+
+  const connection = createFeedConnection(
+    { revocations: options.revocations!, fetch: options.fetch },
+    {
+      learn: (entry) => known.learn(entry),
+      upToDate(by) {
+        heardAt = clock.now();
+        heardBy = by === "stream" ? "streaming" : "polling";
+        heard.give();
+        tried.give();
+      },
+    },
+  );
+
+  async function run(): Promise<void> {
+    let [failures, spells] = [0, 0];
+    while (!closing.signal.aborted) {
+      const startedAt = clock.now();
+      if (await succeeds(connection.stream)) {
+        failures = clock.now() - startedAt >= SETTLED_MS ? 0 : failures + 1;
+        spells = 0;
+      } else if (await succeedsInPolling(Math.min(2 ** (spells + 1), MOST_POLLS))) {
+        failures = 0;
+        spells++;
+      } else {
+        tried.give();
+        failures++;
+      }
+      await pause(jittered(Math.min(BACKOFF_MS.first * 2 ** failures, BACKOFF_MS.most)));
+    }
+  }
+
+  /** Polls that often, or until one fails. Gives whether the first worked. */
+  async function succeedsInPolling(times: number): Promise<boolean> {
+    let polls = 0;
+    while (polls < times && (await succeeds(connection.poll))) {
+      polls++;
+      await pause(POLL_MS);
+    }
+    return polls > 0;
+  }
+
+  async function succeeds(attempt: (signal: AbortSignal) => Promise<void>): Promise<boolean> {
+    try {
+      await attempt(closing.signal);
+      return true;
+    } catch (error) {
+      if (!closing.signal.aborted) tell(error);
+      return false;
+    }
+  }
+
+  function tell(error: unknown): void {
+    try {
+      onError(error);
+    } catch {}
+  }
+
+  /** Half of it to all of it, so that verifiers do not come back all at once. */
+  function jittered(ms: number): number {
+    const [byte = 0] = random.bytes(1);
+    return ms * (0.5 + byte / 510);
+  }
+
+  /** Waits, unless it is closed meanwhile. */
+  function pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = () => {
+        clearTimeout(timer);
+        closing.signal.removeEventListener("abort", done);
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      closing.signal.addEventListener("abort", done);
+      if (closing.signal.aborted) done();
+    });
+  }
+
+  function isDown(): boolean {
+    return heardAt === undefined || clock.now() - heardAt > maxFeedLagSeconds * 1000;
+  }
+
+  void run();
+  return {
+    async refuseRevoked(id) {
+      if (heardAt === undefined) await tried.given;
+      if (known.has(id)) throw new LatchkeyError("session_revoked");
+      if (whenFeedIsDown === "refuse" && isDown()) {
+        throw new LatchkeyError("verifier_unavailable", {
+          detail: `Nothing has been heard of the revocation feed for more than ${maxFeedLagSeconds} seconds.`,
+          retryAfterSeconds: 1,
+        });
+      }
+    },
+    heard: heard.given,
+    status: () => ({
+      state: isDown() ? "down" : heardBy,
+      lagSeconds: heardAt === undefined ? null : Math.max(0, (clock.now() - heardAt) / 1000),
+    }),
+    close() {
+      closing.abort(new Error("The verifier has been closed."));
+      tried.give();
+    },
+  };
+}
+
+/** Something that happens once. */
+function createSignal(): { readonly given: Promise<void>; give(): void } {
+  let give = () => {};
+  const given = new Promise<void>((resolve) => {
+    give = resolve;
+  });
+  return { given, give: () => give() };
+}

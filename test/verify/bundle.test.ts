@@ -1,0 +1,84 @@
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import { describe, expect, it } from "vitest";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["']([^"']+)["']/g;
+
+interface Graph {
+  /** The files of this package, from its root. */
+  readonly files: readonly string[];
+  /** Whatever else is imported, by the name that it is imported under. */
+  readonly packages: readonly string[];
+}
+
+/** Every file that a built one reaches. What the compiler has left of its imports is what a runtime loads. */
+function reachedFrom(entry: string): Graph {
+  const files = new Set<string>();
+  const packages = new Set<string>();
+  const visit = (file: string) => {
+    if (files.has(file)) return;
+    files.add(file);
+    for (const [, imported] of readFileSync(file, "utf8").matchAll(IMPORT)) {
+      if (imported!.startsWith(".")) visit(join(dirname(file), imported!.replace(/\.[jt]s$/, extensionOf(file))));
+      else packages.add(imported!);
+    }
+  };
+  visit(join(root, entry));
+  return { files: [...files].map((file) => relative(root, file)).sort(), packages: [...packages].sort() };
+}
+
+const extensionOf = (file: string) => (file.endsWith(".d.ts") ? ".d.ts" : ".js");
+
+describe("latchkey/verify", () => {
+  it("reaches no server code: these files, jose and leven are all it loads", () => {
+    const { files, packages } = reachedFrom("dist/verify.js");
+    expect(files).toEqual(
+      [
+        "access-token-claims",
+        "access-token-verifier",
+        "environment",
+        "errors",
+        "option-names",
+        "strict-json",
+        "token-kinds",
+        "verified-tokens",
+        "verify",
+        "verify/feed-connection",
+        "verify/known-revocations",
+        "verify/published-keys",
+        "verify/read-bounded",
+        "verify/revocation-follower",
+        "verify/server-sent-events",
+        "verify/verifier-options",
+      ].map((name) => `dist/${name}.js`),
+    );
+    expect(packages).toEqual(["jose", "leven"]);
+    const bytes = Buffer.concat(files.map((file) => readFileSync(join(root, file))));
+    console.log(
+      `latchkey/verify: ${files.length} files, ${bytes.length} bytes (${gzipSync(bytes).length} gzipped), without jose`,
+    );
+    expect(bytes.length).toBeLessThan(64 * 1024);
+  });
+
+  it("names nothing that only Node has: no node: module, Buffer, process, require or __dirname", () => {
+    for (const file of reachedFrom("dist/verify.js").files) {
+      const code = readFileSync(join(root, file), "utf8").replace(/\/\*[\s\S]*?\*\/|\/\/.*$/gm, "");
+      expect([
+        file,
+        code.match(/\bnode:|\bBuffer\b|\bprocess\b|\brequire\b|__dirname|setImmediate|\.unref\b/g),
+      ]).toEqual([file, null]);
+    }
+  });
+
+  it("asks for none of Node's types in its declarations", () => {
+    const { files, packages } = reachedFrom("dist/verify.d.ts");
+    expect(packages).toEqual([]);
+    for (const file of files) {
+      const declarations = readFileSync(join(root, file), "utf8");
+      expect([file, declarations.match(/\bNodeJS\.|reference types|\bBuffer\b/g)]).toEqual([file, null]);
+    }
+  });
+});
