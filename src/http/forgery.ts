@@ -27,7 +27,7 @@ export function refuseCrossSite({ headers }: Request, ownOrigin: string, allowed
 
 /**
  * Refuses an unsafe request that a cookie authenticates and that does not prove that a page of ours made it: a session-bound
- * double submit beside {@link refuseCrossSite}.
+ * double submit beside {@link refuseCrossSite}. A WebSocket handshake has to stand the second alone (RFC 6455 section 10.2).
  * @throws LatchkeyError `cross_site_request`, `csrf_token_missing`, `csrf_token_invalid`.
  */
 export function refuseForgery(
@@ -44,8 +44,11 @@ export function refuseForgery(
     readonly methods?: readonly string[] | undefined;
   },
 ): void {
-  if (!methods.some(isUnsafe)) return;
-  refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+  // A WebSocket handshake is a GET that any page may send and that no page can add a header to: its origin is all there is.
+  const isHandshake = request.headers.has("upgrade");
+  const isChange = methods.some(isUnsafe);
+  if (isChange || isHandshake) refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+  if (!isChange) return;
   const token = request.headers.get(CSRF_HEADER) ?? formToken;
   if (token === undefined) throw new LatchkeyError("csrf_token_missing");
   if (!issuer.isCsrfToken(sessionId, token)) throw new LatchkeyError("csrf_token_invalid");
