@@ -1,7 +1,7 @@
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 
 /** The largest body that any route takes. */
-const BODY_LIMIT_BYTES = 64 * 1024;
+export const BODY_LIMIT_BYTES = 64 * 1024;
 
 /**
  * Reads a body whole, and of a larger one at most the limit, whatever Content-Length says or leaves unsaid.

@@ -33,8 +33,19 @@ describe("import direction", () => {
     ["src/environment.ts", "./errors.ts"],
     ["src/verify.ts", "./store/store.ts"],
     ["src/verify.ts", "./http/handler.ts"],
+    ["src/verify.ts", "./keys.ts"],
+    ["src/verify.ts", "node:crypto"],
+    ["src/verify/published-keys.ts", "../keys.ts"],
+    ["src/verify/published-keys.ts", "node:crypto"],
+    ["src/verify/published-keys.ts", "../store/store.ts"],
     ["src/client/client.ts", "../issuer.ts"],
     ["src/adapters/express.ts", "../server/main.ts"],
+    ["src/adapters/express.ts", "../store/sqlite.ts"],
+    ["src/adapters/express.ts", "../issuer.ts"],
+    ["src/adapters/express.ts", "../index.ts"],
+    ["src/http/handler.ts", "../adapters/node.ts"],
+    ["src/issuer.ts", "./adapters/node.ts"],
+    ["src/keys.ts", "./adapters/node.ts"],
     ["src/index.ts", "./server/main.ts"],
     ["src/server/main.ts", "latchkey"],
   ])("%s may not import %s", (file, imported) => {
@@ -56,6 +67,12 @@ describe("import direction", () => {
     ["src/store/sqlite.ts", "libsql"],
     ["src/session.ts", "./rotation.ts"],
     ["src/index.ts", "./http/handler.ts"],
+    ["src/adapters/express.ts", "../http/guard.ts"],
+    ["src/adapters/express.ts", "./node.ts"],
+    ["src/adapters/express.ts", "../errors.ts"],
+    ["src/verify.ts", "./access-token-verifier.ts"],
+    ["src/verify.ts", "./verify/published-keys.ts"],
+    ["src/verify/published-keys.ts", "../strict-json.ts"],
   ])("%s may import %s", (file, imported) => {
     expect(isRefused(file, imported)).toBe(false);
   });

@@ -1,0 +1,85 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Request as AnyExpressRequest } from "express";
+import type { AccessTokenClaims } from "../access-token-claims.ts";
+import { isLatchkeyError } from "../errors.ts";
+import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Handler } from "../http/handler.ts";
+import { isOwnedPath } from "../http/owned-paths.ts";
+import { toNodeListener } from "./node.ts";
+import { sendResponse, toRequest } from "./node-message.ts";
+import { bodyCredentials, unparsed } from "./parsed-body.ts";
+import { carryCookies } from "./renewed-cookies.ts";
+
+/** What Latchkey needs of an Express request. */
+interface ExpressRequest extends IncomingMessage {
+  readonly protocol: string;
+  readonly host: string | undefined;
+  readonly path: string;
+  readonly originalUrl: string;
+  readonly ip?: string | undefined;
+  // biome-ignore lint/suspicious/noExplicitAny: as Express itself has it.
+  readonly body?: any;
+  // biome-ignore lint/suspicious/noExplicitAny: as Express itself has it.
+  readonly cookies?: any;
+}
+
+type Next = (error?: unknown) => void;
+
+/** What a guard leaves in `response.locals`. */
+export type GuardedLocals<Let extends OptionalAdmission> = { auth: Let["auth"]; user: Let["user"] };
+
+declare module "express-serve-static-core" {
+  interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
+    /** Whom the route's guard let through. Express does not see the guards of a router around it: there, it may be missing. */
+    auth: LocalsObj extends { readonly auth: infer Auth } ? Auth : AccessTokenClaims | undefined;
+  }
+}
+
+/**
+ * Every route of the handler as Express middleware, under any mount path; what is none of them goes on to the next.
+ * It does not matter whether a body parser has been at work before.
+ */
+export function latchkey(handler: Handler): (request: ExpressRequest, response: ServerResponse, next: Next) => void {
+  const listener = toNodeListener(handler, { ip: (request) => (request as ExpressRequest).ip });
+  return (request, response, next) => {
+    if (!isOwnedPath(request.path)) {
+      next();
+      return;
+    }
+    if (request.readableDidRead && request.body !== undefined && !("rawBody" in request)) {
+      // The name under which body parsers keep the bytes, and the listener finds them.
+      Object.assign(request, { rawBody: unparsed(request.headers["content-type"], request.body) });
+    }
+    listener(request, response);
+  };
+}
+
+/**
+ * A guard as middleware, which sets `request.auth`, and `auth` and `user` in `response.locals`. What the guard refuses is answered
+ * here; only what is no refusal, such as a `loadUser` that threw, goes to Express's error handler.
+ * @param options `resource` says what the guard's policies are asked about.
+ */
+export function guarded<Let extends OptionalAdmission>(
+  guard: Guard<Let>,
+  options: { readonly resource?: ((request: AnyExpressRequest) => unknown) | undefined } = {},
+): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Let> }, next: Next) => void {
+  return async (request, response, next) => {
+    try {
+      const { protocol, host, originalUrl: url } = request;
+      const admission = await guard.admit(toRequest(request, { protocol, host, url }), {
+        ip: request.ip,
+        resource: await options.resource?.(request as AnyExpressRequest),
+        ...bodyCredentials(request.headers["content-type"], request.body),
+      });
+      carryCookies(request, response, admission, request.cookies);
+      const { auth, user } = admission;
+      Object.assign(response.locals, { auth, user });
+      Object.assign(request, { auth });
+    } catch (error) {
+      if (isLatchkeyError(error)) await sendResponse(guard.refuse(error), response);
+      else next(error);
+      return;
+    }
+    next();
+  };
+}

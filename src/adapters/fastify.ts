@@ -1,0 +1,135 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { FastifyPluginAsync, FastifyRequest } from "fastify";
+import type { AccessTokenClaims } from "../access-token-claims.ts";
+import { type ErrorCode, isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { BODY_LIMIT_BYTES } from "../http/body-bytes.ts";
+import { errorResponse } from "../http/error-response.ts";
+import type { Admission, Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Handler } from "../http/handler.ts";
+import { ownedPaths } from "../http/owned-paths.ts";
+import { createResponder } from "../http/respond.ts";
+import { type MessageTarget, toRequest } from "./node-message.ts";
+import { bodyCredentials } from "./parsed-body.ts";
+import { carryCookies } from "./renewed-cookies.ts";
+
+/** The `config` of a route behind a guard, for a route whose generics are written out: `app.get<{ Params: … }, Guarded>(…)`. */
+export interface Guarded<Let = Admission> {
+  readonly latchkey: Guard<Let>;
+}
+
+/** What Latchkey needs of a Fastify request. */
+interface GuardableRequest {
+  readonly raw: IncomingMessage;
+  readonly protocol: string;
+  readonly host: string;
+  readonly originalUrl: string;
+  readonly ip: string;
+  readonly body?: unknown;
+  readonly cookies?: unknown;
+}
+
+interface GuardableReply {
+  readonly raw: ServerResponse;
+  send(payload: Response): unknown;
+}
+
+/** The options of a route behind a guard. */
+interface GuardedRoute<Let> {
+  readonly preValidation: (request: GuardableRequest, reply: GuardableReply) => Promise<unknown>;
+  readonly config: Guarded<Let>;
+}
+
+declare module "fastify" {
+  interface FastifyRequest<
+    RouteGeneric,
+    RawServer,
+    RawRequest,
+    SchemaCompiler,
+    TypeProvider,
+    ContextConfig,
+    Logger,
+    RequestType,
+  > {
+    /** Whom the route's guard let through. Fastify does not see the guard of a hook around it: there, it may be missing. */
+    auth: ContextConfig extends Guarded<infer Let extends OptionalAdmission>
+      ? Let["auth"]
+      : AccessTokenClaims | undefined;
+    /** What the guard's `loadUser` gave. */
+    latchkey: ContextConfig extends Guarded<infer Let extends OptionalAdmission>
+      ? { readonly user: Let["user"] }
+      : { readonly user: unknown } | undefined;
+  }
+}
+
+/**
+ * Every route of the handler as a plugin: `app.register(latchkey(handler), { prefix })`. Its parsers and its error handler are its
+ * own, whatever the application has; a path and method that the application has taken before stays the application's.
+ */
+export function latchkey(handler: Handler): FastifyPluginAsync {
+  return async (app) => {
+    app.removeAllContentTypeParsers();
+    const asItCame = { parseAs: "buffer", bodyLimit: BODY_LIMIT_BYTES } as const;
+    app.addContentTypeParser("*", asItCame, (_request, body, done) => done(null, body));
+    app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
+      const refusal = isLatchkeyError(error) ? error : refusalOf(error.statusCode ?? 500);
+      if (refusal === undefined) throw error;
+      return reply.send(errorResponse(createResponder(false), refusal));
+    });
+    for (const path of ownedPaths) {
+      const url = app.prefix + path;
+      const method = app.supportedMethods.filter((name) => !app.hasRoute({ url, method: name }));
+      if (method.length === 0) continue;
+      app.route({
+        method,
+        url: path,
+        handler: async (request, reply) => {
+          const target = { ...targetOf(request), url: request.url.slice(app.prefix.length) };
+          const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
+          const translated = toRequest(request.raw, target, { body, signal: request.signal });
+          return reply.send(await handler.fetch(translated, { remoteAddress: request.ip }));
+        },
+      });
+    }
+  };
+}
+
+/** What Fastify itself refuses, in the one error shape. */
+function refusalOf(status: number): LatchkeyError | undefined {
+  if (status < 400 || status >= 500) return undefined;
+  const codes: Readonly<Record<number, ErrorCode>> = { 413: "payload_too_large", 415: "unsupported_media_type" };
+  return new LatchkeyError(codes[status] ?? "invalid_request");
+}
+
+/**
+ * A guard as the options of a route: `app.get("/orders", guarded(guard), handler)`, or spread into others. It sets `request.auth`,
+ * once the body is parsed and before it is validated. What the guard refuses is answered here; only what is no refusal, such as a
+ * `loadUser` that threw, goes to Fastify's error handler.
+ * @param options `resource` says what the guard's policies are asked about.
+ */
+export function guarded<Let extends OptionalAdmission>(
+  guard: Guard<Let>,
+  options: { readonly resource?: ((request: FastifyRequest) => unknown) | undefined } = {},
+): GuardedRoute<Let> {
+  return {
+    config: { latchkey: guard },
+    async preValidation(request, reply) {
+      try {
+        const admission = await guard.admit(toRequest(request.raw, targetOf(request)), {
+          ip: request.ip,
+          resource: await options.resource?.(request as FastifyRequest),
+          ...bodyCredentials(request.raw.headers["content-type"], request.body),
+        });
+        carryCookies(request.raw, reply.raw, admission, request.cookies);
+        Object.assign(request, { auth: admission.auth, latchkey: { user: admission.user } });
+        return undefined;
+      } catch (error) {
+        if (isLatchkeyError(error)) return reply.send(guard.refuse(error));
+        throw error;
+      }
+    },
+  };
+}
+
+function targetOf({ protocol, host, originalUrl: url }: GuardableRequest): MessageTarget {
+  return { protocol, host, url };
+}

@@ -1,0 +1,108 @@
+import { type Context, Hono, type MiddlewareHandler } from "hono";
+import { isLatchkeyError } from "../errors.ts";
+import type { BodyCredentials } from "../http/authenticate.ts";
+import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Handler } from "../http/handler.ts";
+import { ownedPaths } from "../http/owned-paths.ts";
+import { bodyCredentials, isFormType, unparsed } from "./parsed-body.ts";
+
+/** What the Hono adapter may be told. */
+export interface HonoOptions {
+  /** The client's address. Default: the peer's under `@hono/node-server`, unknown elsewhere. */
+  readonly ip?: ((c: Context) => string | null | undefined) | undefined;
+}
+
+/** What a guard in Hono may be told. */
+export interface GuardedOptions extends HonoOptions {
+  /** What the guard's policies are asked about. */
+  readonly resource?: ((c: Context) => unknown) | undefined;
+}
+
+/** What a guard leaves for the handlers behind it, in `c.var`. */
+export interface GuardedEnv<Let extends OptionalAdmission> {
+  readonly Variables: { auth: Let["auth"]; user: Let["user"] };
+}
+
+const peer = (c: Context): string | undefined => c.env?.incoming?.socket?.remoteAddress;
+
+/**
+ * Every route of the handler, for `app.route("/", latchkey(handler))` or under any other path. Whatever is none of them stays the
+ * application's, and a route that the application has declared before is the application's too.
+ */
+export function latchkey(handler: Handler, { ip = peer }: HonoOptions = {}): Hono {
+  const app = new Hono();
+  for (const path of ownedPaths) {
+    app.all(path, async (c) => handler.fetch(await withoutMountPath(c, path), { remoteAddress: ip(c) }));
+  }
+  return app;
+}
+
+/** The request as the handler knows its paths, and with its body where somebody has read that before. */
+async function withoutMountPath(c: Context, path: string): Promise<Request> {
+  const { raw } = c.req;
+  const url = new URL(raw.url);
+  const segments = path.split("/").length - 1;
+  const pathname = `/${url.pathname.split("/").slice(-segments).join("/")}`;
+  if (pathname === url.pathname && !raw.bodyUsed) return raw;
+  url.pathname = pathname;
+  if (!raw.bodyUsed || !hasReadBody(c)) return copied(raw, url.href, raw.headers, raw.body);
+  const contentType = raw.headers.get("content-type") ?? undefined;
+  const body = isFormType(contentType) ? await c.req.parseBody() : await c.req.text();
+  return copied(raw, url.href, raw.headers, new Uint8Array(unparsed(contentType, body)));
+}
+
+/**
+ * A guard as middleware, which sets `auth` and `user` in `c.var`. What the guard refuses is answered here; only what is no refusal,
+ * such as a `loadUser` that threw, goes to `app.onError`. Tokens in a body count where a validator before the guard has read it.
+ */
+export function guarded<Let extends OptionalAdmission>(
+  guard: Guard<Let>,
+  { ip = peer, resource }: GuardedOptions = {},
+): MiddlewareHandler<GuardedEnv<Let>> {
+  return async (c, next) => {
+    let admission: Let;
+    try {
+      const known = { ip: ip(c), resource: await resource?.(c), ...(await readCredentials(c)) };
+      admission = await guard.admit(c.req.raw, known);
+    } catch (error) {
+      if (isLatchkeyError(error)) return guard.refuse(error);
+      throw error;
+    }
+    const { auth, user, setCookies, cookieHeader } = admission;
+    c.set("auth", auth);
+    c.set("user", user);
+    if (setCookies.length > 0 && cookieHeader !== null) c.req.raw = withCookieHeader(c.req.raw, cookieHeader);
+    await next();
+    if (c.res.status < 400) for (const value of setCookies) c.header("set-cookie", value, { append: true });
+    return undefined;
+  };
+}
+
+async function readCredentials(c: Context): Promise<BodyCredentials> {
+  if (!hasReadBody(c)) return {};
+  const contentType = c.req.header("content-type");
+  // What is not JSON holds no token, and is the validator's to refuse.
+  const body = isFormType(contentType) ? await c.req.parseBody() : await c.req.json().catch(() => undefined);
+  return bodyCredentials(contentType, body);
+}
+
+function hasReadBody(c: Context): boolean {
+  return Object.keys(c.req.bodyCache).length > 0;
+}
+
+function withCookieHeader(raw: Request, cookieHeader: string): Request {
+  const headers = new Headers(raw.headers);
+  headers.set("cookie", cookieHeader);
+  return copied(raw, raw.url, headers, raw.bodyUsed ? null : raw.body);
+}
+
+/** Part by part, since not every server's request can be copied whole; those of @hono/node-server only look like one. */
+function copied(raw: Request, url: string, headers: Headers, body: BodyInit | null): Request {
+  const hasBody = body !== null && raw.method !== "GET" && raw.method !== "HEAD";
+  return new Request(url, {
+    method: raw.method,
+    headers,
+    signal: raw.signal,
+    ...(hasBody && { body, duplex: "half" }),
+  });
+}

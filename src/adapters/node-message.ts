@@ -1,0 +1,57 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { LatchkeyError } from "../errors.ts";
+
+/** Where a request came from and goes to, as the framework sees it. */
+export interface MessageTarget {
+  readonly protocol: string;
+  readonly host: string | undefined;
+  /** Path and query, as they came: a mount path included. */
+  readonly url: string;
+}
+
+/** Where a request of plain node:http goes to. */
+export function targetOf(message: IncomingMessage): MessageTarget {
+  const isEncrypted = "encrypted" in message.socket && message.socket.encrypted === true;
+  return { protocol: isEncrypted ? "https" : "http", host: message.headers.host, url: message.url ?? "/" };
+}
+
+/**
+ * The web-standard request, for a guard without its body.
+ * @throws LatchkeyError `invalid_request` where the web knows no such request: a Host header that is none, the method TRACE.
+ */
+export function toRequest(
+  message: Pick<IncomingMessage, "method" | "headers">,
+  { protocol, host, url }: MessageTarget,
+  init: Pick<RequestInit, "body" | "signal"> = {},
+): Request {
+  try {
+    const base = `${protocol}://${host ?? "localhost"}`;
+    return new Request(url.startsWith("/") ? base + url : new URL(url, base), {
+      method: message.method ?? "GET",
+      headers: toHeaders(message.headers),
+      ...init,
+    });
+  } catch (cause) {
+    throw new LatchkeyError("invalid_request", {
+      description: "The request's method, its target or a header is not valid.",
+      cause,
+    });
+  }
+}
+
+function toHeaders(fields: IncomingMessage["headers"]): Headers {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(fields)) {
+    // HTTP/2 puts method and target among the headers.
+    if (value === undefined || name.startsWith(":")) continue;
+    for (const one of [value].flat()) headers.append(name, one);
+  }
+  return headers;
+}
+
+/** Sends a response of the guard, which is short. */
+export async function sendResponse(response: Response, to: ServerResponse): Promise<void> {
+  const body = Buffer.from(await response.arrayBuffer());
+  to.writeHead(response.status, Object.fromEntries(response.headers));
+  to.end(body);
+}

@@ -1,0 +1,101 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Duplex } from "node:stream";
+import { getRequestListener, RequestError } from "@hono/node-server";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { errorResponse } from "../http/error-response.ts";
+import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Handler } from "../http/handler.ts";
+import { createResponder } from "../http/respond.ts";
+import { sendResponse, targetOf, toRequest } from "./node-message.ts";
+import { carryCookies } from "./renewed-cookies.ts";
+import { refuseUpgrade, takeBearerProtocol } from "./websocket-handshake.ts";
+
+/** What takes requests in node:http. */
+export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** What an adapter for node:http may be told. */
+export interface NodeOptions {
+  /** The client's address. Default: the peer's. The handler believes `X-Forwarded-For` by its own `trustedProxies`. */
+  readonly ip?: ((request: IncomingMessage) => string | null | undefined) | undefined;
+}
+
+/** What a guard on node:http may be told. */
+export interface GuardNodeOptions extends NodeOptions {
+  /** What the guard's policies are asked about. */
+  readonly resource?: ((request: IncomingMessage) => unknown) | undefined;
+  /** Is told what is no refusal but a failure, such as a `loadUser` that threw; it is answered with 500. Default: nobody is. */
+  readonly onError?: ((error: unknown) => void) | undefined;
+}
+
+/** A request behind a guard. */
+export type GuardedMessage<Let> = IncomingMessage & { readonly auth: Let extends { auth: infer Auth } ? Auth : never };
+
+const peer = (request: IncomingMessage) => request.socket.remoteAddress;
+
+/** Every route of the handler as a listener: `createServer(toNodeListener(handler))`. It changes no global object. */
+export function toNodeListener(handler: Handler, { ip = peer }: NodeOptions = {}): NodeListener {
+  return getRequestListener(
+    (request, { incoming }) => handler.fetch(request, { remoteAddress: ip(incoming as IncomingMessage) }),
+    {
+      overrideGlobalObjects: false,
+      errorHandler: (error) =>
+        errorResponse(createResponder(false), error instanceof RequestError ? unreadable() : error),
+    },
+  );
+}
+
+function unreadable(): LatchkeyError {
+  return new LatchkeyError("invalid_request", { description: "The request's target or its Host header is not valid." });
+}
+
+/**
+ * Guards a listener: what the guard refuses is answered here. The listener gets whom it let through, in `request.auth` too.
+ * After an implicit refresh the new cookies stand in the request, and go out with the answer unless that is an error.
+ */
+export function guardNode<Let extends OptionalAdmission>(
+  guard: Guard<Let>,
+  listener: (request: GuardedMessage<Let>, response: ServerResponse, admission: Let) => unknown,
+  { ip = peer, resource, onError }: GuardNodeOptions = {},
+): NodeListener {
+  return async (request, response) => {
+    let admission: Let;
+    try {
+      const known = { ip: ip(request), resource: await resource?.(request) };
+      admission = await guard.admit(toRequest(request, targetOf(request)), known);
+    } catch (error) {
+      if (!isLatchkeyError(error)) onError?.(error);
+      await sendResponse(guard.refuse(error), response);
+      return;
+    }
+    carryCookies(request, response, admission);
+    await listener(Object.assign(request, { auth: admission.auth }) as GuardedMessage<Let>, response, admission);
+  };
+}
+
+/**
+ * Guards a WebSocket handshake before the upgrade, in a server's `upgrade` event. The token stands in the header `Authorization`,
+ * in the cookie, as the subprotocol `latchkey.bearer.<token>` beside a real one, or, where the guard opts in, in the query.
+ * A cookie counts only where `Origin` is the issuer's or an allowed one: any page may open a WebSocket (RFC 6455 section 10.2).
+ * @returns whom the guard let through, or `undefined`: then the refusal has been answered and the socket closed, or the client has gone.
+ */
+export async function admitUpgrade<Let extends OptionalAdmission>(
+  guard: Guard<Let>,
+  request: IncomingMessage,
+  socket: Duplex,
+  { ip = peer, resource, onError }: GuardNodeOptions = {},
+): Promise<Let | undefined> {
+  // Nobody else listens now, and a client that hangs up must not end the process.
+  const hangUp = () => socket.destroy();
+  socket.on("error", hangUp);
+  try {
+    takeBearerProtocol(request);
+    const known = { ip: ip(request), resource: await resource?.(request) };
+    const admission = await guard.admit(toRequest(request, targetOf(request)), known);
+    socket.off("error", hangUp);
+    return socket.destroyed ? undefined : admission;
+  } catch (error) {
+    if (!isLatchkeyError(error)) onError?.(error);
+    await refuseUpgrade(guard.refuse(error), socket);
+    return undefined;
+  }
+}
