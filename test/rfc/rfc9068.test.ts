@@ -44,6 +44,37 @@ describe("RFC 9068", () => {
     for (const claim of ["iss", "exp", "aud", "sub", "client_id", "iat", "jti"]) expect(claims).toHaveProperty(claim);
   });
 
+  it("section 2.2: a client's own access token has its client_id for a sub, no session and no auth_time, and nothing half a person's is accepted", async () => {
+    const client = { id: `lkc_${session.id}`, grantId: session.id };
+    const { token } = await tokens.signForClient({ client, scope: "", now: clock.now() });
+    const claims = decodeJwt(token);
+    expect(claims).toMatchObject({ sub: client.id, client_id: client.id, roles: [] });
+    for (const claim of ["sid", "auth_time", "amr", "fresh", "scope"]) expect(claims).not.toHaveProperty(claim);
+    expect((await tokens.verify(token)).sub).toBe(client.id);
+
+    const own = { ...claims, sid: undefined, auth_time: undefined };
+    expect(await verdict({}, own)).toBe("accepted");
+    for (const wrong of [
+      { sub: session.subject },
+      { client_id: "web" },
+      { auth_time: claims.iat },
+      { amr: ["pwd"] },
+      { fresh: true },
+      { sid: session.id },
+      { sid: session.id, auth_time: claims.iat },
+      { sid: null },
+      { jti: `${session.id}.1.x` },
+      { jti: `${session.id}.0.` },
+      { jti: "x" },
+    ]) {
+      expect(await verdict({}, { ...own, ...wrong }), JSON.stringify(wrong)).toBe("invalid_access_token");
+    }
+    const person = goodClaims(clock);
+    for (const wrong of [{ sid: undefined }, { sid: undefined, auth_time: undefined }, { jti: `${session.id}.0.x` }]) {
+      expect(await verdict({}, { ...person, ...wrong }), JSON.stringify(wrong)).toBe("invalid_access_token");
+    }
+  });
+
   it("section 2.2.1: auth_time and amr tell of the sign-in, not of the token's making", async () => {
     clock.advance(100);
     const signedIn = { ...session, amr: ["pwd"] };
