@@ -13,9 +13,24 @@ export interface ProxyCommand {
 /** Opens a world behind a proxy. Closing it ends the proxy first. */
 export async function openWorldBehind(configure: (world: World) => ProxyCommand): Promise<World> {
   const world = await openWorld();
-  const { program, args } = configure(world);
+  try {
+    const proxy = await startProxy(configure(world), world);
+    return {
+      ...world,
+      async close() {
+        await proxy.stop();
+        await world.close();
+      },
+    };
+  } catch (error) {
+    await world.close();
+    throw error;
+  }
+}
+
+async function startProxy({ program, args }: ProxyCommand, { folder, proxy: { port } }: World) {
   const proxy = spawn(program, args, {
-    env: { PATH: process.env.PATH, HOME: world.folder },
+    env: { PATH: process.env.PATH, HOME: folder },
     stdio: ["ignore", "ignore", "pipe"],
   });
   let written = "";
@@ -24,16 +39,12 @@ export async function openWorldBehind(configure: (world: World) => ProxyCommand)
   });
   const exited = once(proxy, "exit");
   const hasEnded = () => proxy.exitCode !== null || proxy.signalCode !== null;
-  const behind: World = {
-    ...world,
-    async close() {
-      if (!hasEnded()) proxy.kill("SIGTERM");
-      await exited;
-      await world.close();
-    },
-  };
-  if (await isListening(world.proxy.port, hasEnded)) return behind;
-  await behind.close();
+  async function stop(): Promise<void> {
+    if (!hasEnded()) proxy.kill("SIGTERM");
+    await exited;
+  }
+  if (await isListening(port, hasEnded)) return { stop };
+  await stop();
   throw new Error(`${program} does not listen:\n${written}`);
 }
 

@@ -64,8 +64,8 @@ async function openWorldIn(folder: string): Promise<World> {
   await addUser("ada", [], environment);
   await addUser("root", ["admin"], environment);
   await addUser("grace", manyRoles, environment);
-  const server = await startServer(environment);
   const application = await startApplication();
+  const server = await startServer(environment);
 
   async function login(username: string, transport: string): Promise<Response> {
     const response = await fetch(`${url}/auth/login`, {
