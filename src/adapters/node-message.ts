@@ -12,7 +12,9 @@ export interface MessageTarget {
 /** Where a request of plain node:http goes to. */
 export function targetOf(message: IncomingMessage): MessageTarget {
   const isEncrypted = "encrypted" in message.socket && message.socket.encrypted === true;
-  return { protocol: isEncrypted ? "https" : "http", host: message.headers.host, url: message.url ?? "/" };
+  const authority = message.headers[":authority"];
+  const host = message.headers.host ?? (typeof authority === "string" ? authority : undefined);
+  return { protocol: isEncrypted ? "https" : "http", host, url: message.url ?? "/" };
 }
 
 /**
@@ -42,9 +44,8 @@ export function toRequest(
 function toHeaders(fields: IncomingMessage["headers"]): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(fields)) {
-    // HTTP/2 puts method and target among the headers.
-    if (value === undefined || name.startsWith(":")) continue;
-    for (const one of [value].flat()) headers.append(name, one);
+    // HTTP/2 puts method and target among the headers; only Set-Cookie is ever a list, and has no meaning in a request.
+    if (typeof value === "string" && !name.startsWith(":")) headers.append(name, value);
   }
   return headers;
 }

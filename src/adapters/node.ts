@@ -62,12 +62,12 @@ export function guardNode<Let extends OptionalAdmission>(
     try {
       const known = { ip: ip(request), resource: await resource?.(request) };
       admission = await guard.admit(toRequest(request, targetOf(request)), known);
+      carryCookies(request, response, admission);
     } catch (error) {
       if (!isLatchkeyError(error)) onError?.(error);
       await sendResponse(guard.refuse(error), response);
       return;
     }
-    carryCookies(request, response, admission);
     await listener(Object.assign(request, { auth: admission.auth }) as GuardedMessage<Let>, response, admission);
   };
 }

@@ -15,7 +15,8 @@ export function carryCookies(
   if (setCookies.length === 0 || cookieHeader === null) return;
   message.headers.cookie = cookieHeader;
   const others = inPairs(message.rawHeaders).filter(([name]) => name.toLowerCase() !== "cookie");
-  message.rawHeaders = [...others, ["Cookie", cookieHeader]].flat();
+  // In place: in HTTP/2 it cannot be replaced.
+  message.rawHeaders.splice(0, Infinity, ...others.flat(), "Cookie", cookieHeader);
   if (typeof parsedCookies === "object" && parsedCookies !== null) {
     Object.assign(parsedCookies, Object.fromEntries(setCookies.map(nameAndValue)));
   }
@@ -26,7 +27,6 @@ export function carryCookies(
 function setUnlessError(response: ServerResponse, setCookies: readonly string[]): void {
   const { writeHead } = response;
   response.writeHead = ((status: number, ...rest: unknown[]) => {
-    response.writeHead = writeHead;
     return Reflect.apply(writeHead, response, [
       status,
       ...(status < 400 ? withCookies(response, rest, setCookies) : rest),

@@ -40,7 +40,11 @@ describe("Express alone", () => {
     await bed.login();
     const app = express();
     const keep = { verify: (req: object, _: unknown, rawBody: Buffer) => Object.assign(req, { rawBody }) };
-    app.use(express.json(keep), latchkey(bed.handler));
+    app.use(express.json(keep), (req, _, next) => {
+      req.body = { username: "somebody else" };
+      next();
+    });
+    app.use(latchkey(bed.handler));
     const url = await serve(app);
     expect((await fetch(`${url}/auth/login`, login())).status).toBe(200);
   });

@@ -2,7 +2,7 @@ import fastify from "fastify";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Guarded, guarded, latchkey } from "../../src/adapters/fastify.ts";
 import { createGuard, type Handler } from "../../src/index.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../harness.ts";
 import { type Build, describeAdapter } from "./contract.ts";
 
 const build: Build = async ({ handler, guards, mount, readsBodies }) => {
@@ -40,6 +40,15 @@ const build: Build = async ({ handler, guards, mount, readsBodies }) => {
 describeAdapter("Fastify", build, { readsBodies: true, goesOn: true });
 
 describe("Fastify alone", () => {
+  it("reads the handler's bodies up to the handler's own limit, whatever the application's is", async () => {
+    const bed = await createTestBed();
+    await bed.login();
+    const app = fastify({ bodyLimit: 10 });
+    app.register(latchkey(bed.handler));
+    const payload = { username: "ada", password: PASSWORD };
+    expect((await app.inject({ method: "POST", url: "/auth/login", payload })).statusCode).toBe(200);
+  });
+
   it("leaves a route to the application that has it already, and runs the application's hooks on the others", async () => {
     const bed = await createTestBed();
     const app = fastify();

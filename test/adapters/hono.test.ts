@@ -59,6 +59,39 @@ describe("Hono alone", () => {
     expect((await app.request("/acme/auth-server/.well-known/jwks.json")).status).toBe(200);
   });
 
+  it("hands what is no refusal to the application's error handler, and no refusal", async () => {
+    const bed = await createTestBed();
+    const { access_token: token } = await bed.login();
+    const loadUser = (): undefined => {
+      throw new Error("The user table is away.");
+    };
+    const told: string[] = [];
+    const app = new Hono().get("/orders", guarded(createGuard(bed.issuer, { loadUser })), (c) =>
+      c.text(c.var.auth.sub),
+    );
+    app.onError((error, c) => {
+      told.push(error.message);
+      return c.text("", 500);
+    });
+    expect((await app.request("/orders")).status).toBe(401);
+    expect((await app.request("/orders", { headers: { authorization: `Bearer ${token}` } })).status).toBe(500);
+    expect(told).toEqual(["The user table is away."]);
+  });
+
+  it("leaves it to the application to refuse a body that is not the JSON it says it is", async () => {
+    const bed = await createTestBed();
+    const { access_token: token } = await bed.login();
+    const app = new Hono();
+    app.use(async (c, next) => {
+      await c.req.text();
+      await next();
+    });
+    app.post("/orders", guarded(createGuard(bed.issuer)), async (c) => c.text(await c.req.text()));
+    const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+    const answer = await app.request("/orders", { method: "POST", headers, body: "{" });
+    expect([answer.status, await answer.text()]).toEqual([200, "{"]);
+  });
+
   it("keeps the body readable behind a guard that has renewed the cookies, and the answer streaming", async () => {
     const bed = await createTestBed();
     await bed.login();

@@ -1,5 +1,11 @@
+import { once } from "node:events";
 import type { ServerResponse } from "node:http";
+import { connect, createServer } from "node:http2";
+import type { AddressInfo } from "node:net";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type GuardedMessage, guardNode, type NodeListener, toNodeListener } from "../../src/adapters/node.ts";
+import { createGuard } from "../../src/index.ts";
+import { createTestBed, PASSWORD } from "../harness.ts";
 import { type Build, describeAdapter, serve } from "./contract.ts";
 
 function answer(response: ServerResponse, body: unknown, headers: Record<string, string | string[]> = {}): void {
@@ -37,3 +43,30 @@ const build: Build = async ({ handler, guards, mount }) => {
 };
 
 describeAdapter("node:http", build, { readsBodies: false, goesOn: false });
+
+describe("node:http alone", () => {
+  it("guards HTTP/2 as well, implicit refresh included", async () => {
+    const bed = await createTestBed();
+    await bed.login();
+    const json = { username: "ada", password: PASSWORD, transport: "cookie" };
+    const { headers } = await bed.call("POST", "/auth/login", { json });
+    const cookie = headers
+      .getSetCookie()
+      .find((line) => line.includes("-refresh"))!
+      .split(";")[0]!;
+    const listener = guardNode(createGuard(bed.issuer), ({ auth }, response) => answer(response, { sub: auth.sub }));
+    const server = createServer((request, response) => listener(request as never, response as never)).listen(0);
+    await once(server, "listening");
+    const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+    onTestFinished(() => {
+      client.destroy();
+      server.close();
+    });
+    const get = async (fields: Record<string, string>) => {
+      const [answered] = await once(client.request({ ":path": "/orders", ...fields }), "response");
+      return [answered[":status"], answered["set-cookie"]?.length];
+    };
+    expect(await get({})).toEqual([401, undefined]);
+    expect(await get({ cookie })).toEqual([200, 3]);
+  });
+});
