@@ -26,7 +26,10 @@ const build: Build = async ({ handler, guards, mount }) => {
     "/broken": guardNode(guards.broken, sub),
     "/optional": guardNode(guards.optional, ({ auth }, response) => answer(response, { sub: auth?.sub ?? null })),
     "/cookie": guardNode(guards.any, ({ headers, rawHeaders }, response) =>
-      answer(response, { cookie: headers.cookie, raw: rawHeaders[rawHeaders.indexOf("Cookie") + 1] }),
+      answer(response, {
+        cookie: headers.cookie,
+        raw: rawHeaders.filter((_, index) => rawHeaders[index - 1]?.toLowerCase() === "cookie").join("; "),
+      }),
     ),
     "/fails": guardNode(guards.any, (_, response) => response.writeHead(404).end()),
     "/sets": guardNode(guards.any, (_, response) => answer(response, {}, { "set-cookie": ["own=1"] })),
