@@ -1,4 +1,4 @@
-import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
 
 /** Which form a route's errors take: Latchkey's own codes, or those of RFC 6749 section 5.2. */
@@ -27,16 +27,25 @@ export function errorResponse(
 }
 
 /**
- * Says how to come in, where coming in with something else would help. RFC 6750 section 3: no error code for whoever brought
- * no token at all; RFC 6749 section 5.2: clients that authenticate do so by the Basic scheme.
+ * The scheme in which an error asks for something else, where that would help: every 401, and those 403 that another access
+ * token would change. One that no token would change, as with the CSRF codes, asks for nothing.
  */
-function challenge({ code, oauthError, description }: LatchkeyError, status: number): HeaderFields {
+export function challengeScheme(code: ErrorCode, status: number): "Basic" | "Bearer" | undefined {
+  if (code === "invalid_client") return "Basic";
+  return status === 401 || errorCatalogue[code].oauthError === "insufficient_scope" ? "Bearer" : undefined;
+}
+
+/**
+ * Says how to come in. RFC 6750 section 3: no error code for whoever brought no token at all; RFC 6749 section 5.2: clients
+ * that authenticate do so by the Basic scheme.
+ */
+function challenge({ code, description }: LatchkeyError, status: number): HeaderFields {
+  const scheme = challengeScheme(code, status);
+  if (scheme === undefined) return {};
   const realm = 'realm="latchkey"';
-  if (code === "invalid_client") return { "www-authenticate": `Basic ${realm}` };
-  if (code === "missing_token" || code === "invalid_credentials") {
-    return status === 401 ? { "www-authenticate": `Bearer ${realm}` } : {};
+  if (scheme === "Basic" || code === "missing_token" || code === "invalid_credentials") {
+    return { "www-authenticate": `${scheme} ${realm}` };
   }
-  if (status !== 401 && oauthError !== "insufficient_scope") return {};
   const error = status === 401 ? "invalid_token" : "insufficient_scope";
   return {
     "www-authenticate": `Bearer ${realm}, error="${error}", error_description="${quotable(`${code}: ${description}`)}"`,

@@ -8,6 +8,18 @@ const respond = createResponder(false, "request-1");
 const answer = (thrown: unknown, style: ErrorStyle = "latchkey") => reply(errorResponse(respond, thrown, style));
 const codes = Object.keys(errorCatalogue) as ErrorCode[];
 
+const lacking = (code: ErrorCode) => `Bearer realm="latchkey", error="insufficient_scope", error_description="${code}`;
+/** The challenges that do not follow from the status. In particular none of the CSRF codes has one. */
+const special: Partial<Record<ErrorCode, string>> = {
+  // RFC 6750 section 3.1: no error for whoever brought no token.
+  missing_token: 'Bearer realm="latchkey"',
+  invalid_credentials: 'Bearer realm="latchkey"',
+  invalid_client: 'Basic realm="latchkey"',
+  insufficient_role: lacking("insufficient_role"),
+  insufficient_scope: lacking("insufficient_scope"),
+  denied_by_policy: lacking("denied_by_policy"),
+};
+
 describe("an error's response", () => {
   it("has, for every code of the catalogue, its status, code and text", async () => {
     for (const code of codes) {
@@ -39,14 +51,24 @@ describe("an error's response", () => {
     expect(body.error_description).toBe("invalid_request: ' 'b' ' c ...'''");
   });
 
-  it("challenges with every 401, and with no 403 but those that another token would change", async () => {
+  it("challenges with every 401, and of all the others with those 403 alone that another access token would change", async () => {
+    const challengeOf = async (code: ErrorCode, style?: ErrorStyle) => {
+      const { status, headers } = await answer(new LatchkeyError(code), style);
+      return [status, headers.get("www-authenticate")?.replace(/: .*/, "") ?? null];
+    };
+    const bearer = (error: string, code: string) =>
+      `Bearer realm="latchkey", error="${error}", error_description="${code}`;
     for (const code of codes) {
-      const { status, headers } = await answer(new LatchkeyError(code));
-      const expected =
-        status === 401 || code === "insufficient_role"
-          ? expect.stringMatching(/^(Bearer|Basic) realm="latchkey"/)
-          : null;
-      expect([code, headers.get("www-authenticate")]).toEqual([code, expected]);
+      const { status } = errorCatalogue[code];
+      const expected = special[code] ?? (status === 401 ? bearer("invalid_token", code) : null);
+      expect([code, await challengeOf(code)]).toEqual([code, [status, expected]]);
+    }
+    // Of a 400 a client cannot get out with another access token (RFC 6749 section 5.2).
+    const asOauth = await Promise.all(
+      codes.map(async (code) => [code, ...(await challengeOf(code, "oauth"))] as const),
+    );
+    for (const [code, status, challenge] of asOauth.filter(([, status]) => status === 400)) {
+      expect([code, status, challenge]).toEqual([code, 400, null]);
     }
   });
 
