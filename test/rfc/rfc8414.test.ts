@@ -13,7 +13,15 @@ describe("RFC 8414 section 2, the metadata", () => {
       expect(body.issuer).toBe(issuer);
       expect((await bed.issuer.verify(token)).iss).toBe(body.issuer);
       const paths = new Set(routes.map(({ path }) => path));
-      for (const name of ["token_endpoint", "jwks_uri", "service_documentation"]) {
+      const names = Object.keys(body).filter((name) => /_endpoint$|_uri$|^service_documentation$/.test(name));
+      expect(names.sort()).toEqual([
+        "introspection_endpoint",
+        "jwks_uri",
+        "revocation_endpoint",
+        "service_documentation",
+        "token_endpoint",
+      ]);
+      for (const name of names) {
         expect([name, body[name].startsWith(`${issuer}/`), paths.has(body[name].slice(issuer.length))]).toEqual([
           name,
           true,
@@ -23,12 +31,21 @@ describe("RFC 8414 section 2, the metadata", () => {
     }
   });
 
-  it("names the grants that are taken, and that clients authenticate by nothing", async () => {
+  it("names the grants that are taken, and how clients authenticate: at introspection not by nothing, elsewhere also so", async () => {
     for (const passwordGrant of [true, false]) {
       const bed = await createTestBed({}, { passwordGrant });
       const { body } = await bed.call("GET", PATH);
-      expect(body.grant_types_supported).toEqual(passwordGrant ? ["refresh_token", "password"] : ["refresh_token"]);
-      expect(body.token_endpoint_auth_methods_supported).toEqual(["none"]);
+      const grants = ["refresh_token", "client_credentials", ...(passwordGrant ? ["password"] : [])];
+      expect(body.grant_types_supported).toEqual(grants);
+      const bySecret = ["client_secret_basic", "client_secret_post"];
+      expect(body.token_endpoint_auth_methods_supported).toEqual([...bySecret, "none"]);
+      expect(body.revocation_endpoint_auth_methods_supported).toEqual([...bySecret, "none"]);
+      expect(body.introspection_endpoint_auth_methods_supported).toEqual(bySecret);
+      // A grant that is named is taken, whatever else is lacking, and one that is not is not.
+      for (const grant of ["refresh_token", "client_credentials", "password", "authorization_code", "implicit"]) {
+        const { body: refusal } = await bed.call("POST", "/token", { form: { grant_type: grant } });
+        expect([grant, refusal.error === "unsupported_grant_type"]).toEqual([grant, !grants.includes(grant)]);
+      }
       // Required; without an authorization endpoint there are none.
       expect(body.response_types_supported).toEqual([]);
     }
