@@ -37,7 +37,11 @@ export interface Authentication {
   readonly auth: AnyAccessTokenClaims | undefined;
   /** The pair of an implicit refresh, whose cookies the answer has to set. */
   readonly renewed: TokenPair | undefined;
+  /** Whether it was the cookies that spoke for the request. */
+  readonly byCookie: boolean;
 }
+
+const NOBODY: Authentication = { auth: undefined, renewed: undefined, byCookie: false };
 
 /** An access cookie with no more than this left is renewed before it fails under way; shorter lives give a tenth. */
 const RENEW_WITHIN_SECONDS = 30;
@@ -58,9 +62,9 @@ export async function authenticate(
   const sent = sentToken(request, terms, body);
   if (sent !== undefined) {
     const auth = await (terms.clients === true ? issuer.verifyAny(sent) : issuer.verify(sent));
-    return { auth, renewed: undefined };
+    return { auth, renewed: undefined, byCookie: false };
   }
-  if (!terms.locations.includes("cookie")) return { auth: undefined, renewed: undefined };
+  if (!terms.locations.includes("cookie")) return NOBODY;
 
   const presented = cookies.read(request.headers);
   const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken, methods: terms.methods };
@@ -69,17 +73,18 @@ export async function authenticate(
       ? undefined
       : await verifyCookie(issuer, presented.access, terms.implicitRefresh && presented.refresh !== undefined);
   if (current !== undefined) refuseForgery(issuer, request, current.sid, forgery);
-  if (current !== undefined && !isAboutToExpire(issuer, current)) return { auth: current, renewed: undefined };
-  if (presented.refresh === undefined || !terms.implicitRefresh) return { auth: current, renewed: undefined };
+  const asItIs = current === undefined ? NOBODY : { auth: current, renewed: undefined, byCookie: true };
+  if (current !== undefined && !isAboutToExpire(issuer, current)) return asItIs;
+  if (presented.refresh === undefined || !terms.implicitRefresh) return asItIs;
 
   try {
     if (current === undefined) refuseForgery(issuer, request, issuer.sessionOf(presented.refresh), forgery);
     const renewed = await issuer.refresh(presented.refresh, origin);
-    return { auth: await issuer.verify(renewed.accessToken), renewed };
+    return { auth: await issuer.verify(renewed.accessToken), renewed, byCookie: true };
   } catch (error) {
     // An access token that is still good is not refused because its successor could not be had just now.
     if (current !== undefined && isLatchkeyError(error) && (error.status === 429 || error.status === 503)) {
-      return { auth: current, renewed: undefined };
+      return asItIs;
     }
     throw error;
   }

@@ -32,6 +32,16 @@ export function scopeOf(access: Access): string | undefined {
   return access.startsWith("scope:") ? access.slice("scope:".length) : undefined;
 }
 
+/** Whether the cookies of a session can speak for a request to it; an unsafe one then needs CSRF proof. */
+export function takesCookies({ access, cookies }: Pick<Endpoint, "access" | "cookies">): boolean {
+  return cookies === true || (takesAccessToken(access) && scopeOf(access) === undefined);
+}
+
+/** Whether the caller says how the tokens of its answer travel. */
+export function letsChooseTransport({ body }: Pick<Endpoint, "body">): boolean {
+  return body !== undefined && "transport" in body.schema.shape;
+}
+
 /** What an endpoint's `handle` is given. */
 export interface Call<Auth, Body, Query = undefined> {
   readonly issuer: Issuer;
@@ -42,6 +52,8 @@ export interface Call<Auth, Body, Query = undefined> {
   readonly body: Body;
   readonly query: Query;
   readonly auth: Auth;
+  /** Whether `auth` comes from the cookies. */
+  readonly byCookie: boolean;
   /** Where the request comes from, for events and throttling. */
   readonly origin: RequestContext;
   /** The pair of an implicit refresh, whose cookies the answer will set. */
@@ -60,6 +72,8 @@ export interface Endpoint {
   readonly access: Access;
   /** Whether an OAuth client may authenticate here (RFC 6749 section 2.3), or has to. Default: it has no way to. */
   readonly client?: "optional" | "required";
+  /** Whether the cookies may stand in for the credential that the body would hold. Default: they say nothing there. */
+  readonly cookies?: true;
   readonly tag: "Sign in" | "Sessions" | "OAuth 2.0" | "Administration" | "Discovery" | "Operation";
   readonly summary: string;
   readonly description?: string;

@@ -4,7 +4,7 @@ import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
-import { type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
+import { type Authentication, type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { createClientAddress } from "./client-address.ts";
 import { createSessionCookies } from "./cookies.ts";
@@ -29,11 +29,6 @@ interface Bindings {
   readonly requestId: string;
   readonly ip: string | null;
   readonly respond: Responder;
-}
-interface Authorization {
-  readonly auth: AnyAccessTokenClaims | undefined;
-  /** The pair of an implicit refresh. */
-  readonly renewed: TokenPair | undefined;
 }
 type App = Hono<{ Bindings: Bindings }>;
 
@@ -83,28 +78,33 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     allowedOrigins: options.allowedOrigins ?? [],
   };
   let document: string | undefined;
-  const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer));
+  const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer, cookies.names));
 
   /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
-  async function authorize(route: Endpoint, request: Request, origin: RequestContext): Promise<Authorization> {
+  async function authorize(route: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
     const { access } = route;
     const scope = scopeOf(access);
     if (!takesAccessToken(access) || scope !== undefined) refuseTokenInQuery(request.url);
-    if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined };
-    if (scope !== undefined)
-      return { auth: await authenticateScope(issuer, request.headers, scope), renewed: undefined };
+    if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined, byCookie: false };
+    if (scope !== undefined) {
+      const auth = await authenticateScope(issuer, request.headers, scope);
+      return { auth, renewed: undefined, byCookie: false };
+    }
     const ownTerms = { ...terms, ...route.terms?.(request) };
     const authentication = await authenticate(issuer, cookies, request, ownTerms, origin);
     requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
     return authentication;
   }
 
-  /** The cookies that go with an answer: deleted where the session has ended, those of an implicit refresh elsewhere. */
-  function cookiesOf(route: Endpoint, response: Response, renewed: TokenPair | undefined): readonly string[] {
-    // An answer that sets a pair of its own, as a reauthentication does, has the newer one.
-    if (response.status >= 400 || response.headers.has("set-cookie")) return [];
+  /** The cookies that go with success: deleted where the session will have ended, those of an implicit refresh elsewhere. */
+  function cookiesFor(route: Endpoint, renewed: TokenPair | undefined): readonly string[] {
     if (route.endsSession === true) return cookies.clear();
     return renewed === undefined ? [] : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
+  }
+
+  /** The answer with them, unless it is an error or says of itself what becomes of the cookies. */
+  function carrying(response: Response, setCookies: readonly string[]): Response {
+    return response.status >= 400 || response.headers.has("set-cookie") ? response : withCookies(response, setCookies);
   }
 
   for (const route of routes) {
@@ -113,7 +113,9 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
       const request = c.req.raw;
       try {
         const origin = { requestId, ip, userAgent: request.headers.get("user-agent") };
-        const { auth, renewed } = await authorize(route, request, origin);
+        const { auth, renewed, byCookie } = await authorize(route, request, origin);
+        // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.
+        const setCookies = cookiesFor(route, renewed);
         const query = route.query && readQuery(request.url, route.query);
         const body = route.body && (await readBody(request, route.body));
         const param = (name: string) => c.req.param(name) ?? "";
@@ -125,6 +127,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           request,
           // Which of the two it is, `AuthOf` has told the endpoint.
           auth: auth as never,
+          byCookie,
           body: body as never,
           query: query as never,
           renewed,
@@ -132,7 +135,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           openApi,
           param,
         });
-        return withCookies(response, cookiesOf(route, response, renewed));
+        return carrying(response, setCookies);
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
         return errorResponse(respond, error, route.errorStyle);
@@ -141,9 +144,15 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
   }
 
   for (const [path, allow] of methodsByPath()) {
-    app.all(path, (c) => errorResponse(c.env.respond, new LatchkeyError("method_not_allowed"), "latchkey", { allow }));
+    app.all(path, (c) => {
+      const error = new LatchkeyError("method_not_allowed", { description: `This route takes ${allow}.` });
+      return errorResponse(c.env.respond, error, "latchkey", { allow });
+    });
   }
-  app.notFound((c) => errorResponse(c.env.respond, new LatchkeyError("not_found")));
+  app.notFound((c) => {
+    const description = "There is no such route. /docs shows those that there are.";
+    return errorResponse(c.env.respond, new LatchkeyError("not_found", { description }));
+  });
   app.onError((error, c) => {
     tell(options.onError, error, c.env.requestId);
     return errorResponse(c.env.respond, error);

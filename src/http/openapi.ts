@@ -1,9 +1,8 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
-import { type ErrorCode, errorCatalogue } from "../errors.ts";
-import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
-import * as schemas from "./schemas.ts";
-
-type TextHeaders = Record<string, { description: string; schema: { type: "string" } }>;
+import type { SessionCookies } from "./cookies.ts";
+import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies } from "./endpoint.ts";
+import { CSRF_HEADER } from "./forgery.ts";
+import { asksForProof, errorResponses, header } from "./openapi-errors.ts";
 
 const introduction = `Short-lived access tokens, rotating refresh tokens, and sessions that can be seen and ended.
 
@@ -11,23 +10,52 @@ Whoever logs in gets a pair. The access token goes with every request, as \`Auth
 
 Every error has the same two fields: a code that programs can rely on in \`error\`, and a sentence for people in \`error_description\`. With 401 comes a \`WWW-Authenticate\` challenge, with 429 and 503 a \`Retry-After\`.`;
 
-const SECURITY_SCHEME = "accessToken";
-const CLIENT_SCHEME = "client";
+/** How a caller shows who it is. The cookies' names follow from the issuer. */
+const securitySchemes = (names: SessionCookies["names"]) =>
+  ({
+    accessToken: {
+      type: "http",
+      scheme: "bearer",
+      bearerFormat: "JWT",
+      description: "The access token of a pair.",
+    },
+    accessCookie: {
+      type: "apiKey",
+      in: "cookie",
+      name: names.access,
+      description:
+        "The access token as a cookie. When it has expired, the refresh cookie beside it renews both on the spot.",
+    },
+    refreshCookie: {
+      type: "apiKey",
+      in: "cookie",
+      name: names.refresh,
+      description: "The refresh token as a cookie.",
+    },
+    csrfToken: {
+      type: "apiKey",
+      in: "header",
+      name: CSRF_HEADER,
+      description: `The session's CSRF token, which pages read from the cookie \`${names.csrf}\`.`,
+    },
+    client: {
+      type: "http",
+      scheme: "basic",
+      description: "A client's id and secret (RFC 6749 section 2.3.1); both may stand in the form instead.",
+    },
+  }) as const;
+type SchemeName = keyof ReturnType<typeof securitySchemes>;
 
 /** Describes the route table as an OpenAPI 3.1 document, in JSON. */
-export function writeOpenApi(routes: readonly Endpoint[], issuer: string): string {
+export function writeOpenApi(
+  routes: readonly Endpoint[],
+  issuer: string,
+  cookieNames: SessionCookies["names"],
+): string {
   const app = new OpenAPIHono();
-  app.openAPIRegistry.registerComponent("securitySchemes", SECURITY_SCHEME, {
-    type: "http",
-    scheme: "bearer",
-    bearerFormat: "JWT",
-    description: "The access token of a pair.",
-  });
-  app.openAPIRegistry.registerComponent("securitySchemes", CLIENT_SCHEME, {
-    type: "http",
-    scheme: "basic",
-    description: "A client's id and secret (RFC 6749 section 2.3.1); both may stand in the form instead.",
-  });
+  for (const [name, scheme] of Object.entries(securitySchemes(cookieNames))) {
+    app.openAPIRegistry.registerComponent("securitySchemes", name, scheme);
+  }
   for (const route of routes) app.openAPIRegistry.registerPath(describe(route));
   const document = app.getOpenAPI31Document({
     openapi: "3.1.0",
@@ -80,6 +108,7 @@ function describe(route: Endpoint): RouteConfig {
     responses: {
       [success.status]: {
         description: success.description,
+        ...cookieHeader(route),
         ...(success.status === 204
           ? {}
           : { content: { [success.contentType ?? "application/json"]: { schema: success.schema ?? {} } } }),
@@ -90,10 +119,15 @@ function describe(route: Endpoint): RouteConfig {
 }
 
 /** What a caller has to show, each entry a way; an empty one means that nothing is needed. */
-function securityOf(route: Endpoint): Record<string, string[]>[] {
-  if (takesAccessToken(route.access)) return [{ [SECURITY_SCHEME]: rolesOrScopes(route) }];
+function securityOf(route: Endpoint): Partial<Record<SchemeName, string[]>>[] {
+  const proof = asksForProof(route) ? { csrfToken: [] } : {};
+  if (takesAccessToken(route.access)) {
+    const needed = rolesOrScopes(route);
+    return [{ accessToken: needed }, ...(takesCookies(route) ? [{ accessCookie: needed, ...proof }] : [])];
+  }
+  if (takesCookies(route)) return [{ refreshCookie: [], ...proof }, {}];
   if (route.client === undefined) return [];
-  return route.client === "required" ? [{ [CLIENT_SCHEME]: [] }] : [{ [CLIENT_SCHEME]: [] }, {}];
+  return route.client === "required" ? [{ client: [] }] : [{ client: [] }, {}];
 }
 
 /** `POST /auth/login` is `postAuthLogin`: what generated clients call the method. */
@@ -107,55 +141,8 @@ function rolesOrScopes({ access }: Endpoint): string[] {
   return access === "admin" ? ["admin"] : [scopeOf(access) ?? []].flat();
 }
 
-/** What can go wrong, by status: the route's own codes, and those that follow from its access and its body. */
-function errorResponses(route: Endpoint): RouteConfig["responses"] {
-  const codes = new Set<ErrorCode>(route.errors);
-  codes.add("token_in_query");
-  if (takesAccessToken(route.access)) {
-    for (const code of [
-      "missing_token",
-      "invalid_access_token",
-      "access_token_expired",
-      "access_token_replaced",
-      "wrong_token_type",
-      "session_revoked",
-    ] as const)
-      codes.add(code);
-  }
-  if (route.access === "admin") codes.add("insufficient_role");
-  if (scopeOf(route.access) !== undefined) codes.add("insufficient_scope");
-  if (route.query !== undefined) codes.add("invalid_request");
-  if (route.body !== undefined)
-    for (const code of ["invalid_request", "payload_too_large", "unsupported_media_type"] as const) codes.add(code);
-  if (route.access !== "public") codes.add("store_unavailable");
-
-  const byStatus = new Map<number, string[]>();
-  for (const code of codes) {
-    const { status, oauthError, description } = errorCatalogue[code];
-    const isOauth = route.errorStyle === "oauth";
-    const sent = isOauth && oauthError === "invalid_grant" ? 400 : status;
-    const named = isOauth ? `\`${oauthError}\` (\`${code}\`)` : `\`${code}\``;
-    byStatus.set(sent, [...(byStatus.get(sent) ?? []), `- ${named}: ${description}`]);
-  }
-  return Object.fromEntries(
-    [...byStatus].map(([status, lines]) => [
-      status,
-      {
-        description: lines.join("\n"),
-        ...errorHeaders(status, route),
-        content: { "application/json": { schema: schemas.error } },
-      },
-    ]),
-  );
-}
-
-function errorHeaders(status: number, { access }: Endpoint): { headers?: TextHeaders } {
-  const header = (name: string, description: string): { headers: TextHeaders } => ({
-    headers: { [name]: { description, schema: { type: "string" } } },
-  });
-  if (status === 401 || (status === 403 && (access === "admin" || scopeOf(access) !== undefined))) {
-    return header("WWW-Authenticate", "The challenge (RFC 6750 section 3).");
-  }
-  if (status === 429 || status === 503) return header("Retry-After", "Whole seconds to wait.");
-  return {};
+function cookieHeader(route: Endpoint): Partial<ReturnType<typeof header>> {
+  if (route.endsSession === true) return header("Set-Cookie", "Deletes the session's cookies.");
+  if (letsChooseTransport(route)) return header("Set-Cookie", "The session's cookies, where the tokens travel so.");
+  return takesCookies(route) ? header("Set-Cookie", "The session's new cookies, where they have been renewed.") : {};
 }

@@ -16,9 +16,10 @@ const device = z
     pattern: "^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]*$",
   });
 const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
-const transport = z
-  .enum(["body", "cookie"])
-  .openapi({ description: "How the tokens travel: in the body (the default), or as cookies that no script can read." });
+const transport = z.enum(["body", "cookie"]).openapi({
+  description:
+    "How the tokens travel: in the body, or as cookies that no script can read. Default: in the body; for a caller who comes with cookies, as cookies.",
+});
 
 export const registration = z
   .strictObject({ username, password, transport: transport.optional() })
@@ -80,6 +81,17 @@ export const tokenPair = z
   })
   .openapi("TokenPair");
 
+/** What stands in the body where the tokens are in cookies. */
+const cookieSession = z
+  .object({
+    expires_in: tokenPair.shape.expires_in,
+    refresh_expires_in: tokenPair.shape.refresh_expires_in,
+    session_id: z.string(),
+    csrf_token: z.string().openapi({ description: "What unsafe requests send as `X-CSRF-Token` beside the cookies." }),
+  })
+  .openapi("CookieSession");
+export const pairOrCookies = z.union([tokenPair, cookieSession]);
+
 /** What `/token` answers: a pair, or a client's own access token alone. */
 export const tokenResponse = tokenPair
   .partial({ refresh_token: true, refresh_expires_in: true, session_id: true })
@@ -113,6 +125,7 @@ export const introspection = z
 export const nothing = z.strictObject({}).openapi("Nothing");
 
 export const user = z.object({ id: z.string(), username: z.string(), roles: z.array(z.string()) }).openapi("User");
+export const registered = z.union([user.extend(cookieSession.shape).openapi("UserWithCookies"), user]);
 
 const instant = z.iso.datetime();
 export const sessionList = z

@@ -1,9 +1,10 @@
-import { LatchkeyError } from "../errors.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
 import { answerPair } from "./answer-pair.ts";
 import { bearerToken, onlyOne } from "./credentials.ts";
 import { type Call, endpoint } from "./endpoint.ts";
-import { refuseForgery } from "./forgery.ts";
+import { refuseCrossSite, refuseForgery } from "./forgery.ts";
+import { withCookies } from "./respond.ts";
 import * as schemas from "./schemas.ts";
 
 /** Refresh, log out, see one's sessions and end one. */
@@ -12,12 +13,13 @@ export const sessionEndpoints = [
     method: "post",
     path: "/auth/refresh",
     access: "credentials",
+    cookies: true,
     tag: "Sessions",
     summary: "Exchange the refresh token for a new pair",
     description:
       "The refresh token comes in the body, as a bearer token or in its cookie, and the answer goes the same way. Asking twice gives the same successor, so a lost response can simply be asked for again.",
     body: { format: "json", schema: schemas.refresh, optional: true },
-    success: { status: 200, description: "The next pair.", schema: schemas.tokenPair },
+    success: { status: 200, description: "The next pair.", schema: schemas.pairOrCookies },
     errors: [
       "invalid_refresh_token",
       "refresh_token_reused",
@@ -45,10 +47,11 @@ export const sessionEndpoints = [
     method: "post",
     path: "/auth/logout",
     access: "credentials",
+    cookies: true,
     tag: "Sessions",
     summary: "Log out",
     description:
-      "Takes the refresh token in the body, or either token as a bearer token. Idempotent: an unknown token gets the same answer.",
+      "Takes either token in the body or as a bearer token, or the cookies, and deletes these. Idempotent: an unknown token gets the same answer.",
     body: { format: "json", schema: schemas.logout, optional: true },
     success: { status: 204, description: "The session is over, if there was one." },
     endsSession: true,
@@ -104,11 +107,12 @@ export const sessionEndpoints = [
     summary: "End one of one's sessions",
     success: { status: 204, description: "That session is over." },
     errors: ["not_found"],
-    async handle({ issuer, respond, auth, origin, param }) {
+    async handle({ issuer, respond, cookies, auth, byCookie, origin, param }) {
       const id = param("id");
       if (!isSessionId(id)) throw new LatchkeyError("not_found");
       await issuer.revokeSession(id, { ofSubject: auth.sub }, origin);
-      return respond.noContent();
+      const endsOwn = byCookie && id === auth.sid;
+      return withCookies(respond.noContent(), endsOwn ? cookies.clear() : []);
     },
   }),
 ];
@@ -117,20 +121,37 @@ function instant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-/** The cookie whose session is to end, once the request has shown that a page of ours sent it. */
+/**
+ * The cookie whose session is to end, once the request has shown that a page of ours sent it. Cookies that name no session
+ * are no reason to keep them; but another site must not be able to have them deleted.
+ */
 async function cookieToLogOut({
   issuer,
   options,
   cookies,
   request,
 }: Call<unknown, unknown>): Promise<string | undefined> {
+  const { allowedOrigins = [] } = options;
+  refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
   const { access, refresh } = cookies.read(request.headers);
-  const forgery = { allowedOrigins: options.allowedOrigins ?? [] };
-  if (refresh !== undefined) {
-    refuseForgery(issuer, request, issuer.sessionOf(refresh), forgery);
-    return refresh;
+  for (const [token, sessionOf] of [
+    [refresh, async (text: string) => issuer.sessionOf(text)],
+    [access, async (text: string) => (await issuer.verify(text)).sid],
+  ] as const) {
+    const sessionId = token && (await unlessRefused(() => sessionOf(token)));
+    if (sessionId === undefined) continue;
+    refuseForgery(issuer, request, sessionId, { allowedOrigins });
+    return token;
   }
-  if (access === undefined) return undefined;
-  refuseForgery(issuer, request, (await issuer.verify(access)).sid, forgery);
-  return access;
+  return undefined;
+}
+
+/** What there is, or `undefined` where the token is refused for what it is. */
+async function unlessRefused(ask: () => Promise<string>): Promise<string | undefined> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isLatchkeyError(error) && error.status === 401) return undefined;
+    throw error;
+  }
 }

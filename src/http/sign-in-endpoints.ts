@@ -15,7 +15,7 @@ export const signInEndpoints = [
     summary: "Register an account",
     description: "Open only where the operator has opened registration.",
     body: { format: "json", schema: schemas.registration },
-    success: { status: 201, description: "The new user.", schema: schemas.user },
+    success: { status: 201, description: "The new user.", schema: schemas.registered },
     errors: [
       "registration_closed",
       "username_taken",
@@ -40,7 +40,7 @@ export const signInEndpoints = [
     tag: "Sign in",
     summary: "Log in with username and password",
     body: { format: "json", schema: schemas.login },
-    success: { status: 200, description: "A session's first token pair.", schema: schemas.tokenPair },
+    success: { status: 200, description: "A session's first token pair.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "too_many_requests", "server_busy"],
     async handle(call) {
       const { issuer, body, origin } = call;
@@ -55,13 +55,22 @@ export const signInEndpoints = [
     tag: "Sign in",
     summary: "Prove the password again",
     description:
-      "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing.",
+      "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing. Whoever comes with cookies gets cookies.",
     body: { format: "json", schema: schemas.reauthentication },
-    success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.tokenPair },
+    success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
     async handle(call) {
-      const { issuer, body, auth, origin } = call;
-      return answerPair(call, await issuer.reauthenticate(auth, body.password, origin), body.transport ?? "body");
+      const { issuer, body, auth, byCookie, origin } = call;
+      const { transport = byCookie ? "cookie" : "body" } = body;
+      if (byCookie && transport === "body") {
+        // Otherwise a script could read what HttpOnly keeps from it.
+        throw new LatchkeyError("invalid_request", {
+          description:
+            "Tokens that are in cookies stay there. Leave 'transport' out, or send the access token as a bearer token.",
+        });
+      }
+      refuseForeignSignIn(call);
+      return answerPair(call, await issuer.reauthenticate(auth, body.password, origin), transport);
     },
   }),
   endpoint({

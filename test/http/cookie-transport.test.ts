@@ -115,6 +115,48 @@ describe("signing in with cookies", () => {
     expect([again.status, again.headers.getSetCookie().length]).toEqual([200, 3]);
   });
 
+  it("SECURITY 82: whoever reauthenticates with cookies gets cookies and no token in a body, also where that is asked for", async () => {
+    const bed = await createTestBed();
+    const { jar } = await signIn(bed);
+    const ask = (more: object) =>
+      bed.call("POST", "/auth/reauthenticate", { ...withCsrf(jar), json: { password: PASSWORD, ...more } });
+    const asIs = await ask({});
+    expect([asIs.status, asIs.headers.getSetCookie().length, Object.keys(asIs.body)]).toEqual([
+      200,
+      3,
+      ["expires_in", "refresh_expires_in", "session_id", "csrf_token"],
+    ]);
+    const events = bed.events.length;
+    const inBody = await ask({ transport: "body" });
+    expect([inBody.status, inBody.body.error, bed.events.length]).toEqual([400, "invalid_request", events]);
+    expect([asIs, inBody].filter(({ text }) => /lkr_|eyJ/.test(text))).toEqual([]);
+  });
+
+  it("reauthenticates with an access cookie that has just expired: one set of cookies, and the access cookie is the fresh one", async () => {
+    for (const revokeReplacedAccessTokens of [false, true]) {
+      const bed = await createTestBed({ revokeReplacedAccessTokens });
+      const { jar } = await signIn(bed);
+      bed.clock.advanceSeconds(906);
+      const ask = (password: string) =>
+        bed.call("POST", "/auth/reauthenticate", { ...withCsrf(jar), json: { password, transport: "cookie" } });
+      const wrong = await ask("wrong");
+      expect([wrong.status, wrong.body.error, wrong.headers.getSetCookie()]).toEqual([401, "invalid_credentials", []]);
+      const answer = await ask(PASSWORD);
+      expect([answer.status, answer.headers.getSetCookie().map((line) => line.split("=")[0])]).toEqual([
+        200,
+        ["latchkey-access", "latchkey-refresh", "latchkey-csrf"],
+      ]);
+      const now = Math.floor(bed.clock.now() / 1000);
+      expect(await bed.issuer.verify(jar.take(answer).named("-access"))).toMatchObject({ fresh: true, auth_time: now });
+      const fresh = createGuard(bed.issuer, { freshForSeconds: 60 });
+      const admitted = await fresh.admit(new Request(`${ISSUER}/orders`, { headers: jar.header() }));
+      expect([admitted.auth.fresh, admitted.setCookies]).toEqual([true, []]);
+      // The refresh cookie is the newest, too: it goes on from there.
+      bed.clock.advanceSeconds(3600);
+      expect((await bed.call("POST", "/auth/refresh", withCsrf(jar))).status).toBe(200);
+    }
+  });
+
   it("refuses a sign-in with cookies that another site sends, before anything is looked up", async () => {
     const bed = await createTestBed({}, { allowedOrigins: ["https://app.example.com"] });
     await signIn(bed);
@@ -316,6 +358,22 @@ describe("implicit refresh", () => {
         expect((await bed.call("POST", "/auth/refresh", { bearer: refreshToken })).body.error).toBe("session_revoked");
       }
     }
+  });
+
+  it("a pair that does not fit into cookies any more is refused before anything is done, and one can still log out", async () => {
+    const bed = await createTestBed({
+      audience: Array.from({ length: 20 }, (_, index) => `https://service-${index}.example.com`),
+    });
+    const { jar } = await signIn(bed);
+    const { session_id: other } = await bed.login();
+    const roles = Array.from({ length: 32 }, (_, index) => `${"r".repeat(60)}${index}`);
+    await bed.issuer.users.setRoles("ada", roles);
+    bed.clock.advanceSeconds(1000);
+    const end = await bed.call("DELETE", `/auth/sessions/${other}`, withCsrf(jar));
+    expect([end.status, end.body?.error, end.headers.getSetCookie()]).toEqual([422, "token_too_large", []]);
+    expect((await bed.store.findSession(other))?.revokedAt).toBe(null);
+    const out = await bed.call("POST", "/auth/logout-all", withCsrf(jar));
+    expect([out.status, jar.take(out).cookies.size]).toEqual([204, 0]);
   });
 
   it("renews an access cookie that is about to expire, and serves with it when the refresh cannot be had just now", async () => {

@@ -1,6 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
-import { type Access, type Endpoint, scopeOf, takesAccessToken } from "../../src/http/endpoint.ts";
+import {
+  type Access,
+  type Endpoint,
+  letsChooseTransport,
+  scopeOf,
+  takesAccessToken,
+  takesCookies,
+} from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
 import { createTestBed, ISSUER } from "../harness.ts";
 import { nameOf } from "./route-table.ts";
@@ -136,27 +143,63 @@ describe("the OpenAPI document", () => {
     }
   });
 
-  it("asks for the access token or for a client exactly where the route does, and for the role where that is asked", async () => {
-    const document = await readDocument();
-    expect(document.components.securitySchemes).toEqual({
-      accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description: expect.any(String) },
-      client: { type: "http", scheme: "basic", description: expect.any(String) },
-    });
-    const ofClients = { required: [{ client: [] }], optional: [{ client: [] }, {}], undefined: [] };
-    for (const [name, { access, client }, { security, responses }] of operationsOf(document)) {
-      const guarded = takesAccessToken(access);
-      const expected = guarded ? [{ accessToken: rolesOrScopes(access) }] : ofClients[`${client}`];
-      expect([name, security]).toEqual([name, expected]);
-      if (guarded) expect(responses["401"].description).toContain("`missing_token`");
-      if (access === "admin") expect(responses["403"].description).toContain("`insufficient_role`");
-      if (scopeOf(access)) expect(responses["403"].description).toContain("`insufficient_scope`");
+  it("names every way to show who one is, the cookies by the names that this issuer gives them", async () => {
+    for (const [issuer, prefix] of [
+      [ISSUER, ""],
+      ["https://login.example.com", "__Host-"],
+    ] as const) {
+      const description = expect.any(String);
+      const cookie = (kind: string) => ({
+        type: "apiKey",
+        in: "cookie",
+        name: `${prefix}latchkey-${kind}`,
+        description,
+      });
+      expect((await readDocument(issuer)).components.securitySchemes).toEqual({
+        accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description },
+        accessCookie: cookie("access"),
+        refreshCookie: cookie("refresh"),
+        csrfToken: {
+          type: "apiKey",
+          in: "header",
+          name: "x-csrf-token",
+          description: expect.stringContaining(`\`${prefix}latchkey-csrf\``),
+        },
+        client: { type: "http", scheme: "basic", description },
+      });
+    }
+  });
+
+  it("asks for a token, for cookies with CSRF proof where the method is unsafe, or for a client exactly where the route does", async () => {
+    for (const [name, route, { security }] of operationsOf(await readDocument())) {
+      expect([name, security]).toEqual([name, expectedSecurity(route)]);
+    }
+  });
+
+  it("says of each route what a lacking token, role, scope or CSRF proof gets there, and says it nowhere else", async () => {
+    const asked = {
+      missing_token: (route: Endpoint) => takesAccessToken(route.access),
+      insufficient_role: (route: Endpoint) => route.access === "admin" || isForwardAuth(route),
+      insufficient_scope: (route: Endpoint) => scopeOf(route.access) !== undefined || isForwardAuth(route),
+      csrf_token_missing: asksForProof,
+      csrf_token_invalid: asksForProof,
+      // Signing in with cookies is not for another site's page.
+      cross_site_request: (route: Endpoint) => asksForProof(route) || letsChooseTransport(route),
+    } satisfies Partial<Record<ErrorCode, (route: Endpoint) => boolean>>;
+    const errors = documentedErrors(await readDocument());
+    for (const [code, isAsked] of Object.entries(asked)) {
+      const names = errors.filter((error) => error.code === code).map(({ name }) => name);
+      expect([code, names.sort()]).toEqual([code, routes.filter(isAsked).map(nameOf).sort()]);
     }
   });
 
   it("describes one success of each route, with its body", async () => {
-    for (const [name, { success }, status, response] of responsesOf(await readDocument())) {
+    for (const [name, route, status, response] of responsesOf(await readDocument())) {
+      const { success } = route;
       expect([name, status, response.description]).toEqual([name, status, expect.stringMatching(/./)]);
       if (status >= 400) continue;
+      const setsCookies = takesCookies(route) || letsChooseTransport(route);
+      expect([name, Object.keys(response.headers ?? {})]).toEqual([name, setsCookies ? ["Set-Cookie"] : []]);
       const types = success.status === 204 ? [] : [success.contentType ?? "application/json"];
       expect([name, status, Object.keys(response.content ?? {})]).toEqual([name, success.status, types]);
     }
@@ -164,10 +207,11 @@ describe("the OpenAPI document", () => {
 
   it("describes every error in the one shape, with the header that it comes with", async () => {
     const document = await readDocument();
-    for (const [name, { access }, status, response] of responsesOf(document)) {
+    for (const [name, , status, response] of responsesOf(document)) {
       if (status < 400) continue;
       expect(response.content).toEqual({ "application/json": { schema: { $ref: "#/components/schemas/Error" } } });
-      const isChallenged = status === 401 || (status === 403 && (access === "admin" || scopeOf(access) !== undefined));
+      const isChallenged =
+        status === 401 || (status === 403 && /`insufficient_(?:role|scope)`/.test(response.description));
       const header = isChallenged ? ["WWW-Authenticate"] : status === 429 || status === 503 ? ["Retry-After"] : [];
       expect([name, status, Object.keys(response.headers ?? {})]).toEqual([name, status, header]);
     }
@@ -186,10 +230,25 @@ describe("the OpenAPI document", () => {
     }
     const named = new Set(errors.map(({ code }) => code));
     const unnamed = Object.keys(errorCatalogue).filter((code) => !named.has(code as ErrorCode));
-    // What any request may meet, and what only the command line does.
-    expect(unnamed.sort()).toEqual(["internal_error", "method_not_allowed", "signing_key_too_new", "store_unusable"]);
+    const anyRequest = ["internal_error", "method_not_allowed"];
+    const commandLine = ["signing_key_too_new", "store_unusable"];
+    const guardsOfTheApplication = ["denied_by_policy", "token_not_fresh"];
+    expect(unnamed.sort()).toEqual([...anyRequest, ...commandLine, ...guardsOfTheApplication].sort());
   });
 });
+
+function expectedSecurity(route: Endpoint): Record<string, string[]>[] {
+  const proof = route.method === "get" ? {} : { csrfToken: [] };
+  const needed = rolesOrScopes(route.access);
+  if (scopeOf(route.access) !== undefined) return [{ accessToken: needed }];
+  if (takesAccessToken(route.access)) return [{ accessToken: needed }, { accessCookie: needed, ...proof }];
+  if (["POST /auth/refresh", "POST /auth/logout"].includes(nameOf(route))) return [{ refreshCookie: [], ...proof }, {}];
+  return { optional: [{ client: [] }, {}], required: [{ client: [] }], none: [] }[route.client ?? "none"];
+}
+
+/** A proxy asks it, by GET, about requests of every method. */
+const isForwardAuth = (route: Endpoint) => nameOf(route) === "GET /auth/verify";
+const asksForProof = (route: Endpoint) => (takesCookies(route) && route.method !== "get") || isForwardAuth(route);
 
 function rolesOrScopes(access: Access): string[] {
   return access === "admin" ? ["admin"] : [scopeOf(access) ?? []].flat();
