@@ -44,10 +44,7 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
 
   return {
     json: (body, status = 200, headers = {}, setCookies = []) =>
-      withCookies(
-        new Response(`${JSON.stringify(body)}\n`, { status, headers: { ...uncachedJson, ...headers } }),
-        setCookies,
-      ),
+      withCookies(new Response(JSON.stringify(body), { status, headers: { ...uncachedJson, ...headers } }), setCookies),
     cacheableJson: (body, maxAgeSeconds) =>
       new Response(body, {
         headers: { ...api, "content-type": "application/json", "cache-control": `public, max-age=${maxAgeSeconds}` },
