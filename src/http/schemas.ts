@@ -68,7 +68,7 @@ export const tokenForm = z
   })
   .openapi("TokenRequest");
 
-export const tokenPair = z
+const tokenPair = z
   .object({
     access_token: z.string().openapi({ description: "A JWT (RFC 9068)." }),
     token_type: z.literal("Bearer"),
