@@ -1,10 +1,12 @@
 import { isJsonObject } from "../strict-json.ts";
-import { readBounded } from "./read-bounded.ts";
+import { readBounded, readChunks } from "./read-bounded.ts";
 import { createEventReader, type ServerSentEvent } from "./server-sent-events.ts";
 import type { ResolvedVerifierOptions } from "./verifier-options.ts";
 
 /** The server gives a sign of life every 5 seconds: after this long without one, the connection is dead. */
 const SILENCE_MS = 12_000;
+/** The first sign of life, the token included, has to come within this. */
+const CONNECT_MS = 5000;
 const POLL_LIMIT = 1000;
 const POLL_LIMIT_BYTES = 1024 * 1024;
 
@@ -34,11 +36,8 @@ export function createFeedConnection(
 
   async function request(target: string, headers: Readonly<Record<string, string>>, signal: AbortSignal) {
     const bearer = await orAborted(Promise.resolve(token()), signal);
-    const response = await options.fetch(target, {
-      headers: { authorization: `Bearer ${bearer}`, ...headers },
-      redirect: "error",
-      signal,
-    });
+    const sent = { authorization: `Bearer ${bearer}`, ...headers };
+    const response = await orAborted(options.fetch(target, { headers: sent, redirect: "error", signal }), signal);
     if (response.status === 200) return response;
     await response.body?.cancel();
     throw new Error(`The revocation feed answered with ${response.status}.`);
@@ -62,14 +61,12 @@ export function createFeedConnection(
           await response.body?.cancel();
           throw new Error("The revocation feed does not answer with an event stream.");
         }
-        const reader = response.body.getReader();
         const [decoder, read] = [new TextDecoder(), createEventReader()];
-        for (;;) {
-          const { done, value } = await orAborted(reader.read(), alive);
-          if (done) return;
+        signOfLife();
+        await readChunks(response, alive, (chunk) => {
           signOfLife();
-          for (const event of read(decoder.decode(value, { stream: true }))) take(event);
-        }
+          for (const event of read(decoder.decode(chunk, { stream: true }))) take(event);
+        });
       }),
 
     poll: (signal) =>
@@ -79,7 +76,7 @@ export function createFeedConnection(
           page.searchParams.set("after", lastId);
           page.searchParams.set("limit", String(POLL_LIMIT));
           const response = await request(page.href, { accept: "application/json" }, alive);
-          const body: unknown = JSON.parse(await orAborted(readBounded(response, POLL_LIMIT_BYTES), alive));
+          const body: unknown = JSON.parse(await readBounded(response, POLL_LIMIT_BYTES, alive));
           if (!isJsonObject(body) || !Array.isArray(body.revocations) || !Number.isSafeInteger(body.next)) {
             throw new Error("The revocation feed does not answer as one.");
           }
@@ -100,21 +97,19 @@ async function whileAlive(
 ): Promise<void> {
   const controller = new AbortController();
   const abort = () => controller.abort(signal.reason);
-  let silence: ReturnType<typeof setTimeout> | undefined;
+  const giveUp = () => controller.abort(new Error("The revocation feed is silent."));
+  let silence = setTimeout(giveUp, CONNECT_MS);
   const signOfLife = () => {
     clearTimeout(silence);
-    silence = setTimeout(() => controller.abort(new Error("The revocation feed has fallen silent.")), SILENCE_MS);
+    silence = setTimeout(giveUp, SILENCE_MS);
   };
   signal.addEventListener("abort", abort, { once: true });
   if (signal.aborted) abort();
-  signOfLife();
   try {
     await work(controller.signal, signOfLife);
   } finally {
     clearTimeout(silence);
     signal.removeEventListener("abort", abort);
-    // Lets go of a body that has not been read to its end.
-    controller.abort();
   }
 }
 

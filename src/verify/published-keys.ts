@@ -105,16 +105,17 @@ async function fetchKeys({
   algorithms,
   fetch,
 }: Pick<ResolvedVerifierOptions, "jwksUri" | "algorithms" | "fetch">) {
+  const signal = AbortSignal.timeout(TIMEOUT_MS);
   const response = await fetch(jwksUri, {
     headers: { accept: "application/jwk-set+json, application/json" },
     redirect: "error",
-    signal: AbortSignal.timeout(TIMEOUT_MS),
+    signal,
   });
   if (response.status !== 200) {
     await response.body?.cancel();
     throw new Error(`The JWKS was answered with ${response.status}.`);
   }
-  const body: unknown = JSON.parse(await readBounded(response, LIMIT_BYTES));
+  const body: unknown = JSON.parse(await readBounded(response, LIMIT_BYTES, signal));
   if (!isJsonObject(body) || !Array.isArray(body.keys)) throw new Error("The answer is not a JWKS.");
   const keys = new Map<string, VerifyingKey>();
   for (const jwk of body.keys.slice(0, MOST_KEYS)) {

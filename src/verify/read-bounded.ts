@@ -1,21 +1,43 @@
 /**
  * Reads a body as text, `limitBytes` at most.
- * @throws Error for a longer one, and TypeError for one that is not UTF-8.
+ * @throws Error for a longer one, TypeError for one that is not UTF-8, and the signal's reason when it aborts.
  */
-export async function readBounded(response: Response, limitBytes: number): Promise<string> {
-  if (response.body === null) return "";
-  const reader = response.body.getReader();
+export async function readBounded(response: Response, limitBytes: number, signal: AbortSignal): Promise<string> {
   const decoder = new TextDecoder("utf-8", { fatal: true });
   let text = "";
   let size = 0;
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return text + decoder.decode();
-    size += value.byteLength;
-    if (size > limitBytes) {
-      await reader.cancel();
-      throw new Error(`The answer is longer than ${limitBytes} bytes.`);
+  await readChunks(response, signal, (chunk) => {
+    size += chunk.byteLength;
+    if (size > limitBytes) throw new Error(`The answer is longer than ${limitBytes} bytes.`);
+    text += decoder.decode(chunk, { stream: true });
+  });
+  return text + decoder.decode();
+}
+
+/**
+ * Hands on a body's pieces as they arrive, and lets go of the connection whatever happens. It does not leave that to the
+ * signal that `fetch` was given: Node forgets about that one when garbage is collected before it aborts.
+ * @throws the signal's reason when it aborts, and whatever `take` throws.
+ */
+export async function readChunks(
+  response: Response,
+  signal: AbortSignal,
+  take: (chunk: Uint8Array) => void,
+): Promise<void> {
+  if (response.body === null) return;
+  const reader = response.body.getReader();
+  const cancel = () => void reader.cancel(signal.reason).catch(() => {});
+  signal.addEventListener("abort", cancel, { once: true });
+  try {
+    for (;;) {
+      signal.throwIfAborted();
+      const { done, value } = await reader.read();
+      signal.throwIfAborted();
+      if (done) return;
+      take(value);
     }
-    text += decoder.decode(value, { stream: true });
+  } finally {
+    signal.removeEventListener("abort", cancel);
+    cancel();
   }
 }

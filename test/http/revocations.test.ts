@@ -213,6 +213,16 @@ describe("the revocation feed", () => {
     expect(feed.followers).toBe(2);
   });
 
+  it("tells what this process has revoked at once, with nobody polling the store", async () => {
+    const { bed, revocations, feed, follow } = await open({});
+    const follower = await feed.follow(follow);
+    await follower.next();
+    const { sessionId } = await bed.issuer.issue({ subject: "ada" });
+    const at = bed.clock.now();
+    revocations.add(await bed.store.revokeSessions([sessionId], { at, reason: "logout" }), at);
+    expect((await follower.next())!.entries).toMatchObject([{ sessionId, revokedAt: at }]);
+  });
+
   it("gives a sign of life while nothing happens, but none while the log cannot be read", async () => {
     const { bed, feed, follow, revocations } = await open({ heartbeatMs: 20 });
     const follower = await feed.follow(follow);

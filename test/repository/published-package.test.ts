@@ -63,8 +63,9 @@ describe("the published package", () => {
       [
         'import { createIssuer, type IssuerOptions, LatchkeyError } from "latchkey";',
         'import { createSqliteStore } from "latchkey/sqlite";',
+        'import { createVerifier } from "latchkey/verify";',
         "const misspelt: Partial<IssuerOptions> = { accessTtlSecond: 900 };",
-        "console.log(typeof createIssuer, typeof createSqliteStore, typeof LatchkeyError, typeof misspelt);",
+        "console.log(typeof createIssuer, typeof createSqliteStore, typeof createVerifier, typeof LatchkeyError, typeof misspelt);",
       ].join("\n"),
     );
     const options = "--ignoreConfig --strict --module nodenext --target es2023 --lib es2023,dom --types node".split(
@@ -72,6 +73,6 @@ describe("the published package", () => {
     );
     const compiled = sandbox.node([join(root, "node_modules/typescript/bin/tsc"), ...options, "consumer/main.ts"]);
     expect(compiled.stdout.match(/error TS\d+/g)).toEqual(["error TS2561"]);
-    expect(sandbox.node(["consumer/main.js"]).stdout).toBe("function function function object\n");
+    expect(sandbox.node(["consumer/main.js"]).stdout).toBe("function function function function object\n");
   });
 });

@@ -55,13 +55,21 @@ describe("a verifier that follows the revocation feed", () => {
       subjects: async (subjects) => new Map(subjects.map((subject) => [subject, { roles: [] }])),
     });
     afterwards(() => beside.close());
-    const { client } = await beside.clients.create({ name: "billing", scope: "revocations:read" });
+    const { client, secret } = await beside.clients.create({ name: "billing", scope: "revocations:read" });
+    const token = async () => {
+      const response = await fetch(`${server.url}/token`, {
+        method: "POST",
+        headers: { authorization: `Basic ${btoa(`${client.id}:${secret}`)}` },
+        body: new URLSearchParams({ grant_type: "client_credentials", scope: "revocations:read" }),
+      });
+      return ((await response.json()) as { access_token: string }).access_token;
+    };
     let calls = 0;
     const verifier = createVerifier({
       issuer: server.url,
       audience: server.url,
       algorithms: ["ES256"],
-      revocations: { token: async () => (await beside.clients.issueToken(client)).accessToken },
+      revocations: { token },
       fetch: (url, init) => {
         calls++;
         return fetch(url, init);
@@ -271,21 +279,25 @@ describe("a connection", () => {
 
   it("that falls silent is given up after 12 seconds and made anew; one that gives signs of life is not", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    const opened: { readonly send: (text: string) => void; readonly isLive: () => boolean }[] = [];
+    const opened: { readonly send: (text: string) => void; isLive: boolean }[] = [];
     const verifier = createVerifier({
       issuer: "https://auth.example.com",
       audience: "x",
       algorithms: ["ES256"],
       revocations: { token: "t" },
-      async fetch(_, { headers, signal }) {
+      // It pays no heed to the signal, as Node's does when garbage has been collected.
+      async fetch(_, { headers }) {
         if (!JSON.stringify(headers).includes("text/event-stream")) return new Response(null, { status: 500 });
-        const { readable, writable } = new TransformStream<Uint8Array<ArrayBuffer>>();
-        const writer = writable.getWriter();
-        opened.push({
-          send: (text) => void writer.write(new TextEncoder().encode(text)),
-          isLive: () => signal?.aborted === false,
+        const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+          start(controller) {
+            const send = (text: string) => controller.enqueue(new TextEncoder().encode(text));
+            opened.push({ send, isLive: true });
+          },
+          cancel() {
+            opened.at(-1)!.isLive = false;
+          },
         });
-        return new Response(readable, { headers: { "content-type": "text/event-stream" } });
+        return new Response(body, { headers: { "content-type": "text/event-stream" } });
       },
     });
     afterwards(() => verifier.close());
@@ -294,11 +306,33 @@ describe("a connection", () => {
       opened[0]!.send(": nothing is outstanding\n\n");
       await vi.advanceTimersByTimeAsync(5000);
     }
-    expect([opened.length, opened[0]!.isLive()]).toEqual([1, true]);
+    expect([opened.length, opened[0]!.isLive]).toEqual([1, true]);
     await vi.advanceTimersByTimeAsync(8000);
-    expect(opened[0]!.isLive()).toBe(false);
+    expect(opened[0]!.isLive).toBe(false);
     await vi.advanceTimersByTimeAsync(1000);
-    expect(opened.length).toBe(2);
+    expect([opened.length, opened[1]!.isLive]).toEqual([2, true]);
+    verifier.close();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(opened[1]!.isLive).toBe(false);
+  });
+
+  it("that is not answered within 5 seconds is given up, and so is a token that does not come", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const errors: unknown[] = [];
+    const options = { issuer: "https://auth.example.com", audience: "x", algorithms: ["ES256"] } as const;
+    const never = () => new Promise<never>(() => {});
+    for (const given of [
+      { fetch: never, revocations: { token: "t", onError: (error: unknown) => errors.push(error) } },
+      { revocations: { token: never, onError: (error: unknown) => errors.push(error) } },
+    ]) {
+      errors.length = 0;
+      const verifier = createVerifier({ ...options, ...given });
+      await vi.advanceTimersByTimeAsync(4900);
+      expect(errors).toEqual([]);
+      await vi.advanceTimersByTimeAsync(200);
+      expect(errors.map(String)).toEqual(["Error: The revocation feed is silent."]);
+      verifier.close();
+    }
   });
 
   it.each([
