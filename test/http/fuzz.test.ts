@@ -4,8 +4,10 @@ import { expect, it } from "vitest";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, PASSWORD, type Reply, reply } from "../harness.ts";
-import { seededRandom } from "../seeded-random.ts";
+import type { TokenPair } from "../../src/token-pair.ts";
+import { CookieJar } from "../cookie-jar.ts";
+import { createTestBed, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
+import { pick, seededRandom } from "../seeded-random.ts";
 import { type Known, randomRequest } from "./random-requests.ts";
 import { CANARY, methodOf, nameOf } from "./route-table.ts";
 
@@ -38,21 +40,22 @@ it(
     ] as const) {
       subjects.push((await bed.issuer.users.create({ username, password: PASSWORD, roles })).id);
     }
-    const created = await bed.issuer.clients.create({
-      name: "service",
+    const { client, secret } = await bed.issuer.clients.create({
+      name: "worker",
       grantTypes: ["client_credentials", "password", "refresh_token"],
       scope: "revocations:read",
     });
-    const client = { id: created.client.id, secret: created.secret! };
     const known: Known = {
+      jars: [],
+      client: { id: client.id, secret: secret! },
       accessTokens: [],
       refreshTokens: [],
       sessionIds: [],
       usernames: ["ada", "grace", "root"],
       setupToken,
-      client,
     };
     const statuses = new Map<string, Set<number>>(routes.map((route) => [nameOf(route), new Set()]));
+    const seen = new Set<string>();
     const document = JSON.parse((await bed.call("GET", "/openapi.json")).text);
 
     for (let sent = 0; sent < requestCount; sent += PARALLEL) {
@@ -61,12 +64,16 @@ it(
         const { accessToken, refreshToken, sessionId } = await bed.issuer.issue({ subject, scope: "revocations:read" });
         remember(known, accessToken, refreshToken, sessionId);
       }
+      const ofClient = await bed.issuer.issue({ subject: subjects[0]!, clientId: client.id });
+      remember(known, ofClient.accessToken, ofClient.refreshToken, ofClient.sessionId);
+      known.accessTokens.splice(-1, 1, (await bed.issuer.clients.issueToken(client)).accessToken);
+      keep(known.jars, jarOf(bed, await bed.issuer.issue({ subject: pick(below, subjects) })));
       const requests = Array.from({ length: PARALLEL }, () => randomRequest(below, known));
       await Promise.all(
         requests.map(async (request, nth) => {
           const told = `FUZZ_SEED=${seed}, request ${sent + nth}: ${request.method} ${request.url} ${JSON.stringify([...request.headers])}`;
           const remoteAddress = [`192.0.2.${below(3)}`, "10.0.0.1", "2001:db8::1", undefined][below(4)];
-          const answer = await reply(await bed.handler.fetch(request, { remoteAddress }));
+          const answer = await read(await bed.handler.fetch(request, { remoteAddress }));
           const route = routeOf(request);
           if (route !== undefined) statuses.get(nameOf(route))!.add(answer.status);
           if (answer.status >= 500) expect([told, answer.text, failures]).toEqual([]);
@@ -74,11 +81,17 @@ it(
           if (answer.body?.refresh_token !== undefined && answer.status === 200) {
             remember(known, answer.body.access_token, answer.body.refresh_token, answer.body.session_id);
           }
+          seen.add(answer.body?.error).add(`${request.method} with ${answer.headers.getSetCookie().length} cookies`);
+          const jar = new CookieJar().take(answer.headers);
+          if (jar.get("refresh") !== "") keep(known.jars, jar);
         }),
       );
     }
 
     expect(failures).toEqual([]);
+    // What cookies can meet has been met: the refusals, and renewal both by what reads and by what changes.
+    for (const met of ["csrf_token_missing", "csrf_token_invalid", "cross_site_request"]) expect(seen).toContain(met);
+    for (const method of ["GET", "POST"]) expect(seen).toContain(`${method} with 3 cookies`);
     // Where a password has to be right, chance alone need not get there.
     const likely = routes.filter(
       ({ body }) => body === undefined || !/password/.test(Object.keys(body.schema.shape).join()),
@@ -98,8 +111,27 @@ function remember(known: Known, accessToken: string, refreshToken: string, sessi
     [known.refreshTokens, refreshToken],
     [known.sessionIds, sessionId],
   ] as const) {
-    if (list.push(value) > 40) list.shift();
+    keep(list, value);
   }
+}
+
+function keep<Item>(list: Item[], item: Item): void {
+  if (list.push(item) > 40) list.shift();
+}
+
+/** The cookies that a browser would have of the session. */
+function jarOf({ issuer }: TestBed, { accessToken, refreshToken, sessionId }: TokenPair): CookieJar {
+  return new CookieJar()
+    .set("access", accessToken)
+    .set("refresh", refreshToken)
+    .set("csrf", issuer.csrfToken(sessionId));
+}
+
+/** The reply; a stream of events has no end, so its headers have to do. */
+async function read(response: Response): Promise<Reply> {
+  if (response.headers.get("content-type") !== "text/event-stream") return reply(response);
+  await response.body?.cancel();
+  return { status: response.status, headers: response.headers, text: "", body: undefined };
 }
 
 function routeOf({ method, url }: Request): Endpoint | undefined {
@@ -136,10 +168,13 @@ function expectSound(told: string, method: string, route: Endpoint | undefined, 
   expect([told, status === 429 && !/^[1-9]\d*$/.test(headers.get("retry-after") ?? "")]).toEqual([told, false]);
   if (method === "HEAD" || status === 204) expect([told, text]).toEqual([told, ""]);
   else if (status >= 400) expectErrorShape(told, route, body);
-  else if (route?.success.schema !== undefined) {
+  else if (route?.success.schema !== undefined && headers.get("content-type") !== "text/event-stream") {
     // What the schema does not name it drops: nothing may be there beside.
     expect([told, (route.success.schema as z.ZodType).parse(body)]).toEqual([told, body]);
   }
+  // Cookies come with success alone, three of them, and then no token stands in the body.
+  const set = headers.getSetCookie().length;
+  expect([told, set, set > 0 && (status >= 400 || /lkr_|eyJ/.test(text))]).toEqual([told, set === 0 ? 0 : 3, false]);
   const documented = route && document.paths[route.path][route.method].responses;
   if (documented !== undefined && method !== "OPTIONS")
     expect([told, Object.keys(documented)]).toEqual([told, expect.arrayContaining([String(status)])]);

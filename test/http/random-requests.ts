@@ -1,6 +1,7 @@
 import { gzipSync } from "node:zlib";
-import { type Endpoint, takesAccessToken } from "../../src/http/endpoint.ts";
+import { type Endpoint, takesAccessToken, takesCookies } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
+import type { CookieJar } from "../cookie-jar.ts";
 import { ISSUER, PASSWORD } from "../harness.ts";
 import { type Below, pick } from "../seeded-random.ts";
 import {
@@ -21,6 +22,9 @@ export interface Known {
   readonly sessionIds: string[];
   readonly usernames: readonly string[];
   readonly setupToken: string;
+  /** The cookies of sessions. */
+  readonly jars: CookieJar[];
+  /** A confidential client. */
   readonly client: { readonly id: string; readonly secret: string };
 }
 
@@ -112,17 +116,7 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
       CANARY,
       "",
     ]);
-  const wantsToken = takesAccessToken(route.access) || route.path === "/auth/refresh";
-  if (below(wantsToken ? 8 : 3) > (wantsToken ? 0 : 1)) {
-    headers.set(
-      "authorization",
-      `${below(12) === 0 ? pick(below, ["Basic", "bearer", "Token", "Bearer Bearer", ""]) : "Bearer"} ${token()}`,
-    );
-  }
-  if (route.client !== undefined && below(3) === 0) {
-    const { id, secret } = known.client;
-    headers.set("authorization", `Basic ${btoa(`${id}:${below(5) === 0 ? CANARY : secret}`)}`);
-  }
+  for (const [name, value] of randomCredentials(below, route, known, token)) headers.set(name, value);
   if (route.body !== undefined && below(15) > 0) headers.set("content-type", contentTypeOf(route as RouteWithBody));
   const extras: readonly (readonly [string, () => string])[] = [
     [
@@ -144,6 +138,14 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
       () => pick(below, ["198.51.100.1", "a, b", "10.0.0.1, 2001:db8::1", "::", "fe80::1%eth0", printable(below, 40)]),
     ],
     ["cookie", () => `access_token=${token()}; ${printable(below, 40)}`],
+    ["cookie", () => `latchkey-${pick(below, ["access", "refresh", "csrf"])}=${token()}`],
+    ["x-csrf-token", () => pick(below, [pick(below, known.jars).get("csrf"), printable(below, 50), ""])],
+    ["sec-fetch-site", () => pick(below, ["same-origin", "same-site", "cross-site", "none", printable(below, 9)])],
+    ["sec-latchkey-set-cookie", () => pick(below, ["separate", printable(below, 9)])],
+    ["x-forwarded-method", () => pick(below, METHODS)],
+    ["x-original-method", () => pick(below, METHODS)],
+    ["last-event-id", () => pick(below, ["0", "3", "-1", "", "9".repeat(30)])],
+    ["accept", () => "text/event-stream"],
     ["user-agent", () => printable(below, 400)],
     ["host", () => pick(below, ["evil.example.com", "127.0.0.1:4000", "a:b:c", printable(below, 20)])],
     ["x-http-method-override", () => pick(below, METHODS)],
@@ -159,6 +161,36 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
     if (below(3) === 0) headers.append(name, value());
   }
   return headers;
+}
+
+/** Cookies, a client's credentials or a bearer token, mostly what the route takes, or nothing. */
+function randomCredentials(
+  below: Below,
+  route: Endpoint,
+  known: Known,
+  token: () => string,
+): readonly (readonly [name: string, value: string])[] {
+  if (takesCookies(route) && below(3) === 0) return randomCookies(below, known);
+  if (route.client !== undefined && below(3) > 0) {
+    const secret = below(3) > 0 ? known.client.secret : CANARY;
+    return [["authorization", `Basic ${Buffer.from(`${known.client.id}:${secret}`).toString("base64")}`]];
+  }
+  const wantsToken = takesAccessToken(route.access) || route.path === "/auth/refresh";
+  if (below(wantsToken ? 8 : 3) <= (wantsToken ? 0 : 1)) return [];
+  const scheme = below(12) === 0 ? pick(below, ["Basic", "bearer", "Token", "Bearer Bearer", ""]) : "Bearer";
+  return [["authorization", `${scheme} ${token()}`]];
+}
+
+/** A session's cookies, mostly with its own CSRF token, and mostly whole. */
+function randomCookies(below: Below, known: Known): readonly (readonly [name: string, value: string])[] {
+  const jar = pick(below, known.jars).copy();
+  const other = pick(below, known.jars);
+  for (const kind of ["access", "refresh"]) {
+    if (below(8) === 0) jar.drop(kind);
+    else if (below(12) === 0) jar.set(kind, pick(below, [other.get("access"), other.get("refresh"), CANARY, ""]));
+  }
+  const proof = below(4) > 0 ? jar.get("csrf") : pick(below, [other.get("csrf"), CANARY, ""]);
+  return [["cookie", jar.header().cookie], ...(below(5) > 0 ? [["x-csrf-token", proof] as const] : [])];
 }
 
 /** Characters that a header may hold. */
@@ -245,9 +277,11 @@ function likely(below: Below, name: string, known: Known): unknown {
     case "setup_token":
       return below(50) === 0 ? known.setupToken : CANARY;
     case "grant_type":
-      return pick(below, ["refresh_token", "refresh_token", "password", "client_credentials", ""]);
+      return pick(below, ["refresh_token", "client_credentials", "refresh_token", "password", ""]);
     case "token":
       return pick(below, below(2) === 0 ? known.accessTokens : known.refreshTokens);
+    case "transport":
+      return pick(below, ["body", "cookie", CANARY]);
     case "scope":
       return pick(below, ["", "", "revocations:read", CANARY]);
     case "client_id":
