@@ -102,9 +102,9 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     return renewed === undefined ? [] : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
   }
 
-  /** The answer with them, unless it is an error or says of itself what becomes of the cookies. */
+  /** A success with them, unless it says of itself what becomes of the cookies. Errors are thrown and come without. */
   function carrying(response: Response, setCookies: readonly string[]): Response {
-    return response.status >= 400 || response.headers.has("set-cookie") ? response : withCookies(response, setCookies);
+    return response.headers.has("set-cookie") ? response : withCookies(response, setCookies);
   }
 
   for (const route of routes) {
