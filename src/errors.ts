@@ -118,7 +118,7 @@ export const errorCatalogue = {
   },
   token_not_fresh: {
     status: 401,
-    oauthError: "invalid_token",
+    oauthError: "insufficient_user_authentication",
     description: "This takes a recent sign-in. Prove the password again at /auth/reauthenticate, then try again.",
   },
   insufficient_scope: {

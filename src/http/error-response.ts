@@ -46,10 +46,16 @@ function challenge({ code, description }: LatchkeyError, status: number): Header
   if (scheme === "Basic" || code === "missing_token" || code === "invalid_credentials") {
     return { "www-authenticate": `${scheme} ${realm}` };
   }
-  const error = status === 401 ? "invalid_token" : "insufficient_scope";
+  const error = bearerError(code, status);
   return {
     "www-authenticate": `Bearer ${realm}, error="${error}", error_description="${quotable(`${code}: ${description}`)}"`,
   };
+}
+
+/** RFC 9470 section 3 has its own word for a token that is good but too old: refreshing, which others ask for, does not help. */
+function bearerError(code: ErrorCode, status: number): string {
+  if (code === "token_not_fresh") return "insufficient_user_authentication";
+  return status === 401 ? "invalid_token" : "insufficient_scope";
 }
 
 /** RFC 6749 section 5.2 and RFC 6750 section 3 keep a description to printable ASCII without quotes and backslashes. */

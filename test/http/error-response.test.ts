@@ -11,6 +11,8 @@ const codes = Object.keys(errorCatalogue) as ErrorCode[];
 const lacking = (code: ErrorCode) => `Bearer realm="latchkey", error="insufficient_scope", error_description="${code}`;
 /** The challenges that do not follow from the status. In particular none of the CSRF codes has one. */
 const special: Partial<Record<ErrorCode, string>> = {
+  token_not_fresh:
+    'Bearer realm="latchkey", error="insufficient_user_authentication", error_description="token_not_fresh',
   // RFC 6750 section 3.1: no error for whoever brought no token.
   missing_token: 'Bearer realm="latchkey"',
   invalid_credentials: 'Bearer realm="latchkey"',
