@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { isSessionId } from "../session.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/key.ts";
@@ -19,7 +20,7 @@ import type { Terminal } from "./terminal.ts";
  */
 export async function runCommand(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await createProgram(terminal).parseAsync(commandLine, { from: "user" });
+    await createProgram(terminal).parseAsync(withSessionIdLast(commandLine), { from: "user" });
     return 0;
   } catch (error) {
     // Commander has printed what it has to say.
@@ -48,4 +49,11 @@ function createProgram(terminal: Terminal): Command {
   addMigrateCommand(program, terminal);
   addDoctorCommand(program, terminal);
   return program;
+}
+
+/** One session id in sixty-four begins with a hyphen, which must not make it an option. */
+function withSessionIdLast(commandLine: readonly string[]): readonly string[] {
+  const isId = (argument: string) => argument.startsWith("-") && isSessionId(argument);
+  const ids = commandLine.filter(isId);
+  return ids.length === 0 ? commandLine : [...commandLine.filter((argument) => !isId(argument)), "--", ...ids];
 }

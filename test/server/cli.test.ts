@@ -5,9 +5,11 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { rootSecretProblem } from "../../src/root-secret.ts";
 import { runCommand } from "../../src/server/program.ts";
+import { createSqliteStore } from "../../src/store/sqlite.ts";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
 import { migrations } from "../../src/store/sqlite-schema.ts";
 import { addUser, type CommandResult, latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
+import { newSession } from "../store/records.ts";
 import { claimsOf, headerOf, temporaryFolder } from "./in-process.ts";
 
 let folder: string;
@@ -313,6 +315,21 @@ describe("while the server runs on the same database", () => {
 
     expect(await ok("user", "enable", "ada")).toBe("Enabled ada.\n");
     expect((await signIn(server)).status).toBe(200);
+  });
+
+  it("a session whose id begins with a hyphen is revoked by it, wherever it stands among the options", async () => {
+    const id = "-PeujDKZqMm1091pWwwJDA";
+    const path = join(folder, "latchkey.db");
+    const store = await createSqliteStore(path);
+    const session = newSession({ id, expiresAt: Date.now() + 60_000, revokedAt: null, revokedFor: null });
+    await store.createSessions([{ session, verifiedPasswordHash: null, sessionLimit: 0 }]);
+    await store.close();
+    expect(await quick("session", "revoke", id)).toMatchObject({ code: 0, stdout: expect.stringContaining(id) });
+    const reopened = await createSqliteStore(path);
+    expect((await reopened.findSession(id))?.revokedFor).toBe("administrator");
+    await reopened.close();
+    expect((await quick("session", id, "revoke")).code).toBe(0);
+    expect((await quick("session", "revoke", "-x")).stderr).toContain("unknown option");
   });
 
   it("sessions are listed, and one that is revoked is refused within a second", async () => {
