@@ -22,7 +22,7 @@ const implicitRefreshErrors: readonly ErrorCode[] = [
   "session_expired",
   "too_many_requests",
 ];
-const proofErrors: readonly ErrorCode[] = ["cross_site_request", "csrf_token_missing", "csrf_token_invalid"];
+const proofErrors: readonly ErrorCode[] = ["csrf_token_missing", "csrf_token_invalid"];
 const bodyErrors: readonly ErrorCode[] = ["invalid_request", "payload_too_large", "unsupported_media_type"];
 
 /** The codes that a route can answer: its own, and those that follow from its access, its body and its cookies. */
@@ -38,7 +38,8 @@ function errorCodes(route: Endpoint): ReadonlySet<ErrorCode> {
     ...when(scopeOf(access) !== undefined, "insufficient_scope"),
     ...when(needsToken && takesCookies(route), ...implicitRefreshErrors),
     ...when(asksForProof(route), ...proofErrors),
-    ...when(letsChooseTransport(route), "cross_site_request"),
+    // A safe one too, where it asks for an upgrade: that is how another site's page begins a WebSocket.
+    ...when(letsChooseTransport(route) || takesCookies(route), "cross_site_request"),
     ...when(setsCookies(route), "token_too_large"),
     ...when(query !== undefined, "invalid_request"),
     ...when(body !== undefined, ...bodyErrors),

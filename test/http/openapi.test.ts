@@ -183,8 +183,8 @@ describe("the OpenAPI document", () => {
       insufficient_scope: (route: Endpoint) => scopeOf(route.access) !== undefined || isForwardAuth(route),
       csrf_token_missing: asksForProof,
       csrf_token_invalid: asksForProof,
-      // Signing in with cookies is not for another site's page.
-      cross_site_request: (route: Endpoint) => asksForProof(route) || letsChooseTransport(route),
+      // Signing in with cookies is not for another site's page, nor is a WebSocket handshake that cookies speak for.
+      cross_site_request: (route: Endpoint) => takesCookies(route) || letsChooseTransport(route),
     } satisfies Partial<Record<ErrorCode, (route: Endpoint) => boolean>>;
     const errors = documentedErrors(await readDocument());
     for (const [code, isAsked] of Object.entries(asked)) {
