@@ -1,0 +1,209 @@
+import { cookies, headers } from "next/headers.js";
+import { NextRequest, NextResponse } from "next/server.js";
+import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
+import type { Guard, GuardedRequest, OptionalAdmission } from "../http/guard.ts";
+import type { Handler } from "../http/handler.ts";
+import { isOwnedPath } from "../http/owned-paths.ts";
+
+/** A value, or what gives it once a request has come: `next build` loads every module, and this way opens no database. */
+export type Lazy<Value extends object> = Value | (() => Value | Promise<Value>);
+
+/** What every function of the Next.js adapter may be told. */
+export interface NextOptions {
+  /** The client's address, from a header that your own reverse proxy sets. Default: unknown, for Next.js tells nobody. */
+  readonly ip?: ((headers: Headers) => string | null | undefined) | undefined;
+}
+
+/** What a guard in a route handler may be told. */
+export interface GuardedOptions<Context> extends NextOptions {
+  /** What the guard's policies are asked about. */
+  readonly resource?: ((request: NextRequest, context: Context) => unknown) | undefined;
+}
+
+/** What a guard in a page or a Server Action may be told. */
+export interface AdmitOptions extends NextOptions {
+  /** What the guard's policies are asked about. */
+  readonly resource?: unknown;
+}
+
+/** A request behind a guard. */
+export type GuardedNextRequest<Let extends OptionalAdmission> = NextRequest & { readonly auth: Let["auth"] };
+
+type Route<Context> = (request: NextRequest, context: Context) => Promise<Response>;
+type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
+
+/**
+ * One value for the whole process, made when it is first asked for. Next.js bundles the proxy, pages and route handlers apart and
+ * reloads modules while you edit: in a variable of a module there would be several. A failure is not kept.
+ */
+export function shared<Value>(name: string, create: () => Promise<Value>): () => Promise<Value> {
+  const key = Symbol.for(`latchkey.shared.${name}`);
+  const kept = globalThis as { [key]?: Promise<Value> | undefined };
+  return () => {
+    kept[key] ??= create().catch((error: unknown) => {
+      kept[key] = undefined;
+      throw error;
+    });
+    return kept[key];
+  };
+}
+
+/**
+ * The handler as the exports of a catch-all route, such as `app/auth/[...path]/route.ts`. It finds its paths under any folder, and
+ * answers those that the route file catches.
+ */
+export function latchkey(handler: Lazy<Handler>, { ip }: NextOptions = {}): Readonly<Record<Method, Route<unknown>>> {
+  const route: Route<unknown> = async (request) => {
+    const remoteAddress = ip?.(request.headers);
+    const url = new URL(request.url);
+    const pathname = ownedPart(url.pathname) ?? url.pathname;
+    if (pathname === url.pathname) return (await resolve(handler)).fetch(request, { remoteAddress });
+    url.pathname = pathname;
+    return (await resolve(handler)).fetch(copied(request, url, request.headers), { remoteAddress });
+  };
+  return { GET: route, HEAD: route, POST: route, PUT: route, PATCH: route, DELETE: route, OPTIONS: route };
+}
+
+/**
+ * Guards a route handler: `export const GET = guarded(guard, (request) => …)`. It gets `request.auth`, and the whole admission as its
+ * third argument. What the guard refuses is answered here. After an implicit refresh the new cookies stand in `request`, and go out
+ * with the answer unless that is an error.
+ */
+export function guarded<Let extends OptionalAdmission, Context = unknown>(
+  guard: Lazy<Guard<Let>>,
+  handler: (request: GuardedNextRequest<Let>, context: Context, admission: Let) => Response | Promise<Response>,
+  { ip, resource }: GuardedOptions<Context> = {},
+): Route<Context> {
+  return async (request, context) => {
+    const known = { ip: ip?.(request.headers), resource: await resource?.(request, context) };
+    const { admit, refuse } = await resolve(guard);
+    let admission: Let;
+    try {
+      admission = await admit(request, known);
+    } catch (error) {
+      if (isLatchkeyError(error)) return refuse(error);
+      throw error;
+    }
+    const seen = Object.assign(withNewCookies(request, admission), { auth: admission.auth });
+    return answering(await handler(seen, context, admission), admission);
+  };
+}
+
+/**
+ * The implicit refresh of pages, which cannot set cookies themselves, as `proxy.ts`: `export const proxy = renewed(guard)`. What is
+ * rendered sees the new cookies, and the browser gets them; parallel requests share one rotation. It refuses nobody, for that is
+ * decided where it matters: in the page, the action, the route handler. The handler's own routes renew by themselves.
+ * @param guard an optional one.
+ * @param next the application's own proxy, which hands on the request that it gets: `NextResponse.next({ request })`.
+ */
+export function renewed(
+  guard: Lazy<Guard<OptionalAdmission>>,
+  next: (request: NextRequest) => Response | Promise<Response> = (request) => NextResponse.next({ request }),
+  { ip }: NextOptions = {},
+): (request: NextRequest) => Promise<Response> {
+  return async (request) => {
+    const { pathname } = request.nextUrl;
+    if (ownedPart(pathname)?.startsWith("/auth/") === true) return next(request);
+    // Without the query: what the application's own links carry is no reason to let a session run out.
+    const asking = new Request(new URL(pathname, request.url), { method: request.method, headers: request.headers });
+    const { admit } = await resolve(guard);
+    const admission = await admit(asking, { ip: ip?.(request.headers) }).catch(unlessFailure);
+    if (admission === undefined) return next(request);
+    return answering(await next(withNewCookies(request, admission)), admission);
+  };
+}
+
+/**
+ * Asks a guard in a server component. It sets no cookies, which {@link renewed} has done before.
+ * @param options `otherwise` is called where the guard refuses with 401 or 403, and may redirect. Default: gives `undefined`.
+ * @throws LatchkeyError any other, such as a store that is away, for `error.tsx`.
+ */
+export async function admitPage<Let extends OptionalAdmission, Else = undefined>(
+  guard: Lazy<Guard<Let>>,
+  {
+    otherwise,
+    ...options
+  }: AdmitOptions & { readonly otherwise?: ((refusal: LatchkeyError) => Else) | undefined } = {},
+): Promise<Let | Else> {
+  try {
+    return await admitHere(guard, "GET", options);
+  } catch (error) {
+    if (!isLatchkeyError(error) || (error.status !== 401 && error.status !== 403)) throw error;
+    return otherwise?.(error) as Else;
+  }
+}
+
+/**
+ * Asks a guard in a Server Action, and sets the cookies of an implicit refresh.
+ * @param form what was submitted, with the CSRF token in the field `csrf_token`.
+ * @throws LatchkeyError where the guard refuses.
+ */
+export async function admitAction<Let extends OptionalAdmission>(
+  guard: Lazy<Guard<Let>>,
+  form: FormData,
+  options: AdmitOptions = {},
+): Promise<Let> {
+  const csrfToken = form.get("csrf_token");
+  const admission = await admitHere(guard, "POST", {
+    ...options,
+    csrfToken: typeof csrfToken === "string" ? csrfToken : undefined,
+  });
+  const jar = await cookies();
+  for (const cookie of answering(new NextResponse(), admission).cookies.getAll()) jar.set(cookie);
+  return admission;
+}
+
+/** Asks a guard about the request that is being rendered, of which Next.js gives headers and cookies. */
+async function admitHere<Let extends OptionalAdmission>(
+  guard: Lazy<Guard<Let>>,
+  method: "GET" | "POST",
+  { ip, ...known }: Pick<NextOptions, "ip"> & Omit<GuardedRequest, "ip">,
+): Promise<Let> {
+  const fields = new Headers(await headers());
+  // An action may have changed them since the headers came.
+  const pairs = (await cookies()).getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value)}`);
+  fields.set("cookie", pairs.join("; "));
+  const { admit } = await resolve(guard);
+  return admit(new Request("http://localhost/", { method, headers: fields }), { ...known, ip: ip?.(fields) });
+}
+
+function resolve<Value extends object>(lazy: Lazy<Value>): Value | Promise<Value> {
+  return typeof lazy === "function" ? lazy() : lazy;
+}
+
+/** The path as the handler knows it, whatever the folder and the `basePath` before it. */
+function ownedPart(pathname: string): string | undefined {
+  const segments = pathname.split("/");
+  return segments.map((_, index) => `/${segments.slice(index + 1).join("/")}`).find(isOwnedPath);
+}
+
+function withNewCookies(request: NextRequest, { setCookies, cookieHeader }: OptionalAdmission): NextRequest {
+  if (setCookies.length === 0 || cookieHeader === null) return request;
+  const fields = new Headers(request.headers);
+  fields.set("cookie", cookieHeader);
+  return copied(request, request.url, fields);
+}
+
+/** Part by part: what Next.js hands to route handlers only looks like a request and cannot be copied whole. */
+function copied(request: NextRequest, url: string | URL, fields: Headers): NextRequest {
+  const { method, body, signal, nextUrl } = request;
+  return new NextRequest(url, {
+    method,
+    headers: fields,
+    signal,
+    nextConfig: { basePath: nextUrl.basePath },
+    ...(body !== null && { body, duplex: "half" }),
+  });
+}
+
+/** A refusal is no failure. */
+function unlessFailure(error: unknown): undefined {
+  if (!isLatchkeyError(error)) throw error;
+}
+
+/** A copy that carries the cookies: the headers of a redirect are immutable. */
+function answering(response: Response, { setCookies }: OptionalAdmission): NextResponse {
+  const copy = new NextResponse(response.body, response);
+  if (copy.status < 400) for (const value of setCookies) copy.headers.append("set-cookie", value);
+  return copy;
+}
