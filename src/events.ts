@@ -57,6 +57,11 @@ export type LatchkeyEvent =
       readonly type: "session.revoked";
       readonly sessionId: string;
       readonly subject: string | null;
+  | (SessionEventBase & {
+      /** A session that another system had opened goes on here. */
+      readonly type: "session.adopted";
+      readonly clientId: string;
+    })
       readonly reason: Exclude<RevocationReason, "logout" | "refresh_token_reused">;
     })
   | (EventBase & { readonly type: "user.registered"; readonly subject: string })

@@ -5,6 +5,8 @@ import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
 import { type Clients, createClients } from "./clients.ts";
+import { canonicalUsername } from "./accounts/usernames.ts";
+import { type Adoption, createAdoption } from "./adoption.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
@@ -79,6 +81,13 @@ export interface Issuer {
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
   rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
   readonly users: Users;
+  /**
+   * Adopts sessions that another system has opened, ahead of their next refresh: with it they are listed, and a logout everywhere,
+   * a new password or a disabled user ends them too. Done again, it leaves what is there as it is. Their refresh tokens are
+   * accepted where the option `foreignRefreshTokens` knows them. Throws a TypeError for what is no such session; those before it
+   * stay adopted.
+   */
+  adoptSessions: Adoption["adoptSessions"];
   /** The programs that ask for tokens at `/token`. */
   readonly clients: Clients;
   /** What has happened since the start, and what the store holds now. */
@@ -134,8 +143,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     sign,
   };
   const signIn = createSignIn(engine);
-  const { refresh, batch } = createRefresh(engine);
-  const revoke = createRevoke(engine);
+  const adoption = createAdoption(engine);
+  const { refresh, batch } = createRefresh(engine, adoption);
+  const revoke = createRevoke(engine, adoption);
 
   async function sign(
     session: Session,
@@ -216,8 +226,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     async close() {
       for (const timer of timers) clearInterval(timer);
       revocationFeed.close();
-      await Promise.all([signIn.settled(), batch.settled()]);
+      await Promise.all([signIn.settled(), adoption.settled(), batch.settled()]);
       await store.close();
     },
   });
 }
+    adoptSessions: adoption.adoptSessions,

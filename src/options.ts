@@ -1,5 +1,6 @@
 import { type Environment, systemEnvironment } from "./environment.ts";
 import type { EventListener } from "./events.ts";
+import type { ForeignRefreshTokens } from "./foreign-session.ts";
 import { unknownNames } from "./option-names.ts";
 import { rootSecretProblem } from "./root-secret.ts";
 import type { JsonValue } from "./session.ts";
@@ -72,6 +73,11 @@ export interface IssuerOptions {
   readonly subjects?: SubjectSource | undefined;
   /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */
   readonly onEvent?: EventListener | undefined;
+  /**
+   * Verifies refresh tokens of the system that signed people in before, so that their sessions go on here. Asked only of texts
+   * that are no token of Latchkey's. Default: they are refused.
+   */
+  readonly foreignRefreshTokens?: ForeignRefreshTokens | undefined;
   /** Clock and randomness. Default: the machine's. */
   readonly environment?: Environment | undefined;
 }
@@ -102,6 +108,7 @@ export interface ResolvedOptions {
   readonly onEvent: EventListener | undefined;
   readonly environment: Environment;
 }
+  readonly foreignRefreshTokens: ForeignRefreshTokens | undefined;
 
 /** How one option is checked and what it is when it is left out. Gives what is wrong with a value, or `undefined`. */
 interface Rule<Resolved> {
@@ -146,6 +153,7 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
   environment: { byDefault: () => systemEnvironment, problem: ofType("object") },
 };
 
+  foreignRefreshTokens: { byDefault: nothing, problem: ofType("function") },
 /**
  * Validates, fills in the defaults and freezes.
  * @throws TypeError naming every option that is missing, unknown or wrong.

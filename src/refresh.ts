@@ -1,3 +1,4 @@
+import type { Adoption } from "./adoption.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
@@ -37,7 +38,10 @@ export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
  * The refresh: parse, throttle, commit together with whatever arrives at the same time, and only then sign. A crash between
  * commit and answer costs nothing, since the client's retry is given the same successor.
  */
-export function createRefresh(engine: Engine): {
+export function createRefresh(
+  engine: Engine,
+  adoption: Pick<Adoption, "present">,
+): {
   readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
   readonly batch: Batch<RefreshRequest, RefreshOutcome>;
 } {
@@ -75,8 +79,10 @@ export function createRefresh(engine: Engine): {
     context: RequestContext,
     { clientId = FIRST_PARTY_CLIENT_ID, scope }: RefreshOptions,
   ): Promise<TokenPair> {
-    const presented = parsePresented(engine, refreshToken, context);
-    const outcome = await batch.add({ token: presented, clientId, scope });
+    const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
+    const proof = dpop && (await proofs.read(dpop));
+    if (proof !== undefined) await spend(presented, proof);
+    const outcome = await batch.add({ token: presented, clientId, jkt: proof?.jkt, scope });
     switch (outcome.kind) {
       case "issued": {
         const { session, generation, decision, roles } = outcome;

@@ -1,3 +1,4 @@
+import type { Adoption } from "./adoption.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
@@ -42,7 +43,7 @@ interface Behind {
 }
 
 /** Ends sessions. */
-export function createRevoke(engine: Engine): Revoke {
+export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">): Revoke {
   const { store, rootKeys, accessTokens, revocations, emit, now } = engine;
 
   async function behindRefreshToken(token: string): Promise<Behind | undefined> {
@@ -64,8 +65,21 @@ export function createRevoke(engine: Engine): Revoke {
     }
   }
 
-  function behind(token: string): Promise<Behind | undefined> {
-    return looksLikeRefreshToken(token) ? behindRefreshToken(token) : behindAccessToken(token);
+  /** Adopts the session first where it was not yet, so that there is something that stays revoked. */
+  async function behindForeignRefreshToken(token: string, context: RequestContext): Promise<Behind | undefined> {
+    try {
+      const presented = await adoption.present(token, context);
+      const session = presented && (await store.findSession(presented.sessionId));
+      return session ? { sessionId: session.id, subject: session.subject, clientId: session.clientId } : undefined;
+    } catch (error) {
+      if (isLatchkeyError(error) && error.status === 401) return undefined;
+      throw error;
+    }
+  }
+
+  async function behind(token: string, context: RequestContext): Promise<Behind | undefined> {
+    if (looksLikeRefreshToken(token)) return behindRefreshToken(token);
+    return (await behindAccessToken(token)) ?? (await behindForeignRefreshToken(token, context));
   }
 
   async function endByHolder(sessionId: string, subject: string, context: RequestContext): Promise<void> {
@@ -82,12 +96,12 @@ export function createRevoke(engine: Engine): Revoke {
 
   return {
     async logout(token, context = {}) {
-      const found = await behind(token);
+      const found = await behind(token, context);
       if (found?.sessionId !== undefined) await endByHolder(found.sessionId, found.subject, context);
     },
 
     async revoke(token, { clientId = FIRST_PARTY_CLIENT_ID } = {}, context = {}) {
-      const found = await behind(token);
+      const found = await behind(token, context);
       if (found === undefined) return;
       if (found.clientId !== clientId) {
         throw new LatchkeyError("unauthorized_client", {

@@ -1,3 +1,5 @@
+import { isJsonObject, parseJson } from "./strict-json.ts";
+
 /** What every refresh token begins with. */
 export const REFRESH_TOKEN_PREFIX = "lkr_";
 
@@ -9,4 +11,15 @@ export function looksLikeRefreshToken(text: string): boolean {
 /** Whether a text claims to be an access token, a JWT; tells token kinds apart, proves nothing. */
 export function looksLikeAccessToken(text: string): boolean {
   return /^eyJ[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*$/.test(text);
+}
+
+/**
+ * Whether a text claims to be a token that Latchkey issues, of either kind: of JWTs, those of type `at+jwt` (RFC 9068
+ * section 2.1). Tells other systems' tokens apart, proves nothing.
+ */
+export function claimsToBeOurs(text: string): boolean {
+  if (looksLikeRefreshToken(text)) return true;
+  if (!looksLikeAccessToken(text)) return false;
+  const header = parseJson(Buffer.from(text.slice(0, text.indexOf(".")), "base64url"));
+  return isJsonObject(header) && header.typ === "at+jwt";
 }

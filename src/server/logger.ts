@@ -60,6 +60,7 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "refresh_token.reused": ["warn", "a replaced refresh token was used again: session revoked"],
   "session.rolled_back": ["warn", "the database knows less of a session than its refresh token: data was lost"],
   "session.reauthenticated": ["info", "password proved again"],
+  "session.adopted": ["info", "session of another system goes on here"],
   "session.logged_out": ["info", "signed out"],
   "session.revoked": ["info", "session revoked"],
   "user.registered": ["info", "user registered"],

@@ -89,7 +89,8 @@ export class SqliteSessions {
     return this.#statements.listRevocations.all(afterSequence, since, limit);
   }
 
-  #createOne({ session, verifiedPasswordHash, sessionLimit }: SessionCreation): SessionCreated {
+  #createOne({ session, verifiedPasswordHash, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
+    if (ifAbsent === true && this.#statements.find.first(sessionBytes(session.id)) !== null) return { created: false };
     const user = this.#statements.findUser.first(session.subject);
     if (user !== null && user.disabledAt !== null) return { created: false };
     if (verifiedPasswordHash !== null && user?.passwordHash !== verifiedPasswordHash) return { created: false };

@@ -133,6 +133,11 @@ export interface SessionCreation {
   readonly verifiedPasswordHash: string | null;
   /** How many live sessions the subject may hold, this one included; the oldest give way. 0 = no limit. */
   readonly sessionLimit: number;
+  /**
+   * Where there is a session of this id already, also one that an earlier item of the batch created, leave it as it is and give
+   * `created: false`. Without this the batch is then refused.
+   */
+  readonly ifAbsent?: boolean;
 }
 
 /** `evicted` are the ids of the sessions that gave way, revoked for `session_limit` in the same act. */

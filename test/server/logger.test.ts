@@ -171,6 +171,7 @@ describe("an event", () => {
     { ...base, ...session, type: "refresh_token.reused", generation: 1, confirmed: 3 },
     { ...base, ...session, type: "session.rolled_back", generation: 5, known: 3 },
     { ...base, ...session, type: "session.reauthenticated" },
+    { ...base, ...session, type: "session.adopted", clientId: "first-party" },
     { ...base, ...session, type: "session.logged_out" },
     { ...base, ...session, type: "session.revoked", reason: "logout_all" },
     { ...base, type: "user.registered", subject: "ada-id" },

@@ -114,6 +114,44 @@ export function describeSessions(open: OpenStore): void {
 
     it("finds nothing by an unknown id, nor by another writing of a known one", async () => {
       const store = await open();
+    it("leaves a session as it is where one of its id is to be created only if there is none", async () => {
+      const store = await open();
+      const session = newSession();
+      const adopted = { ...vouched(session), ifAbsent: true };
+      const other = { ...vouched({ ...session, subject: newId(), salt: new Uint8Array(16) }), ifAbsent: true };
+      expect(await store.createSessions([adopted, other])).toEqual([
+        { created: true, evicted: [] },
+        { created: false },
+      ]);
+      await store.revokeSessions([session.id], { at: NOW + 1, reason: "logout" });
+      const fresh = newSession();
+      expect(await store.createSessions([other, { ...vouched(fresh), ifAbsent: true }, adopted])).toEqual([
+        { created: false },
+        { created: true, evicted: [] },
+        { created: false },
+      ]);
+      expect(await store.findSession(session.id)).toStrictEqual({
+        ...session,
+        revokedAt: NOW + 1,
+        revokedFor: "logout",
+      });
+      expect(await store.findSession(fresh.id)).toStrictEqual(fresh);
+    });
+
+    it("creates a session once when twenty callers over two connections create it only if there is none", async () => {
+      const stores = [await open(), await open()] as const;
+      const id = newId();
+      const results = await Promise.all(
+        Array.from({ length: 20 }, (_, index) =>
+          stores[index % 2 === 0 ? 0 : 1].createSessions([
+            { ...vouched(newSession({ id, subject: `subject ${index}` })), ifAbsent: true },
+          ]),
+        ),
+      );
+      const winners = results.flatMap(([result], index) => (result?.created ? [`subject ${index}`] : []));
+      expect(winners).toEqual([(await stores[1].findSession(id))?.subject]);
+    });
+
       const { session } = vouched(newSession({ id: "AAAAAAAAAAAAAAAAAAAAAA" }));
       await store.createSessions([vouched(session)]);
       expect(await store.findSession(newId())).toBeNull();
