@@ -6,6 +6,9 @@ const JTI_PATTERN = /^([A-Za-z0-9_-]{22})\.(0|[1-9][0-9]{0,9})\.[A-Za-z0-9_-]+$/
 /** What a client's own access token has for a generation. No refresh token comes with it, and theirs begin at 1. */
 const NO_GENERATION = 0;
 
+/** The key that a token is bound to: its thumbprint (RFC 7638, SHA-256, base64url). */
+export type Confirmation = { readonly jkt: string };
+
 /** What every access token says (RFC 9068 section 2.2). Times are whole seconds since the Unix epoch. */
 interface SharedClaims {
   readonly iss: string;
@@ -20,6 +23,8 @@ interface SharedClaims {
   readonly roles: readonly string[];
   /** Space-separated (RFC 8693 section 4.2). */
   readonly scope?: string;
+  /** The key without whose proof it is worth nothing (RFC 7800 section 3, RFC 9449 section 6.1). */
+  readonly cnf?: Confirmation;
   /** The application's own claims. */
   readonly [ownClaim: string]: JsonValue | undefined;
 }
@@ -62,6 +67,8 @@ export interface AccessTokenGrant {
   readonly roles: readonly string[];
   /** Whether the person has just proved who they are. */
   readonly fresh?: boolean;
+  /** Thumbprint of the key that it is bound to. Default: to none. */
+  readonly jkt?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -72,6 +79,8 @@ export interface ClientAccessTokenGrant {
   readonly client: { readonly id: string; readonly grantId: string };
   /** Space-separated; the empty text for none. */
   readonly scope: string;
+  /** Thumbprint of the key that it is bound to. Default: to none. */
+  readonly jkt?: string | undefined;
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
 }
@@ -85,7 +94,7 @@ export interface AccessTokenTerms {
 
 /** The claims of one access token. It never outlives its session's absolute end. */
 export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, unique: string): AccessTokenClaims {
-  const { session, generation, roles, now } = grant;
+  const { session, generation, roles, jkt, now } = grant;
   const iat = Math.floor(now / 1000);
   return {
     // First, so that whatever the store holds, an own claim never replaces one of ours.
@@ -103,12 +112,13 @@ export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, uniqu
     ...(grant.fresh && { fresh: true as const }),
     ...(session.scope !== null && { scope: session.scope }),
     ...(session.amr !== null && { amr: session.amr }),
+    ...(jkt !== undefined && { cnf: { jkt } }),
   };
 }
 
 /** The claims of a client's own access token. */
 export function claimsOfClient(
-  { client, scope, now }: ClientAccessTokenGrant,
+  { client, scope, jkt, now }: ClientAccessTokenGrant,
   terms: AccessTokenTerms,
   unique: string,
 ): ClientAccessTokenClaims {
@@ -123,6 +133,7 @@ export function claimsOfClient(
     client_id: client.id,
     roles: [],
     ...(scope !== "" && { scope }),
+    ...(jkt !== undefined && { cnf: { jkt } }),
   };
 }
 
@@ -221,6 +232,7 @@ const sharedShapes: Shapes = {
   client_id: isText,
   roles: isTexts,
   scope: optional(isText),
+  cnf: optional(isConfirmation),
 };
 
 const sessionShapes: Shapes = {
@@ -249,6 +261,16 @@ function isTexts(value: JsonValue | undefined): value is readonly string[] {
 
 function isTime(value: JsonValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** Of this kind alone: whatever else a token may be bound to cannot be checked here, so it must not count as bound to nothing. */
+function isConfirmation(value: JsonValue | undefined): boolean {
+  return (
+    isJsonObject(value) &&
+    Object.keys(value).join() === "jkt" &&
+    typeof value.jkt === "string" &&
+    /^[A-Za-z0-9_-]{43}$/.test(value.jkt)
+  );
 }
 
 function isAbsent(value: JsonValue | undefined): boolean {

@@ -1,4 +1,4 @@
-import { base64url, type CryptoKey, compactVerify, type KeyObject } from "jose";
+import { type CryptoKey, compactVerify, type KeyObject } from "jose";
 import {
   type AnyAccessTokenClaims,
   type ExpectedClaims,
@@ -6,6 +6,9 @@ import {
   refused,
   timeliness,
 } from "./access-token-claims.ts";
+import { readCompactJws } from "./compact-jws.ts";
+import { type DpopRequest, refused as refusedProof } from "./dpop-proof.ts";
+import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
 import { isJsonObject, parseExactJson } from "./strict-json.ts";
@@ -14,9 +17,6 @@ import { createVerifiedTokens } from "./verified-tokens.ts";
 
 /** The longest access token that is issued or looked at, in characters. */
 export const ACCESS_TOKEN_MAX_LENGTH = 8192;
-
-const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-const BASE64URL = /^[A-Za-z0-9_-]+$/;
 
 /** A key whose signatures are accepted, with the one algorithm that it may be used with. */
 export interface VerifyingKey {
@@ -38,31 +38,42 @@ export interface VerifyingKeys {
 export interface AccessTokenVerifierOptions extends ExpectedClaims {
   readonly keys: VerifyingKeys;
   readonly clock: Clock;
+  readonly proofs: DpopProofs;
   /** How far clocks may differ, 0 to 60. */
   readonly leewaySeconds: number;
   /** How many verified access tokens are remembered. */
   readonly verifiedCacheSize: number;
 }
 
+/** How an access token came. */
+export interface PresentedWith {
+  /** The proof, for one that came as `Authorization: DPoP` (RFC 9449 section 7.1). One that did not, must not be bound to a key. */
+  readonly dpop?: DpopRequest | undefined;
+}
+
 /** Verifies access tokens (RFC 9068 section 4, RFC 8725). */
 export interface AccessTokenVerifier {
   /**
    * The claims of a good access token, of a session or a client's own.
-   * @param options.acceptExpired takes one that is past its `exp`, for acts that its holder may still do, like logging out.
    * @throws LatchkeyError `access_token_expired`, `wrong_token_type` for a refresh token, `invalid_access_token` for all
-   *   else, with the reason for the operator alone.
+   *   else, with the reason for the operator alone; `invalid_dpop_proof` and `use_dpop_nonce` for its proof.
    */
-  verify(token: string, options?: { readonly acceptExpired?: boolean }): Promise<AnyAccessTokenClaims>;
-  /** The claims if this very text has been verified before and is still good, else `undefined`; then ask {@link verify}. */
-  verifyCached(token: string): AnyAccessTokenClaims | undefined;
+  verify(token: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
+  /**
+   * The claims of an access token that is only spoken of: nobody is let in by it. So it needs no proof, and with `acceptExpired`
+   * it may be past its `exp`.
+   */
+  read(token: string, options?: { readonly acceptExpired?: boolean }): Promise<AnyAccessTokenClaims>;
+  /** What {@link read} gives if this very text has been verified before and is still good, else `undefined`; then ask that. */
+  readCached(token: string): AnyAccessTokenClaims | undefined;
 }
 
 /** Verifies, with web-standard APIs alone. Does no input or output but for the one reload that an unknown `kid` may cause. */
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
-  const { keys, clock, leewaySeconds } = options;
+  const { keys, clock, proofs, leewaySeconds } = options;
   const verified = createVerifiedTokens(options.verifiedCacheSize);
 
-  function verifyCached(token: string): AnyAccessTokenClaims | undefined {
+  function readCached(token: string): AnyAccessTokenClaims | undefined {
     const known = verified.find(token);
     if (known === undefined) return undefined;
     // A key that has left the ring takes its access tokens with it.
@@ -82,12 +93,14 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
         description: "This is a refresh token. The route takes an access token.",
       });
     }
-    const { header, payload } = readCompactJws(token);
-    const key = await keyFor(header, keys);
+    if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw refused("length");
+    const parts = readCompactJws(token);
+    if (parts === undefined) throw refused("form");
+    const key = await keyFor(parts.header, keys);
     await compactVerify(token, key.key, { algorithms: [key.alg] }).catch(() => {
       throw refused("signature");
     });
-    const claims = readClaims(parseExactJson(payload), options);
+    const claims = readClaims(parseExactJson(parts.payload), options);
     const standing = timeliness(claims, clock.now(), leewaySeconds);
     if (standing === "early") throw refused("iat or nbf in the future");
     if (standing === "good") verified.remember(token, { claims, kid: key.kid });
@@ -95,28 +108,35 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
     return claims;
   }
 
+  /** RFC 9449 sections 7.1 and 7.2: a bound token with a proof by its key, any other without one. */
+  async function refuseUnproved(token: string, { cnf }: AnyAccessTokenClaims, dpop: DpopRequest | undefined) {
+    if (cnf === undefined && dpop === undefined) return;
+    if (dpop === undefined)
+      throw refusedScheme("This access token is bound to a key. Send it as 'Authorization: DPoP …', with a proof.");
+    if (cnf === undefined)
+      throw refusedScheme("This access token is bound to no key. Send it as 'Authorization: Bearer …'.");
+    const proof = await proofs.read(dpop, token);
+    if (proof.jkt !== cnf.jkt) throw refusedProof("Its key is not the one that the access token is bound to.");
+    proofs.use(proof);
+  }
+
+  async function read(token: string, acceptExpired: boolean): Promise<AnyAccessTokenClaims> {
+    return readCached(token) ?? (await verifyAnew(token, acceptExpired));
+  }
+
   return Object.freeze<AccessTokenVerifier>({
-    verifyCached,
-    verify(token, { acceptExpired = false } = {}) {
-      const claims = verifyCached(token);
-      return claims === undefined ? verifyAnew(token, acceptExpired) : Promise.resolve(claims);
+    readCached,
+    read: (token, { acceptExpired = false } = {}) => read(token, acceptExpired),
+    async verify(token, { dpop } = {}) {
+      const claims = await read(token, false);
+      await refuseUnproved(token, claims, dpop);
+      return claims;
     },
   });
 }
 
-/** The JWS Compact Serialization (RFC 7515 section 7.1), each part in its one canonical spelling. */
-function readCompactJws(token: string): { readonly header: Uint8Array; readonly payload: Uint8Array } {
-  if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw refused("length");
-  const [header, payload, signature, ...more] = token.split(".").map(decodeCanonical);
-  if (!header || !payload || !signature || more.length > 0) throw refused("form");
-  return { header, payload };
-}
-
-/** Base64url without padding, white space or stray bits in the last character; `undefined` for any other text. */
-function decodeCanonical(part: string): Uint8Array | undefined {
-  if (!BASE64URL.test(part) || part.length % 4 === 1) return undefined;
-  const strayBits = [0, 0, 0b1111, 0b11][part.length % 4]!;
-  return (ALPHABET.indexOf(part.at(-1)!) & strayBits) === 0 ? base64url.decode(part) : undefined;
+function refusedScheme(description: string): LatchkeyError {
+  return new LatchkeyError("invalid_access_token", { description, challenge: "DPoP" });
 }
 
 /**

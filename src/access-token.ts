@@ -10,6 +10,7 @@ import {
   type AccessTokenVerifier,
   createAccessTokenVerifier,
 } from "./access-token-verifier.ts";
+import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Environment } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { KeyRing, SigningKey } from "./keys.ts";
@@ -23,6 +24,7 @@ const MAX_LEEWAY_SECONDS = 60;
 export interface AccessTokensOptions {
   readonly keys: Pick<KeyRing, "current" | "find" | "findOrReload" | "reloadIfStale">;
   readonly environment: Environment;
+  readonly proofs: DpopProofs;
   /** The `iss` of every access token, and the only one accepted, character by character. */
   readonly issuer: string;
   /** The `aud` of every access token; one that names any of them is accepted. */
@@ -64,6 +66,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
   const verifier = createAccessTokenVerifier({
     keys,
     clock: environment.clock,
+    proofs: options.proofs,
     issuer,
     audience,
     leewaySeconds,

@@ -5,6 +5,7 @@ import {
   hashClientSecret,
   isClientSecret,
 } from "./client-credentials.ts";
+import type { DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
@@ -38,7 +39,8 @@ export interface ClientCredentials {
 /** A client's own access token. No refresh token comes with it (RFC 6749 section 4.4.3). */
 export interface ClientToken {
   readonly accessToken: string;
-  readonly tokenType: "Bearer";
+  /** `DPoP` where it is bound to a key (RFC 9449 section 5). */
+  readonly tokenType: "Bearer" | "DPoP";
   readonly expiresInSeconds: number;
   /** What was granted, space-separated; the empty text for nothing. */
   readonly scope: string;
@@ -70,14 +72,20 @@ export interface Clients {
    */
   authenticate(credentials: ClientCredentials, context?: RequestContext): Promise<ClientDescription>;
   /**
-   * Issues a client's own access token (RFC 6749 section 4.4), with all of its scope or the part that is asked for.
-   * @throws LatchkeyError `unauthorized_client`, `invalid_scope`.
+   * Issues a client's own access token (RFC 6749 section 4.4), with all of its scope or the part that is asked for, and bound
+   * to the key of the proof where there is one.
+   * @throws LatchkeyError `unauthorized_client`, `invalid_scope`, `invalid_dpop_proof`, `use_dpop_nonce`.
    */
-  issueToken(client: ClientDescription, scope?: string, context?: RequestContext): Promise<ClientToken>;
+  issueToken(
+    client: ClientDescription,
+    scope?: string,
+    context?: RequestContext,
+    presented?: { readonly dpop?: DpopRequest | undefined },
+  ): Promise<ClientToken>;
 }
 
 /** Joins clients to sessions, tokens and events. */
-export function createClients({ options, store, accessTokens, revocations, emit, now }: Engine): Clients {
+export function createClients({ options, store, accessTokens, proofs, revocations, emit, now }: Engine): Clients {
   const { random } = options.environment;
 
   return {
@@ -141,14 +149,17 @@ export function createClients({ options, store, accessTokens, revocations, emit,
       throw new LatchkeyError("invalid_client");
     },
 
-    async issueToken(client, asked, context = {}) {
+    async issueToken(client, asked, context = {}, { dpop } = {}) {
       if (client.kind === "public" || !client.grantTypes.includes("client_credentials")) {
         throw new LatchkeyError("unauthorized_client");
       }
       const scope = scopeFor(client, asked);
-      const { token, expiresInSeconds } = await accessTokens.signForClient({ client, scope, now: now() });
+      const proof = dpop && (await proofs.read(dpop));
+      if (proof !== undefined) proofs.use(proof);
+      const jkt = proof?.jkt;
+      const { token, expiresInSeconds } = await accessTokens.signForClient({ client, scope, jkt, now: now() });
       emit({ type: "client.token_issued", clientId: client.id, scope }, context);
-      return { accessToken: token, tokenType: "Bearer", expiresInSeconds, scope };
+      return { accessToken: token, tokenType: jkt === undefined ? "Bearer" : "DPoP", expiresInSeconds, scope };
     },
   };
 }

@@ -1,6 +1,7 @@
 import type { AccessTokens } from "./access-token.ts";
 import type { Accounts } from "./accounts/accounts.ts";
 import type { Throttle } from "./accounts/throttle.ts";
+import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Emit } from "./events.ts";
 import type { KeyRing } from "./keys.ts";
 import type { ResolvedOptions } from "./options.ts";
@@ -20,6 +21,7 @@ export interface Engine {
   readonly accessTokens: AccessTokens;
   readonly accounts: Accounts;
   readonly throttle: Throttle;
+  readonly proofs: DpopProofs;
   readonly revocations: Revocations;
   readonly replaced: ReplacedAccessTokens;
   readonly emit: Emit;
@@ -30,6 +32,14 @@ export interface Engine {
     session: Session,
     generation: number,
     roles: readonly string[],
-    fresh?: boolean,
+    details?: SigningDetails,
   ) => Promise<TokenPair>;
+}
+
+/** What of an access token does not follow from its session. */
+export interface SigningDetails {
+  /** Whether the person has just proved who they are. Default: false. */
+  readonly fresh?: boolean;
+  /** Thumbprint of the key that it is bound to. Default: to none. */
+  readonly jkt?: string | undefined;
 }

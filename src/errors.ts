@@ -57,6 +57,16 @@ export const errorCatalogue = {
     oauthError: "invalid_token",
     description: "The access token is not valid here.",
   },
+  invalid_dpop_proof: {
+    status: 401,
+    oauthError: "invalid_dpop_proof",
+    description: "The DPoP proof is not acceptable.",
+  },
+  use_dpop_nonce: {
+    status: 401,
+    oauthError: "use_dpop_nonce",
+    description: "The DPoP proof needs the nonce of the DPoP-Nonce header. Make a new proof with it, then try again.",
+  },
   access_token_expired: {
     status: 401,
     oauthError: "invalid_token",
@@ -194,13 +204,18 @@ export interface ErrorDetails {
   /** Replaces the catalogue's public text where it can say more. */
   readonly description?: string;
   /** For the operator's log only; never sent. */
-  readonly detail?: string;
+  readonly detail?: string | undefined;
   readonly cause?: unknown;
   /** The `sub` of whoever it is about, for the operator's events only; never sent. */
   readonly subject?: string | undefined;
   /** Whole seconds; becomes `Retry-After`. */
-  readonly retryAfterSeconds?: number;
+  readonly retryAfterSeconds?: number | undefined;
+  /** The scheme that the `WWW-Authenticate` challenge asks for. Default: as the code has it. */
+  readonly challenge?: ChallengeScheme | undefined;
 }
+
+/** A scheme of HTTP authentication that access tokens come in (RFC 6750, RFC 9449 section 7.1). */
+export type ChallengeScheme = "Bearer" | "DPoP";
 
 const brand = Symbol.for("latchkey.error");
 
@@ -218,6 +233,8 @@ export class LatchkeyError extends Error {
   /** The `sub` of whoever it is about; never sent. */
   readonly subject: string | undefined;
   readonly retryAfterSeconds: number | undefined;
+  /** The scheme that the `WWW-Authenticate` challenge asks for, where access tokens are asked for. */
+  readonly challenge: ChallengeScheme;
 
   constructor(code: ErrorCode, details: ErrorDetails = {}) {
     const entry: CatalogueEntry = errorCatalogue[code];
@@ -233,6 +250,8 @@ export class LatchkeyError extends Error {
     this.detail = details.detail;
     this.subject = details.subject;
     this.retryAfterSeconds = details.retryAfterSeconds;
+    this.challenge =
+      details.challenge ?? (code === "invalid_dpop_proof" || code === "use_dpop_nonce" ? "DPoP" : "Bearer");
   }
 }
 

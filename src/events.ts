@@ -52,16 +52,16 @@ export type LatchkeyEvent =
       readonly known: number;
     })
   | (SessionEventBase & { readonly type: "session.reauthenticated" })
-  | (EventBase & { readonly type: "session.logged_out"; readonly sessionId: string; readonly subject: string | null })
-  | (EventBase & {
-      readonly type: "session.revoked";
-      readonly sessionId: string;
-      readonly subject: string | null;
   | (SessionEventBase & {
       /** A session that another system had opened goes on here. */
       readonly type: "session.adopted";
       readonly clientId: string;
     })
+  | (EventBase & { readonly type: "session.logged_out"; readonly sessionId: string; readonly subject: string | null })
+  | (EventBase & {
+      readonly type: "session.revoked";
+      readonly sessionId: string;
+      readonly subject: string | null;
       readonly reason: Exclude<RevocationReason, "logout" | "refresh_token_reused">;
     })
   | (EventBase & { readonly type: "user.registered"; readonly subject: string })

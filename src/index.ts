@@ -2,11 +2,12 @@ export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims }
 export type { PresentedWith } from "./access-token-verifier.ts";
 export type { AdoptionReport } from "./adoption.ts";
 export type { ClientCredentials, ClientDescription, ClientRequest, Clients, ClientToken } from "./clients.ts";
+export type { DpopRequest } from "./dpop-proof.ts";
 export { type Clock, type Environment, type Random, systemEnvironment } from "./environment.ts";
-export { type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
+export { type ChallengeScheme, type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { EventListener, LatchkeyEvent, LoginFailure, RequestContext } from "./events.ts";
-export type { TokenLocation } from "./http/authenticate.ts";
 export type { ForeignRefreshTokens, ForeignSession } from "./foreign-session.ts";
+export type { TokenLocation } from "./http/authenticate.ts";
 export {
   type Admission,
   createGuard,
@@ -18,8 +19,8 @@ export {
 export { createHandler, type Handler } from "./http/handler.ts";
 export type { HandlerOptions, RequestEntry } from "./http/handler-options.ts";
 export type { Policy, PolicyAnswer, PolicyQuestion, Required } from "./http/requirements.ts";
-export type { Introspection, IntrospectRequest } from "./introspect.ts";
 export { sessionCookies } from "./http/session-cookies.ts";
+export type { Introspection, IntrospectRequest } from "./introspect.ts";
 export { createIssuer, type Issuer } from "./issuer.ts";
 export type { KeyDescription } from "./keys.ts";
 export type { MetricsReading } from "./metrics.ts";

@@ -60,7 +60,7 @@ export function createIntrospect(
     const session = token === undefined ? null : await store.findSession(token.sessionId);
     if (token === undefined || session === null) return INACTIVE;
     const user = policy.subjectsAreUsers ? await store.findUser(session.subject) : null;
-    const request = { token, clientId: clientId ?? session.clientId };
+    const request = { token, clientId: clientId ?? session.clientId, jkt: session.jkt ?? undefined };
     if (!wouldBeAnswered({ session, user }, request, now(), policy)) return INACTIVE;
     if (!policy.subjectsAreUsers && !(await subjectStates(engine, [session.subject])).has(session.subject)) {
       return INACTIVE;

@@ -1,5 +1,6 @@
 import { createAccessTokens } from "./access-token.ts";
 import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
+import type { PresentedWith } from "./access-token-verifier.ts";
 import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
@@ -8,7 +9,9 @@ import { type Clients, createClients } from "./clients.ts";
 import { canonicalUsername } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./adoption.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
-import type { Engine } from "./engine.ts";
+import { createDpopNonce, isDpopNonce } from "./dpop-nonce.ts";
+import { createDpopProofs } from "./dpop-proofs.ts";
+import type { Engine, SigningDetails } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import { createEmit, type RequestContext } from "./events.ts";
 import { createIntrospect, type Introspection, type IntrospectRequest } from "./introspect.ts";
@@ -44,17 +47,21 @@ export interface Issuer {
   /**
    * Exchanges a refresh token for a new pair. A racing twin and a retry get the same successor; a token that had been
    * replaced for good ends the session. The token of another client than the options name is refused like an unknown one.
-   * Throws `invalid_refresh_token`, `refresh_token_reused`, `session_revoked`,
+   * The token of a session that is bound to a key needs a proof by that key, and without one changes nothing.
+   * Throws `invalid_refresh_token`, `invalid_dpop_proof`, `use_dpop_nonce`, `refresh_token_reused`, `session_revoked`,
    * `session_expired`, `wrong_token_type`, `too_many_requests`, and `store_unavailable`, after which the token stays good.
    */
   refresh(refreshToken: string, context?: RequestContext, options?: RefreshOptions): Promise<TokenPair>;
   /**
    * Verifies a person's access token against this issuer's keys, audience and revocations; no database is read.
-   * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`.
+   * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`,
+   * and `invalid_dpop_proof` or `use_dpop_nonce` for the proof. One that is bound to a key is good only with a proof by it.
    */
-  verify(accessToken: string): Promise<AccessTokenClaims>;
+  verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;
   /** The same, and takes a client's own access token as well: for what goes by scope and not by who somebody is. */
-  verifyAny(accessToken: string): Promise<AnyAccessTokenClaims>;
+  verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
+  /** The nonce for DPoP proofs, which goes into the header `DPoP-Nonce` (RFC 9449 section 8); `undefined` where none is asked for. */
+  dpopNonce(): string | undefined;
   /** What there is to say of an access or a refresh token (RFC 7662), from the store. A refresh token is not used up by it. */
   introspect(token: string, request?: IntrospectRequest): Promise<Introspection>;
   /** The CSRF token of a session, for pages that cookies authenticate. */
@@ -118,7 +125,12 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const emit = createEmit(now, options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent]);
 
   const keys = await openKeyRing({ ...options, rootKeys });
-  const accessTokens = createAccessTokens({ ...options, keys });
+  const asksForNonce = options.dpopNonce === "required";
+  const proofs = createDpopProofs({
+    clock: environment.clock,
+    isNonce: asksForNonce ? (nonce) => isDpopNonce(rootKeys, nonce, now()) : undefined,
+  });
+  const accessTokens = createAccessTokens({ ...options, keys, proofs });
   const throttle = createThrottle({ ...options, clock: environment.clock });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({ ...options, throttle, policy, passwords: createPasswords(environment) });
@@ -136,6 +148,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     accessTokens,
     accounts,
     throttle,
+    proofs,
     revocations,
     replaced,
     emit,
@@ -151,13 +164,13 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     session: Session,
     generation: number,
     roles: readonly string[],
-    fresh = false,
+    { fresh = false, jkt }: SigningDetails = {},
   ): Promise<TokenPair> {
     const at = now();
-    const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, fresh, now: at });
+    const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, fresh, jkt, now: at });
     return {
       accessToken: token,
-      tokenType: "Bearer",
+      tokenType: jkt === undefined ? "Bearer" : "DPoP",
       expiresInSeconds,
       refreshToken: deriveRefreshToken(rootKeys.current, session, generation),
       refreshExpiresInSeconds: Math.max(0, Math.ceil((sessionEnd(session, options) - at) / 1000)),
@@ -165,8 +178,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     };
   }
 
-  async function verifyAny(accessToken: string): Promise<AnyAccessTokenClaims> {
-    const claims = await accessTokens.verify(accessToken);
+  async function inForce(claims: AnyAccessTokenClaims): Promise<AnyAccessTokenClaims> {
     const isRevoked = revocations.has(revokedWith(claims));
     if (claims.sid === undefined) {
       if (isRevoked) throw new LatchkeyError("invalid_access_token", { description: "The client has been disabled." });
@@ -175,6 +187,10 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     if (isRevoked) throw new LatchkeyError("session_revoked");
     if (await replaced.includes(claims)) throw new LatchkeyError("access_token_replaced");
     return claims;
+  }
+
+  async function verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims> {
+    return inForce(await accessTokens.verify(accessToken, presented));
   }
 
   // A poll that fails is tried again at the next tick; meanwhile this process's own revocations hold.
@@ -190,9 +206,11 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     issue: signIn.issue,
     reauthenticate: signIn.reauthenticate,
     refresh: (refreshToken, context = {}, refreshOptions = {}) => refresh(refreshToken, context, refreshOptions),
-    verify: async (accessToken) => ofPerson(await verifyAny(accessToken)),
+    verify: async (accessToken, presented) => ofPerson(await verifyAny(accessToken, presented)),
     verifyAny,
-    introspect: createIntrospect(engine, verifyAny),
+    dpopNonce: () => (asksForNonce ? createDpopNonce(rootKeys.current, now()) : undefined),
+    // Whoever asks is told what the token is bound to, and has the proof to look at (RFC 9449 section 6.2).
+    introspect: createIntrospect(engine, async (accessToken) => inForce(await accessTokens.read(accessToken))),
     csrfToken: (sessionId) => createCsrfToken(rootKeys.current, sessionId),
     isCsrfToken: (sessionId, token) => isCsrfToken(rootKeys, sessionId, token),
     sessionOf(refreshToken) {
@@ -220,6 +238,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     },
     users: createUsers(engine, revoke),
     clients: createClients(engine),
+    adoptSessions: adoption.adoptSessions,
     metrics: () => metrics.read(),
     check: () => store.check(),
     revocationFeed,
@@ -231,4 +250,3 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     },
   });
 }
-    adoptSessions: adoption.adoptSessions,

@@ -69,15 +69,17 @@ export interface IssuerOptions {
   readonly registrationsPerHour?: number | undefined;
   /** The cookies of sessions that are signed in with `"transport": "cookie"`. */
   readonly cookies?: CookieOptions | undefined;
+  /** Whether DPoP proofs must hold a nonce of this server (RFC 9449 section 8). Default: `off`. */
+  readonly dpopNonce?: "off" | "required" | undefined;
   /** Where subjects are looked up at each refresh, when they are not Latchkey's own users. Default: Latchkey's users. */
   readonly subjects?: SubjectSource | undefined;
-  /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */
-  readonly onEvent?: EventListener | undefined;
   /**
    * Verifies refresh tokens of the system that signed people in before, so that their sessions go on here. Asked only of texts
    * that are no token of Latchkey's. Default: they are refused.
    */
   readonly foreignRefreshTokens?: ForeignRefreshTokens | undefined;
+  /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */
+  readonly onEvent?: EventListener | undefined;
   /** Clock and randomness. Default: the machine's. */
   readonly environment?: Environment | undefined;
 }
@@ -104,11 +106,12 @@ export interface ResolvedOptions {
   readonly sessionRefreshesPerMinute: number;
   readonly registrationsPerHour: number;
   readonly cookies: { readonly name: string; readonly sameSite: "lax" | "strict" | "none" };
+  readonly dpopNonce: "off" | "required";
   readonly subjects: SubjectSource | undefined;
+  readonly foreignRefreshTokens: ForeignRefreshTokens | undefined;
   readonly onEvent: EventListener | undefined;
   readonly environment: Environment;
 }
-  readonly foreignRefreshTokens: ForeignRefreshTokens | undefined;
 
 /** How one option is checked and what it is when it is left out. Gives what is wrong with a value, or `undefined`. */
 interface Rule<Resolved> {
@@ -148,12 +151,13 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
     problem: cookiesProblem,
     resolve: (given: CookieOptions) => Object.freeze({ ...defaultCookies, ...given }),
   },
+  dpopNonce: { byDefault: () => "off", problem: oneOf("off", "required") },
   subjects: { byDefault: nothing, problem: ofType("function") },
+  foreignRefreshTokens: { byDefault: nothing, problem: ofType("function") },
   onEvent: { byDefault: nothing, problem: ofType("function") },
   environment: { byDefault: () => systemEnvironment, problem: ofType("object") },
 };
 
-  foreignRefreshTokens: { byDefault: nothing, problem: ofType("function") },
 /**
  * Validates, fills in the defaults and freezes.
  * @throws TypeError naming every option that is missing, unknown or wrong.

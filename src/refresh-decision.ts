@@ -10,6 +10,8 @@ export interface RefreshRequest {
   readonly token: PresentedRefreshToken;
   /** The client that presents it, as it has proved. */
   readonly clientId: string;
+  /** Thumbprint of the key that the request has proved (RFC 9449); `undefined` where it has proved none. */
+  readonly jkt: string | undefined;
   /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
   readonly scope?: string | undefined;
 }
@@ -80,7 +82,7 @@ export function decideRefreshes(
 
 /** Why the request is refused whatever its generation, if it is: nothing is written, and nobody is taken for a thief. */
 function refusalOf(
-  { token, clientId, scope }: RefreshRequest,
+  { token, clientId, jkt, scope }: RefreshRequest,
   session: Session,
   now: number,
   policy: RefreshPolicy,
@@ -88,6 +90,8 @@ function refusalOf(
   if (!token.isAuthentic(session.salt)) return "invalid_refresh_token";
   // RFC 6749 section 10.4. Another client is told no more of the session than a stranger.
   if (clientId !== session.clientId) return "invalid_refresh_token";
+  // RFC 9449 section 5. Whoever has the refresh token but not the key gets nothing of the session, neither on nor over.
+  if (session.jkt !== null && jkt !== session.jkt) return "invalid_dpop_proof";
   const status = sessionStatus(session, now, policy);
   if (status !== "live") return status === "revoked" ? "session_revoked" : "session_expired";
   if (token.generation === MAX_GENERATION) return "session_expired";

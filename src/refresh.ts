@@ -1,5 +1,6 @@
 import type { Adoption } from "./adoption.ts";
 import { type Batch, createBatch } from "./batch.ts";
+import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
@@ -23,6 +24,11 @@ export interface RefreshOptions {
   readonly clientId?: string | undefined;
   /** A part of the session's scope, for the next access token alone. Default: all of it. */
   readonly scope?: string | undefined;
+  /**
+   * The proof that came with it. A session that is bound to a key needs one of that key; of any other, the next access token
+   * is bound to the key of the proof, and the session stays bound to none (RFC 9449 section 5).
+   */
+  readonly dpop?: DpopRequest | undefined;
 }
 
 /** What refreshes are decided by under these options. */
@@ -45,7 +51,7 @@ export function createRefresh(
   readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
   readonly batch: Batch<RefreshRequest, RefreshOutcome>;
 } {
-  const { options, store, throttle, revocations, emit, now } = engine;
+  const { options, store, throttle, proofs, revocations, emit, now } = engine;
   const policy = refreshPolicy(options);
 
   async function commit(requests: readonly RefreshRequest[]): Promise<readonly RefreshOutcome[]> {
@@ -77,7 +83,7 @@ export function createRefresh(
   async function refresh(
     refreshToken: string,
     context: RequestContext,
-    { clientId = FIRST_PARTY_CLIENT_ID, scope }: RefreshOptions,
+    { clientId = FIRST_PARTY_CLIENT_ID, scope, dpop }: RefreshOptions,
   ): Promise<TokenPair> {
     const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
     const proof = dpop && (await proofs.read(dpop));
@@ -96,7 +102,7 @@ export function createRefresh(
           );
         }
         emit({ type: "session.refreshed", sessionId, subject, generation, decision }, context);
-        return engine.sign(session, generation, roles);
+        return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt });
       }
       case "reused": {
         const { id: sessionId, subject, revokedAt } = outcome.session;
@@ -122,13 +128,24 @@ export function createRefresh(
       case "refused": {
         throw outcome.code === "invalid_refresh_token"
           ? invalidToken(engine, context)
-          : new LatchkeyError(outcome.code);
+          : new LatchkeyError(outcome.code, outcome.code === "invalid_dpop_proof" ? boundToAnotherKey : {});
       }
     }
   }
 
+  /** Before anything is written, and only for whoever has a refresh token that could be good: strangers use up no memory. */
+  async function spend(token: PresentedRefreshToken, proof: DpopProof): Promise<void> {
+    const session = await store.findSession(token.sessionId);
+    if (session === null || !token.isAuthentic(session.salt)) return;
+    if (session.jkt === null || session.jkt === proof.jkt) proofs.use(proof);
+  }
+
   return { refresh, batch };
 }
+
+const boundToAnotherKey = {
+  description: "The session is bound to a key. Send a DPoP proof that this key has signed.",
+} as const;
 
 /** Reads a presented token and refuses what cannot be one, before anything is looked up. */
 function parsePresented(engine: Engine, text: string, context: RequestContext): PresentedRefreshToken {

@@ -15,6 +15,8 @@ export interface DerivedKeys {
   readonly csrfKey: Uint8Array;
   /** HMAC-SHA-256 key of the single-use set-up link. */
   readonly setupKey: Uint8Array;
+  /** HMAC-SHA-256 key of the nonces in DPoP proofs. */
+  readonly dpopNonceKey: Uint8Array;
 }
 
 /** The keys in use, and those of the secret before it, which are still accepted. */
@@ -64,6 +66,7 @@ function derive(secret: string, option: string): DerivedKeys {
     sealingKey: key("signing key sealing v1", 32),
     csrfKey: key("csrf token v1", 32),
     setupKey: key("setup link v1", 32),
+    dpopNonceKey: key("dpop nonce v1", 32),
   });
 }
 

@@ -47,6 +47,8 @@ export interface Session {
   readonly amr: readonly string[] | null;
   /** The application's own claims, copied into every access token of the session. */
   readonly claims: Readonly<Record<string, JsonValue>> | null;
+  /** Thumbprint of the key without whose proof it cannot be refreshed (RFC 9449 section 5); `null` where it is bound to none. */
+  readonly jkt: string | null;
 }
 
 /** How long a session may live. */

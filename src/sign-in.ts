@@ -1,6 +1,7 @@
 import { type AccessTokenClaims, generationOf } from "./access-token-claims.ts";
 import { createBatch } from "./batch.ts";
 import { looksLikeClientId } from "./client-credentials.ts";
+import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { LoginFailure, RequestContext } from "./events.ts";
@@ -20,6 +21,8 @@ export interface LoginRequest {
   readonly clientId?: string | undefined;
   /** Space-separated (RFC 6749 section 3.3). */
   readonly scope?: string | undefined;
+  /** The proof that came with it: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  readonly dpop?: DpopRequest | undefined;
 }
 
 /** What `issue` needs to know of somebody whom the application itself has authenticated. */
@@ -35,7 +38,14 @@ export interface IssueRequest {
   readonly amr?: readonly string[] | undefined;
   /** Own claims, copied into every access token of the session. A registered claim's name is refused with a TypeError. */
   readonly claims?: Readonly<Record<string, JsonValue>> | undefined;
+  /** The proof that came with the sign-in: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  readonly dpop?: DpopRequest | undefined;
 }
+
+/** What of a request goes into the new session. */
+type SessionDetails = Pick<IssueRequest, "clientId" | "device" | "scope" | "amr" | "claims"> & {
+  readonly jkt: string | null;
+};
 
 /** The ways into a session. */
 export interface SignIn {
@@ -48,7 +58,7 @@ export interface SignIn {
 
 /** Opens sessions. Sign-ins that arrive together are committed together. */
 export function createSignIn(engine: Engine): SignIn {
-  const { options, store, accounts, revocations, emit, now } = engine;
+  const { options, store, accounts, proofs, revocations, emit, now } = engine;
   const batch = createBatch<SessionCreation, SessionCreated>((batch) => store.createSessions(batch), {
     maxBatch: 256,
     maxWaiting: 10_000,
@@ -58,8 +68,10 @@ export function createSignIn(engine: Engine): SignIn {
     session: Session,
     user: User | null,
     roles: readonly string[],
+    proof: DpopProof | undefined,
     context: RequestContext,
   ): Promise<TokenPair> {
+    if (proof !== undefined) proofs.use(proof);
     const result = await batch.add({
       session,
       verifiedPasswordHash: user?.passwordHash ?? null,
@@ -74,10 +86,20 @@ export function createSignIn(engine: Engine): SignIn {
       emit({ type: "session.revoked", sessionId: evicted, subject, reason: "session_limit" }, context);
     }
     emit({ type: "login.succeeded", sessionId, subject, clientId, userAgent }, context);
-    return engine.sign(session, session.rotation.pendingTo, roles, true);
+    return engine.sign(session, session.rotation.pendingTo, roles, { fresh: true, jkt: proof?.jkt });
   }
 
-  function newSession(subject: string, details: Omit<IssueRequest, "subject">, context: RequestContext): Session {
+  /**
+   * What the session itself is bound to: nothing where a confidential client stands behind it, which proves who it is at every
+   * refresh and may change its keys (RFC 9449 section 5).
+   */
+  async function keyOfSession(clientId: string | undefined, proof: DpopProof | undefined): Promise<string | null> {
+    if (proof === undefined) return null;
+    const client = clientId !== undefined && looksLikeClientId(clientId) ? await store.findClient(clientId) : null;
+    return client?.kind === "confidential" ? null : proof.jkt;
+  }
+
+  function newSession(subject: string, details: SessionDetails, context: RequestContext): Session {
     const { random } = options.environment;
     const at = now();
     return {
@@ -97,6 +119,7 @@ export function createSignIn(engine: Engine): SignIn {
       scope: details.scope ?? null,
       amr: details.amr ?? null,
       claims: details.claims ?? null,
+      jkt: details.jkt,
     };
   }
 
@@ -112,21 +135,26 @@ export function createSignIn(engine: Engine): SignIn {
   }
 
   return {
-    login({ username, password, device, clientId, scope }, context = {}) {
+    async login({ username, password, device, clientId, scope, dpop }, context = {}) {
+      const proof = dpop && (await proofs.read(dpop));
       return authenticated(context, async () => {
         const user = await accounts.authenticate({ username, password }, context.ip ?? null);
-        return open(newSession(user.id, { device, clientId, scope, amr: ["pwd"] }, context), user, user.roles, context);
+        const jkt = await keyOfSession(clientId, proof);
+        const session = newSession(user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
+        return open(session, user, user.roles, proof, context);
       });
     },
 
-    async issue({ subject, ...details }, context = {}) {
+    async issue({ subject, dpop, ...details }, context = {}) {
       if (typeof subject !== "string" || subject === "")
         throw new TypeError("issue() needs a 'subject', a text that is not empty.");
       if (looksLikeClientId(subject))
         throw new TypeError("issue() opens sessions for people; a client gets its token by 'clients.issueToken'.");
       if (details.claims !== undefined) checkOwnClaims(details.claims);
+      const proof = dpop && (await proofs.read(dpop));
+      const jkt = await keyOfSession(details.clientId, proof);
       const roles = await rolesOf(engine, subject);
-      return open(newSession(subject, details, context), null, roles, context);
+      return open(newSession(subject, { ...details, jkt }, context), null, roles, proof, context);
     },
 
     async reauthenticate(claims, password, context = {}) {
@@ -138,7 +166,7 @@ export function createSignIn(engine: Engine): SignIn {
       const generation = generationOf(claims);
       const session = await freshen(engine, sessionId, generation, user.passwordHash);
       emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
-      return engine.sign(session, generation, user.roles, true);
+      return engine.sign(session, generation, user.roles, { fresh: true, jkt: session.jkt ?? claims.cnf?.jkt });
     },
 
     settled: () => batch.settled(),

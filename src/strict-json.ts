@@ -8,10 +8,17 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * which parsers read differently, never comes through, nor does white space or a number in another notation.
  */
 export function parseExactJson(bytes: Uint8Array): JsonValue | undefined {
+  const value = parseJson(bytes);
+  return value !== undefined && JSON.stringify(value) === utf8.decode(bytes) ? value : undefined;
+}
+
+/**
+ * Reads JSON of whatever spelling, for what other programs write and nobody else reads: of a name that stands twice the last
+ * counts (RFC 7515 section 4). `undefined` for what is not JSON in UTF-8.
+ */
+export function parseJson(bytes: Uint8Array): JsonValue | undefined {
   try {
-    const text = utf8.decode(bytes);
-    const value: JsonValue = JSON.parse(text);
-    return JSON.stringify(value) === text ? value : undefined;
+    return JSON.parse(utf8.decode(bytes));
   } catch {
     return undefined;
   }

@@ -2,7 +2,8 @@
 export interface TokenPair {
   /** A JWT (RFC 9068) for the APIs that are its audience. */
   readonly accessToken: string;
-  readonly tokenType: "Bearer";
+  /** `DPoP` where the access token is bound to a key (RFC 9449 section 5). */
+  readonly tokenType: "Bearer" | "DPoP";
   /** Seconds until the access token expires. */
   readonly expiresInSeconds: number;
   /** Opaque; good until its successor is used. */

@@ -1,12 +1,15 @@
 import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
-import { createAccessTokenVerifier } from "./access-token-verifier.ts";
+import { createAccessTokenVerifier, type PresentedWith } from "./access-token-verifier.ts";
+import { createDpopProofs } from "./dpop-proofs.ts";
 import { LatchkeyError } from "./errors.ts";
 import { createPublishedKeys } from "./verify/published-keys.ts";
 import { type FeedStatus, followRevocations } from "./verify/revocation-follower.ts";
 import { resolveVerifierOptions, type VerifierOptions } from "./verify/verifier-options.ts";
 
 export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims } from "./access-token-claims.ts";
-export { type ErrorCode, isLatchkeyError, LatchkeyError } from "./errors.ts";
+export type { PresentedWith } from "./access-token-verifier.ts";
+export { type DpopRequest, dpopAlgorithms } from "./dpop-proof.ts";
+export { type ChallengeScheme, type ErrorCode, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { FeedStatus } from "./verify/revocation-follower.ts";
 export type { PublicKeyAlgorithm, RevocationOptions, VerifierOptions } from "./verify/verifier-options.ts";
 
@@ -16,11 +19,12 @@ export interface Verifier {
    * The claims of a good access token of a person, frozen. Nothing is fetched but, seldom, the issuer's keys.
    * @throws LatchkeyError `invalid_access_token`, `access_token_expired`, `wrong_token_type` or `session_revoked` (401);
    *   `verifier_unavailable` (503) when the issuer's keys cannot be had, or whether the session is over cannot be known and
-   *   the options say to refuse then.
+   *   the options say to refuse then. One that came as `Authorization: DPoP` (RFC 9449) is good only with the proof that came
+   *   with it, and only for one request; what is wrong with the proof is `invalid_dpop_proof` (401).
    */
-  verify(accessToken: string): Promise<AccessTokenClaims>;
+  verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;
   /** Like {@link verify}, but takes a client's own access token (RFC 6749 section 4.4) as well; `sid` tells them apart. */
-  verifyAny(accessToken: string): Promise<AnyAccessTokenClaims>;
+  verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
   /**
    * Resolves when the issuer's keys are there and, where revocations are followed, all of them are known.
    * @throws LatchkeyError `verifier_unavailable` when that takes longer than `timeoutSeconds`. Default: 10.
@@ -43,13 +47,13 @@ export function createVerifier(given: VerifierOptions): Verifier {
   const options = resolveVerifierOptions(given);
   const { clock } = options.environment;
   const keys = createPublishedKeys(options, clock);
-  const tokens = createAccessTokenVerifier({ ...options, keys, clock });
+  const tokens = createAccessTokenVerifier({ ...options, keys, clock, proofs: createDpopProofs({ clock }) });
   const follower = options.revocations && followRevocations(options, options.revocations);
   let isClosed = false;
 
-  async function verifyAny(accessToken: string): Promise<AnyAccessTokenClaims> {
+  async function verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims> {
     if (isClosed) throw new TypeError("The verifier has been closed.");
-    const claims = await tokens.verify(accessToken);
+    const claims = await tokens.verify(accessToken, presented);
     await follower?.refuseRevoked(revokedWith(claims));
     return claims;
   }
@@ -67,7 +71,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
   }
 
   return Object.freeze<Verifier>({
-    verify: async (accessToken) => ofPerson(await verifyAny(accessToken)),
+    verify: async (accessToken, presented) => ofPerson(await verifyAny(accessToken, presented)),
     verifyAny,
     async ready({ timeoutSeconds = 10 } = {}) {
       let isTooLate = false;

@@ -1,13 +1,15 @@
 import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
+import type { PresentedWith } from "../access-token-verifier.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
 import type { SessionCookies } from "./cookies.ts";
-import { bearerToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
+import { bearerToken, dpopToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
+import { proofIn } from "./dpop.ts";
 import { refuseForgery } from "./forgery.ts";
 
-/** Where an access token may stand: `Authorization: Bearer`, the cookie, a JSON body's `access_token`, or `?access_token=`. */
+/** Where an access token may stand: `Authorization` (`Bearer`, or `DPoP` with a proof), the cookie, a JSON body's `access_token`, or `?access_token=`. */
 export type TokenLocation = "header" | "cookie" | "body" | "query";
 
 /** How a request may prove whose it is. */
@@ -21,6 +23,8 @@ export interface AuthenticationTerms {
   readonly methods?: readonly string[];
   /** Whether a client's own access token will do as well; never in a cookie. Default: false. */
   readonly clients?: boolean;
+  /** What clients know the request's URL by, in front of its path; `undefined` where no access token is taken that needs a proof. */
+  readonly publicUrl: string | undefined;
 }
 
 /** What a body holds beside the request, where the framework or the route has read it. */
@@ -61,7 +65,8 @@ export async function authenticate(
 ): Promise<Authentication> {
   const sent = sentToken(request, terms, body);
   if (sent !== undefined) {
-    const auth = await (terms.clients === true ? issuer.verifyAny(sent) : issuer.verify(sent));
+    const { token, ...presented } = sent;
+    const auth = await (terms.clients === true ? issuer.verifyAny(token, presented) : issuer.verify(token, presented));
     return { auth, renewed: undefined, byCookie: false };
   }
   if (!terms.locations.includes("cookie")) return NOBODY;
@@ -90,15 +95,29 @@ export async function authenticate(
   }
 }
 
-/** The access token that was sent on purpose. */
-function sentToken(request: Request, terms: AuthenticationTerms, body: BodyCredentials): string | undefined {
+/** The access token that was sent on purpose, and the proof that has to go with it. */
+export function sentToken(
+  request: Request,
+  terms: Pick<AuthenticationTerms, "locations" | "publicUrl">,
+  body: BodyCredentials = {},
+): (PresentedWith & { readonly token: string }) | undefined {
   const isAllowed = (location: TokenLocation) => terms.locations.includes(location);
   if (!isAllowed("query")) refuseTokenInQuery(request.url);
-  return onlyOne(
+  const bound = isAllowed("header") ? dpopToken(request.headers) : undefined;
+  const token = onlyOne(
+    bound,
     isAllowed("header") ? bearerToken(request.headers) : undefined,
     isAllowed("body") ? body.accessToken : undefined,
     isAllowed("query") ? queryToken(request.url) : undefined,
   );
+  if (token === undefined || bound === undefined) return token === undefined ? undefined : { token };
+  if (terms.publicUrl === undefined) {
+    throw new LatchkeyError("invalid_access_token", {
+      description:
+        "This route asks about another request, whose URL it cannot know for certain, so it takes no access token that is bound to a key. The service that the request is for has to verify it.",
+    });
+  }
+  return { token, dpop: proofIn(request, terms.publicUrl) };
 }
 
 /** The claims of the access cookie; `undefined` for one that has expired where the refresh cookie can stand in for it. */

@@ -1,6 +1,6 @@
-import { LatchkeyError } from "../errors.ts";
+import { type ChallengeScheme, LatchkeyError } from "../errors.ts";
 
-const BEARER = /^Bearer +([A-Za-z0-9\-._~+/]+=*)$/i;
+const TOKEN = /^\S+ +([A-Za-z0-9\-._~+/]+=*)$/;
 const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?secret|token|bearer|jwt)$/i;
 const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
 
@@ -9,9 +9,22 @@ const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
  * A bearer header that holds no well-formed token gives the empty text, which no token is.
  */
 export function bearerToken(headers: Headers): string | undefined {
-  const header = headers.get("authorization");
-  if (header === null || !/^Bearer(?:\s|$)/i.test(header)) return undefined;
-  return BEARER.exec(header)?.[1] ?? "";
+  return tokenOf(headers, "Bearer");
+}
+
+/** The same of `Authorization: DPoP` (RFC 9449 section 7.1). */
+export function dpopToken(headers: Headers): string | undefined {
+  return tokenOf(headers, "DPoP");
+}
+
+/** Whether `Authorization` is of the scheme, whatever the rest of it is. */
+export function hasScheme(headers: Headers, scheme: ChallengeScheme): boolean {
+  const [given] = headers.get("authorization")?.split(/\s/, 1) ?? [];
+  return given?.toLowerCase() === scheme.toLowerCase();
+}
+
+function tokenOf(headers: Headers, scheme: ChallengeScheme): string | undefined {
+  return hasScheme(headers, scheme) ? (TOKEN.exec(headers.get("authorization") ?? "")?.[1] ?? "") : undefined;
 }
 
 /** @throws LatchkeyError `token_in_query` when the query string names or holds a token. */

@@ -26,7 +26,7 @@ export function createCrossOrigin(allowedOrigins: readonly string[]): CrossOrigi
       vary: "Origin",
       "access-control-allow-origin": origin,
       "access-control-allow-credentials": "true",
-      "access-control-expose-headers": "Retry-After, WWW-Authenticate, X-Request-Id",
+      "access-control-expose-headers": "DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id",
     };
   }
 
@@ -38,7 +38,7 @@ export function createCrossOrigin(allowedOrigins: readonly string[]): CrossOrigi
       if (!isPreflight || origin === null || !allowed.has(origin)) return undefined;
       return {
         "access-control-allow-methods": "GET, POST, DELETE",
-        "access-control-allow-headers": "Authorization, Content-Type, X-CSRF-Token, X-Request-Id",
+        "access-control-allow-headers": "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Request-Id",
         "access-control-max-age": "600",
       };
     },

@@ -1,3 +1,4 @@
+import { dpopAlgorithms } from "../dpop-proof.ts";
 import { endpoint } from "./endpoint.ts";
 import * as schemas from "./schemas.ts";
 
@@ -40,6 +41,7 @@ export const discoveryEndpoints = [
         token_endpoint_auth_methods_supported: [...confidential, "none"],
         revocation_endpoint_auth_methods_supported: [...confidential, "none"],
         introspection_endpoint_auth_methods_supported: confidential,
+        dpop_signing_alg_values_supported: dpopAlgorithms,
         service_documentation: `${url}/docs`,
       };
       return respond.cacheableJson(JSON.stringify(metadata), jwksMaxAgeSeconds);

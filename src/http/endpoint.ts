@@ -37,6 +37,11 @@ export function takesCookies({ access, cookies }: Pick<Endpoint, "access" | "coo
   return cookies === true || (takesAccessToken(access) && scopeOf(access) === undefined);
 }
 
+/** Whether a DPoP proof may be part of a request to it. */
+export function takesProof({ access, dpop }: Pick<Endpoint, "access" | "dpop">): boolean {
+  return dpop === "binds" || (takesAccessToken(access) && dpop !== "refused");
+}
+
 /** Whether the caller says how the tokens of its answer travel. */
 export function letsChooseTransport({ body }: Pick<Endpoint, "body">): boolean {
   return body !== undefined && "transport" in body.schema.shape;
@@ -74,6 +79,11 @@ export interface Endpoint {
   readonly client?: "optional" | "required";
   /** Whether the cookies may stand in for the credential that the body would hold. Default: they say nothing there. */
   readonly cookies?: true;
+  /**
+   * What a DPoP proof does: it binds the tokens that the answer brings, or has no place. Default: it goes with an access token
+   * that is bound to its key, where the route takes one, and says nothing elsewhere.
+   */
+  readonly dpop?: "binds" | "refused";
   readonly tag: "Sign in" | "Sessions" | "OAuth 2.0" | "Administration" | "Discovery" | "Operation";
   readonly summary: string;
   readonly description?: string;

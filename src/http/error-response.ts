@@ -1,4 +1,5 @@
-import { type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { dpopAlgorithms } from "../dpop-proof.ts";
+import { type ChallengeScheme, type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
 
 /** Which form a route's errors take: Latchkey's own codes, or those of RFC 6749 section 5.2. */
@@ -16,7 +17,7 @@ export function errorResponse(
   const body = oauth
     ? { error: error.oauthError, error_description: quotable(`${error.code}: ${error.description}`) }
     : { error: error.code, error_description: error.description };
-  const status = oauth && error.oauthError === "invalid_grant" ? 400 : error.status;
+  const status = statusOf(error.code, style);
   return respond.json(body, status, {
     ...challenge(error, status),
     ...(error.retryAfterSeconds === undefined
@@ -26,35 +27,52 @@ export function errorResponse(
   });
 }
 
+/** RFC 6749 section 5.2 and RFC 9449 section 5: the token endpoint answers 401 to clients alone. */
+export function statusOf(code: ErrorCode, style: ErrorStyle = "latchkey"): number {
+  const { status, oauthError } = errorCatalogue[code];
+  return style === "oauth" && ["invalid_grant", "invalid_dpop_proof", "use_dpop_nonce"].includes(oauthError)
+    ? 400
+    : status;
+}
+
 /**
  * The scheme in which an error asks for something else, where that would help: every 401, and those 403 that another access
  * token would change. One that no token would change, as with the CSRF codes, asks for nothing.
  */
-export function challengeScheme(code: ErrorCode, status: number): "Basic" | "Bearer" | undefined {
+export function challengeScheme(
+  code: ErrorCode,
+  status: number,
+  asked: ChallengeScheme = "Bearer",
+): "Basic" | ChallengeScheme | undefined {
   if (code === "invalid_client") return "Basic";
-  return status === 401 || errorCatalogue[code].oauthError === "insufficient_scope" ? "Bearer" : undefined;
+  return status === 401 || errorCatalogue[code].oauthError === "insufficient_scope" ? asked : undefined;
 }
 
 /**
  * Says how to come in. RFC 6750 section 3: no error code for whoever brought no token at all; RFC 6749 section 5.2: clients
  * that authenticate do so by the Basic scheme.
  */
-function challenge({ code, description }: LatchkeyError, status: number): HeaderFields {
-  const scheme = challengeScheme(code, status);
+function challenge({ code, description, challenge }: LatchkeyError, status: number): HeaderFields {
+  const scheme = challengeScheme(code, status, challenge);
   if (scheme === undefined) return {};
-  const realm = 'realm="latchkey"';
+  const realm = `realm="latchkey"${scheme === "DPoP" ? `, algs="${dpopAlgorithms.join(" ")}"` : ""}`;
   if (scheme === "Basic" || code === "missing_token" || code === "invalid_credentials") {
     return { "www-authenticate": `${scheme} ${realm}` };
   }
-  const error = bearerError(code, status);
+  const error = challengeError(code, status);
   return {
-    "www-authenticate": `Bearer ${realm}, error="${error}", error_description="${quotable(`${code}: ${description}`)}"`,
+    "www-authenticate": `${scheme} ${realm}, error="${error}", error_description="${quotable(`${code}: ${description}`)}"`,
   };
 }
 
-/** RFC 9470 section 3 has its own word for a token that is good but too old: refreshing, which others ask for, does not help. */
-function bearerError(code: ErrorCode, status: number): string {
-  if (code === "token_not_fresh") return "insufficient_user_authentication";
+/**
+ * RFC 9470 section 3 has its own word for a token that is good but too old: refreshing, which others ask for, does not help; and
+ * RFC 9449 section 7.1 those for what is wrong with the proof alone.
+ */
+function challengeError(code: ErrorCode, status: number): string {
+  if (code === "token_not_fresh" || code === "invalid_dpop_proof" || code === "use_dpop_nonce") {
+    return errorCatalogue[code].oauthError;
+  }
   return status === 401 ? "invalid_token" : "insufficient_scope";
 }
 

@@ -22,6 +22,8 @@ export const forwardAuthEndpoints = [
     method: "get",
     path: "/auth/verify",
     access: "access_token",
+    // The URL of the request that it is asked about is known from headers alone, which a proxy may pass on as the client wrote them.
+    dpop: "refused",
     tag: "Sessions",
     summary: "Say whose a request is, to a proxy",
     description:

@@ -1,9 +1,10 @@
 import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
-import { LatchkeyError } from "../errors.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
 import { unknownNames } from "../option-names.ts";
 import { authenticate, type BodyCredentials, required, type TokenLocation } from "./authenticate.ts";
 import { createSessionCookies } from "./cookies.ts";
+import { inSchemeOf, nonceHeader } from "./dpop.ts";
 import { errorResponse } from "./error-response.ts";
 import {
   type Policy,
@@ -44,6 +45,11 @@ export interface GuardOptions<User = unknown> {
   readonly implicitRefresh?: boolean | undefined;
   /** Origins beside the issuer's whose pages may send the cookies with an unsafe request. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * Where clients reach the application: its origin, and the path that a proxy takes away. DPoP proofs are held against it and
+   * the request's path, since the request's `Host` proves nothing. Default: the issuer's origin.
+   */
+  readonly publicUrl?: string | undefined;
 }
 
 const optionNames = Object.keys({
@@ -58,6 +64,7 @@ const optionNames = Object.keys({
   loadUser: true,
   implicitRefresh: true,
   allowedOrigins: true,
+  publicUrl: true,
 } satisfies Record<keyof GuardOptions, true>);
 
 /** What only the caller of a guard knows. */
@@ -113,10 +120,19 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
   const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
   const roles = asRequired(options.role);
   const scopes = asRequired(options.scope);
-  const terms = { locations, implicitRefresh, allowedOrigins, clients: asksForAny(scopes) };
+  const publicUrl = options.publicUrl ?? new URL(issuer.options.issuer).origin;
+  const terms = { locations, implicitRefresh, allowedOrigins, clients: asksForAny(scopes), publicUrl };
   const policies = options.policy === undefined ? [] : [options.policy].flat();
 
-  async function admit(request: Request, known: GuardedRequest = {}): Promise<Admission<User>> {
+  async function admit(request: Request, known?: GuardedRequest): Promise<Admission<User>> {
+    try {
+      return await decide(request, known);
+    } catch (error) {
+      throw inSchemeOf(request.headers, error);
+    }
+  }
+
+  async function decide(request: Request, known: GuardedRequest = {}): Promise<Admission<User>> {
     const origin = { ip: known.ip ?? null, userAgent: request.headers.get("user-agent") };
     const authentication = await authenticate(issuer, cookies, request, terms, origin, known);
     const { renewed } = authentication;
@@ -147,7 +163,10 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     return user;
   }
 
-  const refuse = (error: unknown) => errorResponse(respond, error);
+  const refuse = (error: unknown) => {
+    const asksForNonce = isLatchkeyError(error) && error.code === "use_dpop_nonce";
+    return errorResponse(respond, error, "latchkey", asksForNonce ? nonceHeader(issuer.dpopNonce()) : {});
+  };
   return {
     admit,
     refuse,
@@ -190,7 +209,7 @@ function asksForAny({ all = [], any = [] }: Required): boolean {
 
 function refuseWrongOptions(options: object): void {
   const problems = unknownNames(options, optionNames, "option");
-  const { freshForSeconds, locations } = options as GuardOptions;
+  const { freshForSeconds, locations, publicUrl } = options as GuardOptions;
   if (freshForSeconds !== undefined && !(Number.isInteger(freshForSeconds) && freshForSeconds > 0)) {
     problems.push("Option 'freshForSeconds' must be a whole number of 1 or more.");
   }
@@ -201,5 +220,14 @@ function refuseWrongOptions(options: object): void {
   ) {
     problems.push(`Option 'locations' must be a list of some of ${known.join(", ")}.`);
   }
+  if (publicUrl !== undefined && !isBareUrl(publicUrl)) {
+    problems.push("Option 'publicUrl' must be an absolute http(s) URL with no query, fragment or trailing slash.");
+  }
   if (problems.length > 0) throw new TypeError(problems.join("\n"));
+}
+
+function isBareUrl(value: unknown): boolean {
+  if (typeof value !== "string" || !URL.canParse(value)) return false;
+  const { protocol, origin, pathname } = new URL(value);
+  return /^https?:$/.test(protocol) && value === origin + (pathname === "/" ? "" : pathname) && !value.endsWith("/");
 }

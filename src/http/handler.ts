@@ -4,12 +4,13 @@ import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
-import { type Authentication, type AuthenticationTerms, authenticate, required } from "./authenticate.ts";
+import { type Authentication, type AuthenticationTerms, authenticate, required, sentToken } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { createClientAddress } from "./client-address.ts";
 import { createSessionCookies } from "./cookies.ts";
-import { bearerToken, refuseTokenInQuery } from "./credentials.ts";
+import { refuseTokenInQuery } from "./credentials.ts";
 import { createCrossOrigin } from "./cross-origin.ts";
+import { inSchemeOf, nonceFor } from "./dpop.ts";
 import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
 import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
@@ -52,7 +53,10 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
       const { headers } = request;
       const requestId = takenOver(headers.get("x-request-id")) ?? Buffer.from(random.bytes(12)).toString("base64url");
       const ip = clientAddress(headers, info.remoteAddress);
-      const respond = createResponder(https, requestId, crossOrigin.headers(headers));
+      const respond = createResponder(https, requestId, {
+        ...crossOrigin.headers(headers),
+        ...nonceFor(headers, issuer.dpopNonce),
+      });
       const preflight = crossOrigin.preflight(request);
       const response =
         preflight === undefined ? await app.fetch(request, { requestId, ip, respond }) : respond.noContent(preflight);
@@ -76,6 +80,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     locations: ["header", "cookie"],
     implicitRefresh: true,
     allowedOrigins: options.allowedOrigins ?? [],
+    publicUrl: issuer.options.issuer,
   };
   let document: string | undefined;
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer, cookies.names));
@@ -87,10 +92,14 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     if (!takesAccessToken(access) || scope !== undefined) refuseTokenInQuery(request.url);
     if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined, byCookie: false };
     if (scope !== undefined) {
-      const auth = await authenticateScope(issuer, request.headers, scope);
+      const auth = await authenticateScope(issuer, request, scope);
       return { auth, renewed: undefined, byCookie: false };
     }
-    const ownTerms = { ...terms, ...route.terms?.(request) };
+    const ownTerms = {
+      ...terms,
+      ...route.terms?.(request),
+      ...(route.dpop === "refused" && { publicUrl: undefined }),
+    };
     const authentication = await authenticate(issuer, cookies, request, ownTerms, origin);
     requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
     return authentication;
@@ -138,7 +147,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
         return carrying(response, setCookies);
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
-        return errorResponse(respond, error, route.errorStyle);
+        return errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle);
       }
     });
   }
@@ -160,11 +169,11 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
   return app;
 }
 
-/** The claims of the bearer token, a person's or a client's own, that has the scope. Services keep no cookies. */
-async function authenticateScope(issuer: Issuer, headers: Headers, scope: string): Promise<AnyAccessTokenClaims> {
-  const token = bearerToken(headers);
-  if (token === undefined) throw new LatchkeyError("missing_token");
-  const auth = await issuer.verifyAny(token);
+/** The claims of the access token, a person's or a client's own, that has the scope. Services keep no cookies. */
+async function authenticateScope(issuer: Issuer, request: Request, scope: string): Promise<AnyAccessTokenClaims> {
+  const sent = sentToken(request, { locations: ["header"], publicUrl: issuer.options.issuer });
+  if (sent === undefined) throw new LatchkeyError("missing_token");
+  const auth = await issuer.verifyAny(sent.token, sent);
   requireScopes(auth, { all: [scope] });
   return auth;
 }

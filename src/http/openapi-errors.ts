@@ -1,7 +1,7 @@
 import type { RouteConfig } from "@hono/zod-openapi";
 import { type ErrorCode, errorCatalogue } from "../errors.ts";
-import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies } from "./endpoint.ts";
-import { challengeScheme } from "./error-response.ts";
+import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies, takesProof } from "./endpoint.ts";
+import { challengeScheme, statusOf } from "./error-response.ts";
 import { isUnsafe } from "./forgery.ts";
 import * as schemas from "./schemas.ts";
 
@@ -22,7 +22,8 @@ const implicitRefreshErrors: readonly ErrorCode[] = [
   "session_expired",
   "too_many_requests",
 ];
-const proofErrors: readonly ErrorCode[] = ["csrf_token_missing", "csrf_token_invalid"];
+const csrfErrors: readonly ErrorCode[] = ["csrf_token_missing", "csrf_token_invalid"];
+const proofErrors: readonly ErrorCode[] = ["invalid_dpop_proof", "use_dpop_nonce", "server_busy"];
 const bodyErrors: readonly ErrorCode[] = ["invalid_request", "payload_too_large", "unsupported_media_type"];
 
 /** The codes that a route can answer: its own, and those that follow from its access, its body and its cookies. */
@@ -37,7 +38,8 @@ function errorCodes(route: Endpoint): ReadonlySet<ErrorCode> {
     ...when(access === "admin", "insufficient_role"),
     ...when(scopeOf(access) !== undefined, "insufficient_scope"),
     ...when(needsToken && takesCookies(route), ...implicitRefreshErrors),
-    ...when(asksForProof(route), ...proofErrors),
+    ...when(takesProof(route), ...proofErrors),
+    ...when(asksForProof(route), ...csrfErrors),
     // A safe one too, where it asks for an upgrade: that is how another site's page begins a WebSocket.
     ...when(letsChooseTransport(route) || takesCookies(route), "cross_site_request"),
     ...when(setsCookies(route), "token_too_large"),
@@ -57,8 +59,7 @@ export function errorResponses(route: Endpoint): RouteConfig["responses"] {
   const byStatus = new Map<number, ErrorCode[]>();
   const isOauth = route.errorStyle === "oauth";
   for (const code of errorCodes(route)) {
-    const { status, oauthError } = errorCatalogue[code];
-    const sent = isOauth && oauthError === "invalid_grant" ? 400 : status;
+    const sent = statusOf(code, route.errorStyle);
     byStatus.set(sent, [...(byStatus.get(sent) ?? []), code]);
   }
   const line = (code: ErrorCode) => {
@@ -79,7 +80,10 @@ export function errorResponses(route: Endpoint): RouteConfig["responses"] {
 
 function errorHeaders(status: number, codes: readonly ErrorCode[]): { headers?: DescribedHeaders } {
   if (codes.some((code) => challengeScheme(code, status) !== undefined)) {
-    return header("WWW-Authenticate", "The challenge (RFC 6750 section 3, RFC 6749 section 5.2).");
+    return header(
+      "WWW-Authenticate",
+      "The challenge (RFC 6750 section 3, RFC 9449 section 7.1, RFC 6749 section 5.2).",
+    );
   }
   if (status === 429 || status === 503) return header("Retry-After", "Whole seconds to wait.");
   return {};

@@ -1,6 +1,6 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { SessionCookies } from "./cookies.ts";
-import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies } from "./endpoint.ts";
+import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies, takesProof } from "./endpoint.ts";
 import { CSRF_HEADER } from "./forgery.ts";
 import { asksForProof, errorResponses, header } from "./openapi-errors.ts";
 
@@ -18,6 +18,11 @@ const securitySchemes = (names: SessionCookies["names"]) =>
       scheme: "bearer",
       bearerFormat: "JWT",
       description: "The access token of a pair.",
+    },
+    boundAccessToken: {
+      type: "http",
+      scheme: "dpop",
+      description: "An access token that is bound to a key, with a proof by that key in the header `DPoP` (RFC 9449).",
     },
     accessCookie: {
       type: "apiKey",
@@ -71,12 +76,13 @@ export function writeOpenApi(
 
 function describe(route: Endpoint): RouteConfig {
   const { method, path, tag, summary, description, body, query, success } = route;
-  const parameters = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
+  const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name: name!,
     in: "path" as const,
     required: true,
     schema: { type: "string" as const },
   }));
+  const parameters = [...inPath, ...(route.dpop === "binds" ? [proofHeader] : [])];
   return {
     method,
     path,
@@ -118,12 +124,23 @@ function describe(route: Endpoint): RouteConfig {
   };
 }
 
+/** Where a proof is optional. Elsewhere it belongs to the security scheme. */
+const proofHeader = {
+  name: "DPoP",
+  in: "header" as const,
+  required: false,
+  description:
+    "A proof of possession (RFC 9449): the tokens of the answer are bound to its key. The refresh of a session that is bound needs one by the same key.",
+  schema: { type: "string" as const },
+};
+
 /** What a caller has to show, each entry a way; an empty one means that nothing is needed. */
 function securityOf(route: Endpoint): Partial<Record<SchemeName, string[]>>[] {
   const proof = asksForProof(route) ? { csrfToken: [] } : {};
   if (takesAccessToken(route.access)) {
     const needed = rolesOrScopes(route);
-    return [{ accessToken: needed }, ...(takesCookies(route) ? [{ accessCookie: needed, ...proof }] : [])];
+    const bound = takesProof(route) ? [{ boundAccessToken: needed }] : [];
+    return [{ accessToken: needed }, ...bound, ...(takesCookies(route) ? [{ accessCookie: needed, ...proof }] : [])];
   }
   if (takesCookies(route)) return [{ refreshCookie: [], ...proof }, {}];
   if (route.client === undefined) return [];

@@ -71,7 +71,7 @@ export const tokenForm = z
 const tokenPair = z
   .object({
     access_token: z.string().openapi({ description: "A JWT (RFC 9068)." }),
-    token_type: z.literal("Bearer"),
+    token_type: z.enum(["Bearer", "DPoP"]),
     expires_in: z.int().openapi({ description: "Seconds until the access token expires.", example: 900 }),
     refresh_token: refreshToken,
     refresh_expires_in: z
@@ -114,7 +114,7 @@ export const introspection = z
   .looseObject({
     active: z.boolean(),
     token_use: z.enum(["access_token", "refresh_token"]).optional(),
-    token_type: z.literal("Bearer").optional(),
+    token_type: z.enum(["Bearer", "DPoP"]).optional(),
     iss: z.string().optional(),
     sub: z.string().optional(),
     client_id: z.string().optional(),

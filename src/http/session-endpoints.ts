@@ -1,7 +1,8 @@
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
 import { answerPair } from "./answer-pair.ts";
-import { bearerToken, onlyOne } from "./credentials.ts";
+import { bearerToken, dpopToken, onlyOne } from "./credentials.ts";
+import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
 import { refuseCrossSite, refuseForgery } from "./forgery.ts";
 import { withCookies } from "./respond.ts";
@@ -14,6 +15,7 @@ export const sessionEndpoints = [
     path: "/auth/refresh",
     access: "credentials",
     cookies: true,
+    dpop: "binds",
     tag: "Sessions",
     summary: "Exchange the refresh token for a new pair",
     description:
@@ -31,7 +33,10 @@ export const sessionEndpoints = [
     async handle(call) {
       const { issuer, options, cookies, request, body, origin } = call;
       const sent = onlyOne(body?.refresh_token, bearerToken(request.headers));
-      if (sent !== undefined) return answerPair(call, await issuer.refresh(sent, origin), "body");
+      if (sent !== undefined) {
+        const dpop = proofToBind(request, issuer.options.issuer);
+        return answerPair(call, await issuer.refresh(sent, origin, { dpop }), "body");
+      }
       const { refresh } = cookies.read(request.headers);
       if (refresh === undefined) {
         throw new LatchkeyError("invalid_request", {
@@ -40,6 +45,7 @@ export const sessionEndpoints = [
         });
       }
       refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins ?? [] });
+      refuseProofForCookies(request);
       return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
     },
   }),
@@ -57,7 +63,10 @@ export const sessionEndpoints = [
     endsSession: true,
     async handle(call) {
       const { issuer, respond, request, body, origin } = call;
-      const sent = onlyOne(body?.refresh_token ?? body?.access_token, bearerToken(request.headers));
+      const sent = onlyOne(
+        body?.refresh_token ?? body?.access_token,
+        bearerToken(request.headers) ?? dpopToken(request.headers),
+      );
       const token = sent ?? (await cookieToLogOut(call));
       if (token !== undefined) await issuer.logout(token, origin);
       return respond.noContent();

@@ -1,6 +1,7 @@
 import { LatchkeyError } from "../errors.ts";
 import type { User } from "../store/store.ts";
 import { answerPair } from "./answer-pair.ts";
+import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
 import { refuseCrossSite } from "./forgery.ts";
 import * as schemas from "./schemas.ts";
@@ -27,6 +28,7 @@ export const signInEndpoints = [
     async handle(call) {
       const { issuer, respond, body, origin } = call;
       refuseForeignSignIn(call);
+      if (body.transport === "cookie") refuseProofForCookies(call.request);
       const user = userBody(await issuer.users.register(body, origin));
       if (body.transport !== "cookie") return respond.json(user, 201);
       const pair = await issuer.login(body, origin);
@@ -37,6 +39,7 @@ export const signInEndpoints = [
     method: "post",
     path: "/auth/login",
     access: "credentials",
+    dpop: "binds",
     tag: "Sign in",
     summary: "Log in with username and password",
     body: { format: "json", schema: schemas.login },
@@ -45,7 +48,9 @@ export const signInEndpoints = [
     async handle(call) {
       const { issuer, body, origin } = call;
       refuseForeignSignIn(call);
-      return answerPair(call, await issuer.login(body, origin), body.transport ?? "body");
+      if (body.transport === "cookie") refuseProofForCookies(call.request);
+      const dpop = proofToBind(call.request, issuer.options.issuer);
+      return answerPair(call, await issuer.login({ ...body, dpop }, origin), body.transport ?? "body");
     },
   }),
   endpoint({
@@ -70,6 +75,7 @@ export const signInEndpoints = [
         });
       }
       refuseForeignSignIn(call);
+      if (transport === "cookie") refuseProofForCookies(call.request);
       return answerPair(call, await issuer.reauthenticate(auth, body.password, origin), transport);
     },
   }),

@@ -1,8 +1,10 @@
 import type { ClientDescription } from "../clients.ts";
 import { scopeFor } from "../clients.ts";
+import type { DpopRequest } from "../dpop-proof.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { GrantType } from "../store/store.ts";
 import { authenticateClient } from "./client-authentication.ts";
+import { proofToBind } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
 import * as schemas from "./schemas.ts";
 import { tokenPairBody } from "./token-pair-body.ts";
@@ -15,6 +17,7 @@ export const tokenEndpoint = endpoint({
   path: "/token",
   access: "credentials",
   client: "optional",
+  dpop: "binds",
   tag: "OAuth 2.0",
   summary: "The OAuth 2.0 token endpoint",
   description:
@@ -54,16 +57,19 @@ async function tokensFor(call: TokenCall, client: ClientDescription | undefined)
 }
 
 /** RFC 6749 section 6: the client that the refresh token was issued to, and that has authenticated, gets the next pair. */
-async function refreshed({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+async function refreshed(call: TokenCall, client: ClientDescription | undefined): Promise<object> {
   refuseOtherGrants(client, "refresh_token");
+  const { issuer, body, origin } = call;
   const token = needed("refresh_token", body.refresh_token);
-  return tokenPairBody(await issuer.refresh(token, origin, { clientId: client?.id, scope: body.scope }));
+  const options = { clientId: client?.id, scope: body.scope, dpop: proofOf(call) };
+  return tokenPairBody(await issuer.refresh(token, origin, options));
 }
 
 /** RFC 6749 section 4.4. */
-async function ofClient({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+async function ofClient(call: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  const { issuer, body, origin } = call;
   if (client === undefined) throw new LatchkeyError("invalid_client");
-  const token = await issuer.clients.issueToken(client, body.scope, origin);
+  const token = await issuer.clients.issueToken(client, body.scope, origin, { dpop: proofOf(call) });
   return {
     access_token: token.accessToken,
     token_type: token.tokenType,
@@ -73,7 +79,8 @@ async function ofClient({ issuer, body, origin }: TokenCall, client: ClientDescr
 }
 
 /** RFC 6749 section 4.3. */
-async function signedIn({ issuer, body, origin }: TokenCall, client: ClientDescription | undefined): Promise<object> {
+async function signedIn(call: TokenCall, client: ClientDescription | undefined): Promise<object> {
+  const { issuer, body, origin } = call;
   refuseOtherGrants(client, "password");
   if (client === undefined && body.scope !== undefined) throw new LatchkeyError("invalid_scope");
   const scope = client === undefined ? "" : scopeFor(client, body.scope);
@@ -83,10 +90,16 @@ async function signedIn({ issuer, body, origin }: TokenCall, client: ClientDescr
       password: needed("password", body.password),
       clientId: client?.id,
       scope: scope === "" ? undefined : scope,
+      dpop: proofOf(call),
     },
     origin,
   );
   return { ...tokenPairBody(pair), ...scopeBody(scope) };
+}
+
+/** RFC 9449 section 5: whichever the grant, what is issued is bound to the key of a proof. */
+function proofOf({ issuer, request }: TokenCall): DpopRequest | undefined {
+  return proofToBind(request, issuer.options.issuer);
 }
 
 function refuseOtherGrants(client: ClientDescription | undefined, grant: GrantType): void {

@@ -53,7 +53,9 @@ export const tokenStateEndpoints = [
 function introspectionBody(found: Introspection, iss: string): object {
   if (!found.active) return { active: false };
   if (found.kind === "access_token") {
-    return { ...found.claims, active: true, token_type: "Bearer", token_use: found.kind };
+    const { claims } = found;
+    // RFC 9449 section 6.2: `cnf` is among the claims.
+    return { ...claims, active: true, token_type: claims.cnf === undefined ? "Bearer" : "DPoP", token_use: found.kind };
   }
   const { session, expiresAt } = found;
   return {
@@ -65,5 +67,6 @@ function introspectionBody(found: Introspection, iss: string): object {
     sid: session.id,
     exp: Math.floor(expiresAt / 1000),
     ...(session.scope !== null && { scope: session.scope }),
+    ...(session.jkt !== null && { cnf: { jkt: session.jkt } }),
   };
 }

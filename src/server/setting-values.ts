@@ -50,6 +50,12 @@ export const onOff: Reader<boolean> = (text) => {
   return "value" in reading ? { value: reading.value === "on" } : reading;
 };
 
+/** As `on` and `off` are written for an option that says what is asked of others. */
+export const offOrRequired: Reader<"off" | "required"> = (text) => {
+  const reading = onOff(text);
+  return "value" in reading ? { value: reading.value ? "required" : "off" } : reading;
+};
+
 /** SQLite takes one writing process, so there is nothing to choose yet. */
 export const workers: Reader<1> = (text) => {
   const reading = wholeNumber(text);

@@ -8,6 +8,7 @@ import {
   bindAddress,
   type DatabaseLocation,
   database,
+  offOrRequired,
   oneOf,
   onOff,
   origins,
@@ -77,6 +78,11 @@ export const settings = {
     "trustedProxies",
     addressesAndNetworks,
     "addresses or networks whose X-Forwarded-For is believed (none)",
+  ),
+  LATCHKEY_DPOP_NONCE: issuer(
+    "dpopNonce",
+    offOrRequired,
+    "whether DPoP proofs need a nonce of the server: on, off (off)",
   ),
   LATCHKEY_SESSION_REFRESHES_PER_MINUTE: issuer(
     "sessionRefreshesPerMinute",

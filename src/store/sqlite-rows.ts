@@ -14,7 +14,7 @@ export const SESSION_JSON = `json_object(
   'createdAt', s.created_at, 'authTime', s.auth_time, 'expiresAt', s.expires_at,
   'revokedAt', s.revoked_at, 'revokedFor', s.revoked_for,
   'device', s.device, 'userAgent', s.user_agent, 'ip', s.ip, 'scope', s.scope,
-  'amr', json(s.amr), 'claims', json(s.claims))`;
+  'amr', json(s.amr), 'claims', json(s.claims), 'jkt', s.jkt)`;
 
 /** What {@link SESSION_JSON} gives: bytes in hexadecimal. */
 export type SessionJson = { -readonly [Key in keyof Session]: Key extends "salt" ? string | Uint8Array : Session[Key] };

@@ -98,4 +98,7 @@ export const migrations: readonly string[] = [
     INSERT INTO revocations (session_id, at) VALUES (new.grant_id, new.disabled_at);
   END;
   `,
+  `
+  ALTER TABLE sessions ADD COLUMN jkt TEXT;
+  `,
 ];

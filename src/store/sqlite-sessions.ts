@@ -130,6 +130,7 @@ export class SqliteSessions {
       session.scope,
       toJson(session.amr),
       toJson(session.claims),
+      session.jkt,
     );
   }
 
@@ -198,8 +199,8 @@ function prepare(database: SqliteDatabase) {
     insert: database.command(
       `INSERT INTO sessions (
          id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at,
-         revoked_at, revoked_for, device, user_agent, ip, scope, amr, claims
-       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         revoked_at, revoked_for, device, user_agent, ip, scope, amr, claims, jkt
+       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
   };
 }

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { AccessTokens } from "../../src/access-token.ts";
 import { createAccessTokens } from "../../src/access-token.ts";
 import { generationOf } from "../../src/access-token-claims.ts";
+import { createDpopProofs } from "../../src/dpop-proofs.ts";
 import type { KeyRing } from "../../src/keys.ts";
 import { checkOwnClaims } from "../../src/own-claims.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
@@ -180,6 +181,7 @@ describe("PARITY 34: HS256, RS256, PS256, ES256, EdDSA", () => {
 describe("SECURITY 33: making the verifier (CVE-2022-23540 jsonwebtoken, CVE-2020-15084 express-jwt)", () => {
   const good = {
     environment: environmentAt(clock),
+    proofs: createDpopProofs({ clock }),
     issuer: ISSUER,
     audience: AUDIENCE,
     accessTtlSeconds: 900,

@@ -1,5 +1,6 @@
 import { type AccessTokens, type AccessTokensOptions, createAccessTokens } from "../../src/access-token.ts";
 import type { AccessTokenGrant, SessionInToken } from "../../src/access-token-claims.ts";
+import { createDpopProofs } from "../../src/dpop-proofs.ts";
 import { type ErrorCode, isLatchkeyError } from "../../src/errors.ts";
 import type { KeyRing, SigningKey } from "../../src/keys.ts";
 import { environmentAt, schedule, type TestClock } from "../keys/harness.ts";
@@ -22,6 +23,7 @@ export function tokensOn(keys: KeyRing, clock: TestClock, given: Partial<AccessT
   return createAccessTokens({
     keys,
     environment: environmentAt(clock),
+    proofs: createDpopProofs({ clock }),
     issuer: ISSUER,
     audience: AUDIENCE,
     accessTtlSeconds: schedule.accessTtlSeconds,

@@ -26,9 +26,9 @@ const sign = async (generation = 1) => (await tokens.sign(grantAt(clock, { gener
 describe("SECURITY 43: the cache of verified access tokens", () => {
   it("knows a token only after it has been verified, and then gives the very same frozen claims", async () => {
     const token = await sign();
-    expect(tokens.verifyCached(token)).toBeUndefined();
+    expect(tokens.readCached(token)).toBeUndefined();
     const claims = await tokens.verify(token);
-    expect(tokens.verifyCached(token)).toBe(claims);
+    expect(tokens.readCached(token)).toBe(claims);
     expect(await tokens.verify(token)).toBe(claims);
     expect(Object.isFrozen(claims)).toBe(true);
   });
@@ -49,20 +49,20 @@ describe("SECURITY 43: the cache of verified access tokens", () => {
       first.toLowerCase(),
       `${header}.${payload}.`,
     ];
-    for (const text of near) expect(tokens.verifyCached(text)).toBeUndefined();
+    for (const text of near) expect(tokens.readCached(text)).toBeUndefined();
     await tokens.verify(second);
-    expect(tokens.verifyCached(first)?.jti).toMatch(/\.1\./);
-    expect(tokens.verifyCached(second)?.jti).toMatch(/\.2\./);
+    expect(tokens.readCached(first)?.jti).toMatch(/\.1\./);
+    expect(tokens.readCached(second)?.jti).toMatch(/\.2\./);
   });
 
   it("never keeps a token that was refused, nor one that was let through although expired", async () => {
     const token = await sign();
     const forged = `${token.slice(0, -4)}AAAA`;
     expect(await outcome(tokens.verify(forged))).toBe("invalid_access_token");
-    expect(tokens.verifyCached(forged)).toBeUndefined();
+    expect(tokens.readCached(forged)).toBeUndefined();
     clock.advance(901);
-    await tokens.verify(token, { acceptExpired: true });
-    expect(tokens.verifyCached(token)).toBeUndefined();
+    await tokens.read(token, { acceptExpired: true });
+    expect(tokens.readCached(token)).toBeUndefined();
   });
 
   it.each([0, 5])(
@@ -72,9 +72,9 @@ describe("SECURITY 43: the cache of verified access tokens", () => {
       const { token } = await lenient.sign(grantAt(clock));
       await lenient.verify(token);
       clock.advance(900 + leewaySeconds - 0.001);
-      expect(lenient.verifyCached(token)).toBeDefined();
+      expect(lenient.readCached(token)).toBeDefined();
       clock.advance(0.001);
-      expect(lenient.verifyCached(token)).toBeUndefined();
+      expect(lenient.readCached(token)).toBeUndefined();
       expect(await outcome(lenient.verify(token))).toBe("access_token_expired");
     },
   );
@@ -86,27 +86,27 @@ describe("SECURITY 43: the cache of verified access tokens", () => {
     for (const text of [token, notBefore]) await tokens.verify(text);
     clock.advance(-1);
     for (const text of [token, notBefore]) {
-      expect(tokens.verifyCached(text)).toBeUndefined();
+      expect(tokens.readCached(text)).toBeUndefined();
       expect(await outcome(tokens.verify(text))).toBe("invalid_access_token");
     }
     clock.advance(1);
-    expect(tokens.verifyCached(token)).toBeDefined();
+    expect(tokens.readCached(token)).toBeDefined();
   });
 
   it("is bounded in number: the oldest gives way and is verified anew when it comes again", async () => {
     const small = tokensOn(ring, clock, { verifiedCacheSize: 3 });
     const all = await Promise.all([1, 2, 3, 4].map((generation) => sign(generation)));
     for (const token of all) await small.verify(token);
-    expect(all.map((token) => small.verifyCached(token) !== undefined)).toEqual([false, true, true, true]);
+    expect(all.map((token) => small.readCached(token) !== undefined)).toEqual([false, true, true, true]);
     expect(await outcome(small.verify(all[0]!))).toBe("accepted");
-    expect(all.map((token) => small.verifyCached(token) !== undefined)).toEqual([true, false, true, true]);
+    expect(all.map((token) => small.readCached(token) !== undefined)).toEqual([true, false, true, true]);
   });
 
   it("of size 0 remembers nothing, and tokens verify all the same", async () => {
     const none = tokensOn(ring, clock, { verifiedCacheSize: 0 });
     const token = await sign();
     expect(await outcome(none.verify(token))).toBe("accepted");
-    expect(none.verifyCached(token)).toBeUndefined();
+    expect(none.readCached(token)).toBeUndefined();
   });
 
   it("never holds more than its capacity, whatever comes", () => {
@@ -127,9 +127,9 @@ describe("SECURITY 43: the cache of verified access tokens", () => {
     const { token } = await verifying.sign(grantAt(clock));
     await verifying.verify(token);
     await keys.rotate({ force: true });
-    expect(verifying.verifyCached(token)).toBeDefined();
+    expect(verifying.readCached(token)).toBeDefined();
     clock.advance(keys.list().find(({ state }) => state === "retired")!.verifiesUntil! / 1000 - clock.now() / 1000);
-    expect(verifying.verifyCached(token)).toBeUndefined();
+    expect(verifying.readCached(token)).toBeUndefined();
     expect(await outcome(verifying.verify(token))).toBe("invalid_access_token");
     await own.close();
   });

@@ -67,9 +67,9 @@ describe("PARITY 16", () => {
     const { token } = await tokens.sign(grantAt(clock));
     const foreign = await withClaims({ aud: "https://other.example.test" });
     clock.advance(86_400);
-    expect(await tokens.verify(token, { acceptExpired: true })).toMatchObject({ sid: session.id });
+    expect(await tokens.read(token, { acceptExpired: true })).toMatchObject({ sid: session.id });
     expect(await refusal(token)).toBe("access_token_expired");
-    expect(await outcome(tokens.verify(foreign, { acceptExpired: true }))).toBe("invalid_access_token");
+    expect(await outcome(tokens.read(foreign, { acceptExpired: true }))).toBe("invalid_access_token");
   });
 
   it.each([

@@ -73,6 +73,7 @@ async function openSession(user: User, id: string): Promise<string> {
         scope: null,
         amr: null,
         claims: null,
+        jkt: null,
       },
       verifiedPasswordHash: user.passwordHash,
       sessionLimit: 0,

@@ -8,6 +8,9 @@ const respond = createResponder(false, "request-1");
 const answer = (thrown: unknown, style: ErrorStyle = "latchkey") => reply(errorResponse(respond, thrown, style));
 const codes = Object.keys(errorCatalogue) as ErrorCode[];
 
+/** RFC 9449 section 7.1. */
+const ofProof = (code: ErrorCode) =>
+  `DPoP realm="latchkey", algs="ES256 ES384 Ed25519 EdDSA PS256 RS256", error="${code}", error_description="${code}`;
 const lacking = (code: ErrorCode) => `Bearer realm="latchkey", error="insufficient_scope", error_description="${code}`;
 /** The challenges that do not follow from the status. In particular none of the CSRF codes has one. */
 const special: Partial<Record<ErrorCode, string>> = {
@@ -17,6 +20,8 @@ const special: Partial<Record<ErrorCode, string>> = {
   missing_token: 'Bearer realm="latchkey"',
   invalid_credentials: 'Bearer realm="latchkey"',
   invalid_client: 'Basic realm="latchkey"',
+  invalid_dpop_proof: ofProof("invalid_dpop_proof"),
+  use_dpop_nonce: ofProof("use_dpop_nonce"),
   insufficient_role: lacking("insufficient_role"),
   insufficient_scope: lacking("insufficient_scope"),
   denied_by_policy: lacking("denied_by_policy"),
@@ -40,7 +45,9 @@ describe("an error's response", () => {
     for (const code of codes) {
       const { status, body } = await answer(new LatchkeyError(code), "oauth");
       const entry = errorCatalogue[code];
-      expect([code, status]).toEqual([code, entry.oauthError === "invalid_grant" ? 400 : entry.status]);
+      // RFC 6749 section 5.2, RFC 9449 sections 5 and 8.
+      const is400 = ["invalid_grant", "invalid_dpop_proof", "use_dpop_nonce"].includes(entry.oauthError);
+      expect([code, status]).toEqual([code, is400 ? 400 : entry.status]);
       expect(body).toEqual({
         error: entry.oauthError,
         error_description: expect.stringMatching(`^${code}: [\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]+$`),

@@ -258,7 +258,7 @@ describe("other origins", () => {
       expect([name, headers.get("access-control-allow-credentials")]).toEqual([name, "true"]);
       expect([name, headers.get("access-control-expose-headers")]).toEqual([
         name,
-        "Retry-After, WWW-Authenticate, X-Request-Id",
+        "DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id",
       ]);
       expect([name, headers.get("vary")]).toEqual([name, "Origin"]);
     }
@@ -331,10 +331,10 @@ describe("other origins", () => {
       expect([path, answer.status, answer.text]).toEqual([path, 204, ""]);
       expect(headersOf(answer)).toEqual([
         ["access-control-allow-credentials", "true"],
-        ["access-control-allow-headers", "Authorization, Content-Type, X-CSRF-Token, X-Request-Id"],
+        ["access-control-allow-headers", "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Request-Id"],
         ["access-control-allow-methods", "GET, POST, DELETE"],
         ["access-control-allow-origin", ORIGIN],
-        ["access-control-expose-headers", "Retry-After, WWW-Authenticate, X-Request-Id"],
+        ["access-control-expose-headers", "DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id"],
         ["access-control-max-age", "600"],
       ]);
     }

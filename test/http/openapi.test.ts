@@ -104,9 +104,9 @@ describe("the OpenAPI document", () => {
     expect(read).toBeGreaterThan(60);
   });
 
-  it("describes each parameter of a path and of a query string, and no other", async () => {
+  it("describes each parameter of a path and of a query string, the proof that tokens are bound by, and no other", async () => {
     const document = await readDocument();
-    for (const [name, { path, query }, { parameters = [] }] of operationsOf(document)) {
+    for (const [name, { path, query, dpop }, { parameters = [] }] of operationsOf(document)) {
       const expected = [...path.matchAll(/\{(\w+)\}/g)].map(([, parameter]) => ({
         name: parameter,
         in: "path",
@@ -119,7 +119,9 @@ describe("the OpenAPI document", () => {
         required: false,
         schema: expect.objectContaining({ type: expect.stringMatching(/^(?:integer|string)$/) }),
       }));
-      expect([name, parameters]).toMatchObject([name, [...expected, ...inQuery]]);
+      const proof = { name: "DPoP", in: "header", required: false, schema: { type: "string" } };
+      const inHeader = dpop === "binds" ? [proof] : [];
+      expect([name, parameters]).toMatchObject([name, [...expected, ...inHeader, ...inQuery]]);
     }
   });
 
@@ -157,6 +159,7 @@ describe("the OpenAPI document", () => {
       });
       expect((await readDocument(issuer)).components.securitySchemes).toEqual({
         accessToken: { type: "http", scheme: "bearer", bearerFormat: "JWT", description },
+        boundAccessToken: { type: "http", scheme: "dpop", description },
         accessCookie: cookie("access"),
         refreshCookie: cookie("refresh"),
         csrfToken: {
@@ -183,6 +186,8 @@ describe("the OpenAPI document", () => {
       insufficient_scope: (route: Endpoint) => scopeOf(route.access) !== undefined || isForwardAuth(route),
       csrf_token_missing: asksForProof,
       csrf_token_invalid: asksForProof,
+      invalid_dpop_proof: takesDpop,
+      use_dpop_nonce: takesDpop,
       // Signing in with cookies is not for another site's page, nor is a WebSocket handshake that cookies speak for.
       cross_site_request: (route: Endpoint) => takesCookies(route) || letsChooseTransport(route),
     } satisfies Partial<Record<ErrorCode, (route: Endpoint) => boolean>>;
@@ -224,7 +229,7 @@ describe("the OpenAPI document", () => {
     for (const { name, status, code, sentAs, text, isOauth } of errors) {
       const entry = errorCatalogue[code];
       expect([name, code, entry?.description]).toEqual([name, code, text]);
-      const isGrant = isOauth && entry.oauthError === "invalid_grant";
+      const isGrant = isOauth && ["invalid_grant", "invalid_dpop_proof", "use_dpop_nonce"].includes(entry.oauthError);
       expect([name, code, status]).toEqual([name, code, isGrant ? 400 : entry.status]);
       expect([name, code, sentAs]).toEqual([name, code, isOauth ? entry.oauthError : code]);
     }
@@ -242,14 +247,18 @@ describe("the OpenAPI document", () => {
 function expectedSecurity(route: Endpoint): Record<string, string[]>[] {
   const proof = route.method === "get" ? {} : { csrfToken: [] };
   const needed = rolesOrScopes(route.access);
-  if (scopeOf(route.access) !== undefined) return [{ accessToken: needed }];
-  if (takesAccessToken(route.access)) return [{ accessToken: needed }, { accessCookie: needed, ...proof }];
+  const inHeader = [{ accessToken: needed }, ...(isForwardAuth(route) ? [] : [{ boundAccessToken: needed }])];
+  if (scopeOf(route.access) !== undefined) return inHeader;
+  if (takesAccessToken(route.access)) return [...inHeader, { accessCookie: needed, ...proof }];
   if (["POST /auth/refresh", "POST /auth/logout"].includes(nameOf(route))) return [{ refreshCookie: [], ...proof }, {}];
   return { optional: [{ client: [] }, {}], required: [{ client: [] }], none: [] }[route.client ?? "none"];
 }
 
 /** A proxy asks it, by GET, about requests of every method. */
 const isForwardAuth = (route: Endpoint) => nameOf(route) === "GET /auth/verify";
+const takesDpop = (route: Endpoint) =>
+  ["POST /auth/login", "POST /auth/refresh", "POST /token"].includes(nameOf(route)) ||
+  (takesAccessToken(route.access) && !isForwardAuth(route));
 const asksForProof = (route: Endpoint) => (takesCookies(route) && route.method !== "get") || isForwardAuth(route);
 
 function rolesOrScopes(access: Access): string[] {

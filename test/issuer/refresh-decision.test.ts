@@ -30,6 +30,7 @@ const token = (
 ): RefreshRequest => ({
   token: { sessionId: "s", generation, isAuthentic: () => authentic },
   clientId: "web",
+  jkt: undefined,
   ...given,
 });
 

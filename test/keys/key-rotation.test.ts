@@ -232,7 +232,7 @@ describe("SECURITY 48: taking out a key that has leaked", () => {
   it("refuses what it signed at once here, remembered or not, and elsewhere at the next reload", async () => {
     const { rings, tokens, token, kid } = await setUp();
     await rings[0].remove(kid);
-    expect(tokens[0].verifyCached(token)).toBeUndefined();
+    expect(tokens[0].readCached(token)).toBeUndefined();
     expect(await outcome(tokens[0].verify(token))).toBe("invalid_access_token");
     expect(inJwks(rings[0], kid)).toBe(false);
     expect(await outcome(tokens[1].verify(token))).toBe("accepted");

@@ -187,4 +187,5 @@ const session: Session = {
   scope: null,
   amr: null,
   claims: null,
+  jkt: null,
 };

@@ -155,6 +155,17 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     }
   },
 
+  async LATCHKEY_DPOP_NONCE() {
+    for (const [value, nonce] of [
+      ["on", expect.stringMatching(/^[\w-]{24}$/)],
+      ["off", null],
+    ] as const) {
+      const { url } = await serve({ LATCHKEY_DPOP_NONCE: value });
+      const answer = await fetch(`${url}/auth/me`, { headers: { authorization: "DPoP eyJ.e30.e30", dpop: "none" } });
+      expect(answer.headers.get("dpop-nonce")).toEqual(nonce);
+    }
+  },
+
   async LATCHKEY_SESSION_REFRESHES_PER_MINUTE() {
     const server = await serve({ LATCHKEY_SESSION_REFRESHES_PER_MINUTE: "1" });
     const { refresh_token: refreshToken } = (await server.signIn()).body;

@@ -21,6 +21,7 @@ const full: Partial<Session> = {
   ip: "2001:db8::1",
   scope: "read write",
   amr: ["pwd", "otp"],
+  jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
   claims: { tenant: "acme", level: 3, nested: [{ deep: [true, null, -0.5, 1e21, ""] }], "": {}, "a b": [] },
 };
 
@@ -66,6 +67,7 @@ export function describeSessions(open: OpenStore): void {
         scope: text,
         amr: [text],
         claims: { [text]: text },
+        jkt: text,
       });
       const store = await open();
       await store.createSessions([vouched(session)]);

@@ -29,6 +29,7 @@ export function newSession(changes: Partial<Session> = {}): Session {
     scope: null,
     amr: null,
     claims: null,
+    jkt: null,
     ...changes,
   };
 }

@@ -113,7 +113,9 @@ describe("a new SQLite store", () => {
     const store = await openStore(path);
     expect(rows(path, "PRAGMA user_version")).toEqual([{ user_version: migrations.length }]);
     expect((await store.findUser("u"))?.username).toBe("Ada");
-    expect(await store.listLiveSessions(NOW, 10)).toMatchObject([{ id: "A".repeat(22), clientId: "first-party" }]);
+    expect(await store.listLiveSessions(NOW, 10)).toMatchObject([
+      { id: "A".repeat(22), clientId: "first-party", jkt: null },
+    ]);
     await store.createClient(newClient());
     expect(await store.listClients("", 10)).toHaveLength(1);
   });

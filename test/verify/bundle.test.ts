@@ -39,6 +39,9 @@ describe("latchkey/verify", () => {
       [
         "access-token-claims",
         "access-token-verifier",
+        "compact-jws",
+        "dpop-proof",
+        "dpop-proofs",
         "environment",
         "errors",
         "option-names",
