@@ -1,27 +1,14 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { ServerResponse } from "node:http";
 import type { Request as AnyExpressRequest } from "express";
 import type { AccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError } from "../errors.ts";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
+import { admitExpress, type ExpressRequest } from "./express-admission.ts";
 import { toNodeListener } from "./node.ts";
-import { sendResponse, toRequest } from "./node-message.ts";
-import { bodyCredentials, unparsed } from "./parsed-body.ts";
-import { carryCookies } from "./renewed-cookies.ts";
-
-/** What Latchkey needs of an Express request. */
-interface ExpressRequest extends IncomingMessage {
-  readonly protocol: string;
-  readonly host: string | undefined;
-  readonly path: string;
-  readonly originalUrl: string;
-  readonly ip?: string | undefined;
-  // biome-ignore lint/suspicious/noExplicitAny: as Express itself has it.
-  readonly body?: any;
-  // biome-ignore lint/suspicious/noExplicitAny: as Express itself has it.
-  readonly cookies?: any;
-}
+import { sendResponse } from "./node-message.ts";
+import { unparsed } from "./parsed-body.ts";
 
 type Next = (error?: unknown) => void;
 
@@ -65,14 +52,8 @@ export function guarded<Let extends OptionalAdmission>(
 ): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Let> }, next: Next) => void {
   return async (request, response, next) => {
     try {
-      const { protocol, host, originalUrl: url } = request;
-      const admission = await guard.admit(toRequest(request, { protocol, host, url }), {
-        ip: request.ip,
-        resource: await options.resource?.(request as AnyExpressRequest),
-        ...bodyCredentials(request.headers["content-type"], request.body),
-      });
-      carryCookies(request, response, admission, request.cookies);
-      const { auth, user } = admission;
+      const resource = await options.resource?.(request as AnyExpressRequest);
+      const { auth, user } = await admitExpress(guard, request, response, resource);
       Object.assign(response.locals, { auth, user });
       Object.assign(request, { auth });
     } catch (error) {

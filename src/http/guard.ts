@@ -114,7 +114,7 @@ export function createGuard<User = undefined>(
 ): Guard<OptionalAdmission<User>>;
 export function createGuard<User = undefined>(issuer: Issuer, options?: GuardOptions<User>): Guard<Admission<User>>;
 export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = {}): Guard<Admission<User>> {
-  refuseWrongOptions(options);
+  refuseWrongGuardOptions(options);
   const cookies = createSessionCookies(issuer.options);
   const respond = createResponder(issuer.options.issuer.startsWith("https:"));
   const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
@@ -207,7 +207,8 @@ function asksForAny({ all = [], any = [] }: Required): boolean {
   return all.length + any.length > 0;
 }
 
-function refuseWrongOptions(options: object): void {
+/** @throws TypeError naming an option of a guard that is unknown or wrong. */
+export function refuseWrongGuardOptions(options: object): void {
   const problems = unknownNames(options, optionNames, "option");
   const { freshForSeconds, locations, publicUrl } = options as GuardOptions;
   if (freshForSeconds !== undefined && !(Number.isInteger(freshForSeconds) && freshForSeconds > 0)) {

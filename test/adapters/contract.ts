@@ -1,7 +1,15 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createGuard, type Handler } from "../../src/index.ts";
+import {
+  type AnyAccessTokenClaims,
+  createGuard,
+  type GuardOptions,
+  type Handler,
+  type HandlerOptions,
+  type Issuer,
+  type PolicyQuestion,
+} from "../../src/index.ts";
 import { createTestBed, PASSWORD, reply, type TestBed } from "../harness.ts";
 import { Browser } from "./browser.ts";
 
@@ -10,6 +18,9 @@ export type Guards = ReturnType<typeof createGuards>;
 
 /** What every framework's application has to do. */
 export interface Blueprint {
+  readonly issuer: Issuer;
+  /** What the handler was made with, for a framework that makes its own. */
+  readonly handlerOptions: HandlerOptions;
   readonly handler: Handler;
   readonly guards: Guards;
   /** Where the handler is mounted; empty for the root. */
@@ -29,21 +40,30 @@ export interface Framework {
 /** Builds the application and gives its address. Its routes are those of {@link describeAdapter}. */
 export type Build = (blueprint: Blueprint) => Promise<string>;
 
+/** What those guards ask for. */
+export const requirements = {
+  any: {},
+  editor: { role: "editor" },
+  body: { locations: ["header", "cookie", "body"] },
+  optional: { optional: true },
+  owner: { policy: ({ auth, resource }: PolicyQuestion) => (resource === auth.sub ? "allow" : "deny") },
+  user: { loadUser: async ({ sub }: AnyAccessTokenClaims) => ({ name: `user ${sub}` }) },
+  broken: {
+    loadUser: (): undefined => {
+      throw new Error("The user table is away.");
+    },
+  },
+} as const satisfies Record<string, GuardOptions>;
+
 function createGuards({ issuer }: TestBed) {
   return {
-    any: createGuard(issuer),
-    editor: createGuard(issuer, { role: "editor" }),
-    body: createGuard(issuer, { locations: ["header", "cookie", "body"] }),
-    optional: createGuard(issuer, { optional: true }),
-    owner: createGuard(issuer, {
-      policy: ({ auth, resource }) => (resource === auth.sub ? "allow" : "deny"),
-    }),
-    user: createGuard(issuer, { loadUser: async ({ sub }) => ({ name: `user ${sub}` }) }),
-    broken: createGuard(issuer, {
-      loadUser: (): undefined => {
-        throw new Error("The user table is away.");
-      },
-    }),
+    any: createGuard(issuer, requirements.any),
+    editor: createGuard(issuer, requirements.editor),
+    body: createGuard(issuer, requirements.body),
+    optional: createGuard(issuer, requirements.optional),
+    owner: createGuard(issuer, requirements.owner),
+    user: createGuard(issuer, requirements.user),
+    broken: createGuard(issuer, requirements.broken),
   };
 }
 
@@ -73,8 +93,11 @@ const bearer = (token: string) => ({ headers: { authorization: `Bearer ${token}`
 export function describeAdapter(name: string, build: Build, { readsBodies, goesOn }: Framework): void {
   async function setUp({ mount = "", reads = false } = {}) {
     const seen: (string | null)[] = [];
-    const bed = await createTestBed({}, { onRequest: ({ ip }) => seen.push(ip) });
-    const url = await build({ handler: bed.handler, guards: createGuards(bed), mount, readsBodies: reads });
+    const handlerOptions: HandlerOptions = { onRequest: ({ ip }) => seen.push(ip) };
+    const bed = await createTestBed({}, handlerOptions);
+    const { issuer, handler } = bed;
+    const guards = createGuards(bed);
+    const url = await build({ issuer, handlerOptions, handler, guards, mount, readsBodies: reads });
     const pair = await bed.login();
     const { sub } = await bed.issuer.verify(pair.access_token);
     const get = async (path: string, init?: RequestInit) => reply(await fetch(url + path, init));
@@ -182,7 +205,7 @@ export function describeAdapter(name: string, build: Build, { readsBodies, goesO
       expect([missing.status, missing.body.error]).toEqual([401, "missing_token"]);
       expect(missing.headers.get("www-authenticate")).toBe('Bearer realm="latchkey"');
       expect(missing.headers.get("cache-control")).toBe("no-store");
-      expect(missing.headers.get("content-type")).toBe("application/json");
+      expect(missing.headers.get("content-type")).toMatch(/^application\/json(?:; charset=utf-8)?$/);
       const wrong = await get("/orders", bearer(pair.refresh_token));
       expect([wrong.status, wrong.body.error]).toEqual([401, "wrong_token_type"]);
       const forbidden = await get("/editors", bearer(pair.access_token));

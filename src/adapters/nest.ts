@@ -1,0 +1,205 @@
+import type { ServerResponse } from "node:http";
+import {
+  applyDecorators,
+  type CanActivate,
+  ConfigurableModuleBuilder,
+  createParamDecorator,
+  Dependencies,
+  type ExecutionContext,
+  HttpException,
+  Module,
+  type NestModule,
+  UseGuards,
+} from "@nestjs/common";
+import { HttpAdapterHost } from "@nestjs/core";
+import type { Request } from "express";
+import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
+import {
+  createGuard,
+  type Guard,
+  type GuardOptions,
+  type OptionalAdmission,
+  refuseWrongGuardOptions,
+} from "../http/guard.ts";
+import { createHandler } from "../http/handler.ts";
+import type { HandlerOptions } from "../http/handler-options.ts";
+import { latchkey } from "./express.ts";
+import { admitExpress, type ExpressRequest } from "./express-admission.ts";
+import { type GuardedRouteOptions, PUBLIC, type Rule, rulesOf, withRule } from "./nest-rules.ts";
+
+type Issuer = Parameters<typeof createHandler>[0];
+
+/** What a route asks for itself. As a default it would open or narrow routes far away. */
+const requirementNames = ["optional", "freshForSeconds", "role", "scope", "policy", "action"] as const;
+
+/** What the module takes: the issuer, and whatever `createHandler` does. */
+export interface LatchkeyModuleOptions extends HandlerOptions {
+  readonly issuer: Issuer;
+  /** The path that the handler's routes stand under; Nest's global prefix is not put before it. Default: `/`. */
+  readonly path?: string | undefined;
+  /** How every guard that does not say otherwise finds out who it is. In `forRootAsync` it may use whatever Nest injects. */
+  readonly guardDefaults?: Omit<GuardOptions, (typeof requirementNames)[number]> | undefined;
+}
+
+/** By this the application's own providers get the issuer: `@Inject(LATCHKEY_ISSUER)`. */
+export const LATCHKEY_ISSUER: unique symbol = Symbol("LATCHKEY_ISSUER");
+
+const OPTIONS = Symbol("LATCHKEY_OPTIONS");
+
+const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LatchkeyModuleOptions>({
+  optionsInjectionToken: OPTIONS,
+})
+  .setClassMethodName("forRoot")
+  .setExtras({}, (definition) => ({
+    ...definition,
+    global: true,
+    providers: [
+      ...(definition.providers ?? []),
+      {
+        provide: LATCHKEY_ISSUER,
+        useFactory: ({ issuer }: LatchkeyModuleOptions) => issuer,
+        inject: [OPTIONS],
+      },
+    ],
+    exports: [OPTIONS, LATCHKEY_ISSUER],
+  }))
+  .build();
+
+/**
+ * Every route of the handler, and for all modules what {@link LatchkeyGuard} needs: `LatchkeyModule.forRoot({ issuer })`, or
+ * `forRootAsync({ inject, useFactory })`. The routes come after Nest's body parser and `app.use`, and before every controller.
+ */
+export class LatchkeyModule extends ConfigurableModuleClass implements NestModule {
+  static {
+    Module({})(LatchkeyModule);
+    Dependencies(HttpAdapterHost, OPTIONS)(LatchkeyModule);
+  }
+
+  readonly #host: HttpAdapterHost;
+  readonly #options: LatchkeyModuleOptions;
+
+  constructor(host: HttpAdapterHost, options: LatchkeyModuleOptions) {
+    super();
+    this.#host = host;
+    this.#options = options;
+  }
+
+  /** @throws TypeError naming an option that is unknown or wrong, and on another platform than Express. */
+  configure(): void {
+    const { issuer, path = "/", guardDefaults = {}, ...handlerOptions } = this.#options;
+    refuseWrongGuardOptions(guardDefaults);
+    const misplaced = requirementNames.find((name) => name in guardDefaults);
+    if (misplaced !== undefined)
+      throw new TypeError(`Option '${misplaced}' belongs to @Guarded(), not to 'guardDefaults'.`);
+    const { httpAdapter } = this.#host;
+    if (httpAdapter.getType() !== "express") throw new TypeError("'latchkey/nest' works on @nestjs/platform-express.");
+    httpAdapter.use(path, latchkey(createHandler(issuer, handlerOptions)));
+  }
+}
+
+type Admitted = Pick<OptionalAdmission, "auth" | "user">;
+
+/** Whom a request's rules have let through, in their order. */
+const admissions = new WeakMap<object, Map<Rule, Admitted>>();
+
+/**
+ * Lets through whom `@Guarded()` on class and method asks for, or whoever is signed in where there is none. It guards what
+ * `@UseGuards(LatchkeyGuard)` stands on, or with `{ provide: APP_GUARD, useClass: LatchkeyGuard }` the whole application.
+ */
+export class LatchkeyGuard implements CanActivate {
+  static {
+    Dependencies(OPTIONS)(LatchkeyGuard);
+  }
+
+  readonly #options: LatchkeyModuleOptions;
+  readonly #guards = new Map<Rule, Guard>();
+
+  constructor(options: LatchkeyModuleOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @throws HttpException the refusal, which Nest answers as it stands; its `cause` is the `LatchkeyError`.
+   * @throws TypeError outside HTTP, where nobody could be answered.
+   */
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    if (context.getType() !== "http") {
+      throw new TypeError("LatchkeyGuard is for HTTP; a WebSocket is guarded by admitUpgrade of 'latchkey/node'.");
+    }
+    const http = context.switchToHttp();
+    const request = http.getRequest<Request>();
+    // A guard of the application and one of the route may ask for the same: once is enough.
+    const before = admissions.get(request) ?? new Map<Rule, Admitted>();
+    for (const rule of rulesOf(context)) {
+      if (!before.has(rule)) before.set(rule, await this.#admit(rule, request, http.getResponse()));
+      admissions.set(request, before);
+    }
+    return true;
+  }
+
+  async #admit(rule: Rule, request: Request, response: ServerResponse): Promise<Admitted> {
+    const guard = this.#guardOf(rule);
+    try {
+      const resource = await rule.resource?.(request);
+      const admission = await admitExpress(guard, request as ExpressRequest, response, resource);
+      Object.assign(request, { auth: admission.auth });
+      return admission;
+    } catch (error) {
+      if (!isLatchkeyError(error)) throw error;
+      throw await toException(guard.refuse(error), response, error);
+    }
+  }
+
+  #guardOf(rule: Rule): Guard {
+    const { issuer, guardDefaults } = this.#options;
+    const guard = this.#guards.get(rule) ?? createGuard<unknown>(issuer, { ...guardDefaults, ...rule.requirements });
+    this.#guards.set(rule, guard);
+    return guard;
+  }
+}
+
+/** What Nest answers with exactly the refusal's status and body; the headers are set on the response here. */
+async function toException(refusal: Response, response: ServerResponse, cause: LatchkeyError): Promise<HttpException> {
+  // Nest writes the body, and with it its own content type.
+  for (const [name, value] of refusal.headers) if (name !== "content-type") response.setHeader(name, value);
+  const exception = new HttpException((await refusal.json()) as object, refusal.status, { cause });
+  exception.message = cause.message;
+  return exception;
+}
+
+/**
+ * Guards a controller or one of its methods; it takes what `createGuard` does. Everything that class and method ask for must hold.
+ * @throws TypeError naming an option that is unknown or wrong.
+ */
+export function Guarded(
+  requirements: GuardOptions = {},
+  options: GuardedRouteOptions = {},
+): ClassDecorator & MethodDecorator {
+  refuseWrongGuardOptions(requirements);
+  return applyDecorators(withRule({ requirements, ...options }), UseGuards(LatchkeyGuard));
+}
+
+/** Opens a controller or one of its methods where the whole application is guarded. */
+export function Public(): ClassDecorator & MethodDecorator {
+  return withRule(PUBLIC);
+}
+
+/**
+ * The claims of whom the guard let through, as a parameter: `@Auth() auth: AccessTokenClaims`; `undefined` where nobody is there
+ * and need not be. TypeScript cannot hold a parameter against its decorator: where no guard stands at all, the answer is 500.
+ */
+export const Auth: () => ParameterDecorator = createParamDecorator((_: unknown, context) => {
+  return admissionsOf(context).at(-1)?.auth;
+});
+
+/** What `loadUser` gave, as a parameter. */
+export const AuthUser: () => ParameterDecorator = createParamDecorator((_: unknown, context) => {
+  return admissionsOf(context).findLast(({ user }) => user !== undefined)?.user;
+});
+
+function admissionsOf(context: ExecutionContext): readonly Admitted[] {
+  const given = admissions.get(context.switchToHttp().getRequest());
+  if (given === undefined)
+    throw new TypeError("@Auth() and @AuthUser() need @Guarded() or LatchkeyGuard on the route.");
+  return [...given.values()];
+}
