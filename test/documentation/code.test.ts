@@ -42,6 +42,7 @@ function compile(): { readonly code: number | null; readonly output: string } {
     rootDir: ".",
     rewriteRelativeImportExtensions: false,
     allowImportingTsExtensions: false,
+    experimentalDecorators: true,
   };
   // An example that goes on from the one before it may use its names.
   writeFileSync(join(folder, "before.d.ts"), 'declare const issuer: import("latchkey").Issuer;\n');

@@ -5,7 +5,7 @@ import { reply } from "../harness.ts";
 import { PASSWORD } from "../server-process.ts";
 import { examples, prepareExamples, type RunningExample, removeExamples, startExample } from "./running-example.ts";
 
-const mounts: Readonly<Record<string, string>> = { node: "", express: "", fastify: "", hono: "/id" };
+const mounts: Readonly<Record<string, string>> = { node: "", express: "", fastify: "", hono: "/id", nest: "" };
 
 beforeAll(prepareExamples, 60_000);
 afterAll(removeExamples);
@@ -70,7 +70,7 @@ describe.each(Object.entries(mounts))("examples/%s", (name, mount) => {
     expect(browser.named("access")).not.toBe("");
     const logout = { method: "POST", headers: { "x-csrf-token": browser.named("csrf") } };
     expect((await browser.fetch(`${mount}/auth/logout`, logout)).status).toBe(204);
-    expect(browser.cookies.size).toBe(0);
+    expect((["access", "refresh", "csrf"] as const).map((part) => browser.named(part))).toEqual(["", "", ""]);
     expect((await browser.fetch("/orders")).status).toBe(401);
   });
 
@@ -114,6 +114,36 @@ describe.each(Object.entries(mounts))("examples/%s", (name, mount) => {
       expect((await get("/", as(token))).text).not.toContain("stranger");
       expect((await get("/reports/2026", as(token))).body.year).toBe("2026");
       expect((await get("/auth/me", as(token))).status).toBe(404);
+    },
+    async nest() {
+      const [ada, ben] = [await signIn("ada"), await signIn("ben")];
+      expect((await get("/hours")).body).toEqual({ from: 9, to: 17 });
+      expect((await get("/")).text).toBe("Hello, stranger!");
+      expect((await get("/", as(ben.access_token))).text).not.toContain("stranger");
+      expect((await get("/", as("garbage"))).status).toBe(401);
+      expect((await post("/orders", { item: "tea" }, ben.access_token)).body).toEqual({ orders: ["tea"] });
+
+      const lacking = await get("/orders/all", as(ada.access_token));
+      expect([lacking.status, lacking.body]).toEqual([
+        403,
+        { error: "insufficient_scope", error_description: expect.stringContaining("'orders:all'") },
+      ]);
+      expect(lacking.headers.get("www-authenticate")).toContain('error="insufficient_scope"');
+      expect((await post("/screens", {}, ben.access_token)).body.error).toBe("insufficient_role");
+      const screen = await post("/screens", {}, ada.access_token);
+      expect((await get("/orders/all", as(screen.body.access_token))).body).toEqual({ orders: ["tea"] });
+      const { body: refreshed } = await post("/auth/refresh", { refresh_token: ada.refresh_token });
+      expect((await post("/screens", {}, refreshed.access_token)).body.error).toBe("token_not_fresh");
+
+      const browser = new Browser(example.url);
+      await browser.signIn("ben", PASSWORD);
+      browser.dropAccessCookie();
+      const six = await Promise.all(Array.from({ length: 6 }, () => browser.fetch("/orders")));
+      expect(six.map(({ status }) => status)).toEqual(Array(6).fill(200));
+      const renewed = six.map(({ headers }) =>
+        headers.getSetCookie().find((line) => line.includes("latchkey-refresh=")),
+      );
+      expect([new Set(renewed).size, renewed[0]]).toEqual([1, expect.any(String)]);
     },
   };
   it("does what it alone shows", async () => {

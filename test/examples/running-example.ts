@@ -1,19 +1,21 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { copyFileSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
 import { addUser, latchkey, PASSWORD } from "../server-process.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
+export const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.
 const folder = join(root, ".cache", "examples");
-const secret = { LATCHKEY_SECRET: "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM" };
+export const secret = { LATCHKEY_SECRET: "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM" };
 
-/** The folders under `examples/`. */
-export const examples = readdirSync(join(root, "examples"));
+/** The folders under `examples/` whose program is one file. */
+export const examples = readdirSync(join(root, "examples")).filter((name) =>
+  existsSync(join(root, "examples", name, "server.ts")),
+);
 
 /** An example as a process of its own, with a database of its own. */
 export interface RunningExample {
@@ -21,23 +23,29 @@ export interface RunningExample {
   stop(): Promise<void>;
 }
 
-/** Compiles all examples, and makes the database that each starts with: `ada`, who has the role `editor`, and `ben`. */
+/** Compiles them, and makes the database that each starts with. */
 export async function prepareExamples(): Promise<void> {
   rmSync(folder, { recursive: true, force: true });
   for (const name of examples) {
     mkdirSync(join(folder, name), { recursive: true });
     copyFileSync(join(root, "examples", name, "server.ts"), join(folder, name, "server.mts"));
   }
-  const options = { noEmit: false, rewriteRelativeImportExtensions: false, allowImportingTsExtensions: false };
+  const decorators = { experimentalDecorators: true, emitDecoratorMetadata: true };
+  const imports = { rewriteRelativeImportExtensions: false, allowImportingTsExtensions: false };
   const config = {
     extends: "../../tsconfig.json",
-    compilerOptions: { ...options, outDir: "out", rootDir: "." },
+    compilerOptions: { noEmit: false, ...imports, ...decorators, outDir: "out", rootDir: "." },
     include: ["*/*.mts"],
   };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
   const { status, stdout } = spawnSync(join(root, "node_modules/.bin/tsc"), ["-p", folder], { encoding: "utf8" });
   expect({ status, stdout }).toEqual({ status: 0, stdout: "" });
-  const database = { ...secret, LATCHKEY_DATABASE_URL: `sqlite:${join(folder, "people.db")}` };
+  await addPeople(join(folder, "people.db"));
+}
+
+/** Makes a database with `ada`, who has the role `editor`, and `ben`. */
+export async function addPeople(file: string): Promise<void> {
+  const database = { ...secret, LATCHKEY_DATABASE_URL: `sqlite:${file}` };
   await addUser("ben", database);
   const ada = await latchkey(["user", "add", "ada", "--role", "editor", "--password-stdin"], database, `${PASSWORD}\n`);
   expect(ada).toMatchObject({ code: 0 });
@@ -51,8 +59,18 @@ export function removeExamples(): void {
 export async function startExample(name: string): Promise<RunningExample> {
   copyFileSync(join(folder, "people.db"), join(folder, "out", name, "app.db"));
   const port = await freePort();
-  const example: ChildProcess = spawn(process.execPath, ["server.mjs"], {
-    cwd: join(folder, "out", name),
+  return startServer(["server.mjs"], join(folder, "out", name), port, "/orders");
+}
+
+/** Starts a server with Node.js, and waits until the guard of a route answers. */
+export async function startServer(
+  command: readonly string[],
+  cwd: string,
+  port: number,
+  guardedPath: string,
+): Promise<RunningExample> {
+  const example: ChildProcess = spawn(process.execPath, command, {
+    cwd,
     env: { PATH: process.env.PATH, ...secret, PORT: String(port) },
     stdio: "inherit",
   });
@@ -61,7 +79,7 @@ export async function startExample(name: string): Promise<RunningExample> {
     const ended = once(example, "exit");
     if (example.kill()) await ended;
   }
-  const answersByGuard = async () => expect((await fetch(`${url}/orders`)).status).toBe(401);
+  const answersByGuard = async () => expect((await fetch(url + guardedPath)).status).toBe(401);
   await vi.waitFor(answersByGuard, { timeout: 15_000 }).catch(async (error) => {
     await stop();
     throw error;
@@ -69,7 +87,7 @@ export async function startExample(name: string): Promise<RunningExample> {
   return { url, stop };
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer().listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
