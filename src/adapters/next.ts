@@ -1,7 +1,7 @@
 import { cookies, headers } from "next/headers.js";
 import { NextRequest, NextResponse } from "next/server.js";
 import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
-import type { Guard, GuardedRequest, OptionalAdmission } from "../http/guard.ts";
+import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
 
@@ -21,9 +21,11 @@ export interface GuardedOptions<Context> extends NextOptions {
 }
 
 /** What a guard in a page or a Server Action may be told. */
-export interface AdmitOptions extends NextOptions {
+export interface AdmitOptions<Else> extends NextOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: unknown;
+  /** Gives what stands in where the guard refuses with 401 or 403, or redirects. Default: the refusal is thrown. */
+  readonly otherwise?: ((refusal: LatchkeyError) => Else | Promise<Else>) | undefined;
 }
 
 /** A request behind a guard. */
@@ -115,56 +117,59 @@ export function renewed(
 
 /**
  * Asks a guard in a server component. It sets no cookies, which {@link renewed} has done before.
- * @param options `otherwise` is called where the guard refuses with 401 or 403, and may redirect. Default: gives `undefined`.
- * @throws LatchkeyError any other, such as a store that is away, for `error.tsx`.
+ * @throws LatchkeyError where the guard refuses, for `error.tsx`; with `otherwise` only what is neither 401 nor 403.
  */
-export async function admitPage<Let extends OptionalAdmission, Else = undefined>(
+export function admitPage<Let extends OptionalAdmission, Else = never>(
   guard: Lazy<Guard<Let>>,
-  {
-    otherwise,
-    ...options
-  }: AdmitOptions & { readonly otherwise?: ((refusal: LatchkeyError) => Else) | undefined } = {},
+  options: AdmitOptions<Else> = {},
 ): Promise<Let | Else> {
-  try {
-    return await admitHere(guard, "GET", options);
-  } catch (error) {
-    if (!isLatchkeyError(error) || (error.status !== 401 && error.status !== 403)) throw error;
-    return otherwise?.(error) as Else;
-  }
+  return admitHere(guard, "GET", options).catch(standIn(options));
 }
 
 /**
  * Asks a guard in a Server Action, and sets the cookies of an implicit refresh.
  * @param form what was submitted, with the CSRF token in the field `csrf_token`.
- * @throws LatchkeyError where the guard refuses.
+ * @throws LatchkeyError as {@link admitPage} does.
  */
-export async function admitAction<Let extends OptionalAdmission>(
+export function admitAction<Let extends OptionalAdmission, Else = never>(
   guard: Lazy<Guard<Let>>,
   form: FormData,
-  options: AdmitOptions = {},
-): Promise<Let> {
+  options: AdmitOptions<Else> = {},
+): Promise<Let | Else> {
   const csrfToken = form.get("csrf_token");
-  const admission = await admitHere(guard, "POST", {
-    ...options,
-    csrfToken: typeof csrfToken === "string" ? csrfToken : undefined,
-  });
-  const jar = await cookies();
-  for (const cookie of answering(new NextResponse(), admission).cookies.getAll()) jar.set(cookie);
-  return admission;
+  return admitHere(guard, "POST", options, typeof csrfToken === "string" ? csrfToken : undefined)
+    .then(settingCookies)
+    .catch(standIn(options));
 }
 
-/** Asks a guard about the request that is being rendered, of which Next.js gives headers and cookies. */
+/** Asks a guard about the request at work, of which Next.js gives headers and cookies. */
 async function admitHere<Let extends OptionalAdmission>(
   guard: Lazy<Guard<Let>>,
   method: "GET" | "POST",
-  { ip, ...known }: Pick<NextOptions, "ip"> & Omit<GuardedRequest, "ip">,
+  { ip, resource }: AdmitOptions<unknown>,
+  csrfToken?: string,
 ): Promise<Let> {
   const fields = new Headers(await headers());
   // An action may have changed them since the headers came.
   const pairs = (await cookies()).getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value)}`);
   fields.set("cookie", pairs.join("; "));
-  const { admit } = await resolve(guard);
-  return admit(new Request("http://localhost/", { method, headers: fields }), { ...known, ip: ip?.(fields) });
+  const request = new Request("http://localhost/", { method, headers: fields });
+  return (await resolve(guard)).admit(request, { ip: ip?.(fields), resource, csrfToken });
+}
+
+async function settingCookies<Let extends OptionalAdmission>(admission: Let): Promise<Let> {
+  const fields = admission.setCookies.map((value): [string, string] => ["set-cookie", value]);
+  const jar = await cookies();
+  for (const cookie of new NextResponse(null, { headers: fields }).cookies.getAll()) jar.set(cookie);
+  return admission;
+}
+
+function standIn<Else>({ otherwise }: AdmitOptions<Else>): (error: unknown) => Else | Promise<Else> {
+  return (error) => {
+    const isRefusal = isLatchkeyError(error) && (error.status === 401 || error.status === 403);
+    if (!isRefusal || otherwise === undefined) throw error;
+    return otherwise(error);
+  };
 }
 
 function resolve<Value extends object>(lazy: Lazy<Value>): Value | Promise<Value> {

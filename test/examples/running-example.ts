@@ -10,7 +10,7 @@ import { addUser, latchkey, PASSWORD } from "../server-process.ts";
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.
 const folder = join(root, ".cache", "examples");
-export const secret = { LATCHKEY_SECRET: "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM" };
+const secret = { LATCHKEY_SECRET: "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM" };
 
 /** The folders under `examples/` whose program is one file. */
 export const examples = readdirSync(join(root, "examples")).filter((name) =>
