@@ -5,7 +5,14 @@ import { reply } from "../harness.ts";
 import { PASSWORD } from "../server-process.ts";
 import { examples, prepareExamples, type RunningExample, removeExamples, startExample } from "./running-example.ts";
 
-const mounts: Readonly<Record<string, string>> = { node: "", express: "", fastify: "", hono: "/id", nest: "" };
+const mounts: Readonly<Record<string, string>> = {
+  node: "",
+  express: "",
+  fastify: "",
+  hono: "/id",
+  nest: "",
+  "request-response": "",
+};
 
 beforeAll(prepareExamples, 60_000);
 afterAll(removeExamples);
@@ -144,6 +151,44 @@ describe.each(Object.entries(mounts))("examples/%s", (name, mount) => {
         headers.getSetCookie().find((line) => line.includes("latchkey-refresh=")),
       );
       expect([new Set(renewed).size, renewed[0]]).toEqual([1, expect.any(String)]);
+    },
+    async "request-response"() {
+      const browser = new Browser(example.url);
+      expect(await (await browser.fetch("/")).text()).toContain("Sign in");
+      await browser.signIn("ben", PASSWORD);
+      browser.dropAccessCookie();
+      const before = browser.named("refresh");
+      const page = await (await browser.fetch("/")).text();
+      expect([page, browser.named("refresh") === before]).toEqual([expect.stringContaining("Hello"), false]);
+      const token = /name="csrf_token" value="([^"]+)"/.exec(page)?.[1] ?? "";
+      const submit = (fields: Record<string, string>) =>
+        browser.fetch("/orders", { method: "POST", body: new URLSearchParams(fields) });
+      browser.dropAccessCookie();
+      expect((await submit({ item: "tea" })).status).toBe(403);
+      expect((await submit({ item: "tea", csrf_token: token })).status).toBe(303);
+      expect(browser.named("access")).not.toBe("");
+      expect((await reply(await browser.fetch("/orders"))).body.orders).toEqual(["tea"]);
+
+      browser.dropAccessCookie();
+      const asked = ["/", "/", "/", "/orders", "/orders", "/orders"].map((path) => browser.fetch(path));
+      const renewed = (await Promise.all(asked)).map(({ status, headers }) => [
+        status,
+        headers.getSetCookie().find((line) => line.includes("latchkey-refresh=")),
+      ]);
+      expect(renewed).toEqual(Array(6).fill([200, expect.any(String)]));
+      expect(new Set(renewed.map(([, cookie]) => cookie)).size).toBe(1);
+
+      const editor = new Browser(example.url);
+      await editor.signIn("ada", PASSWORD);
+      editor.dropAccessCookie();
+      const report = await editor.fetch("/reports");
+      expect([report.status, report.headers.getSetCookie().length]).toEqual([200, 3]);
+
+      const cookie = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+      const logout = { method: "POST", headers: { "x-csrf-token": browser.named("csrf") } };
+      expect((await browser.fetch("/auth/logout", logout)).status).toBe(204);
+      expect((await get("/", { headers: { cookie } })).text).toContain("Sign in");
+      expect((await get("/orders", { headers: { cookie } })).body.error).toBe("session_revoked");
     },
   };
   it("does what it alone shows", async () => {
