@@ -1,5 +1,5 @@
 export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims } from "./access-token-claims.ts";
-export type { PresentedWith } from "./access-token-verifier.ts";
+export type { ImportedUser } from "./accounts/user-import.ts";
 export type { AdoptionReport } from "./adoption.ts";
 export type { ClientCredentials, ClientDescription, ClientRequest, Clients, ClientToken } from "./clients.ts";
 export type { DpopRequest } from "./dpop-proof.ts";
@@ -30,6 +30,6 @@ export type { RevokeRequest } from "./revoke.ts";
 export type { JsonValue, RevocationReason, Session } from "./session.ts";
 export type { IssueRequest, LoginRequest } from "./sign-in.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";
-export type { Client, GrantType, Store, User } from "./store/store.ts";
+export type { Client, GrantType, Store, User, UserImported } from "./store/store.ts";
 export type { TokenPair } from "./token-pair.ts";
 export type { PasswordChangeRequest, Users } from "./users.ts";

@@ -162,9 +162,11 @@ export function createSignIn(engine: Engine): SignIn {
       const found = await store.findSession(sessionId);
       const user = found && (await store.findUser(found.subject));
       if (user === null) throw new LatchkeyError("session_revoked");
-      await authenticated(context, () => accounts.verifyPassword(user, password, context.ip ?? null));
+      const { passwordHash } = await authenticated(context, () =>
+        accounts.verifyPassword(user, password, context.ip ?? null, context.deviceToken),
+      );
       const generation = generationOf(claims);
-      const session = await freshen(engine, sessionId, generation, user.passwordHash);
+      const session = await freshen(engine, sessionId, generation, passwordHash);
       emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
       return engine.sign(session, generation, user.roles, { fresh: true, jkt: session.jkt ?? claims.cnf?.jkt });
     },

@@ -1,13 +1,17 @@
 import type { Accounts, Credentials } from "./accounts/accounts.ts";
+import type { ImportedUser } from "./accounts/user-import.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
 import type { Revoke } from "./revoke.ts";
 import { createSetupToken, isSetupToken } from "./setup-token.ts";
-import type { User } from "./store/store.ts";
+import type { User, UserImported } from "./store/store.ts";
 
 /** How long a set-up link works. */
 const SETUP_TTL_MS = 60 * 60_000;
+
+/** The store is kept from everything else meanwhile. */
+const MOST_IMPORTED_AT_ONCE = 1000;
 
 /** What `changePassword` takes. */
 export interface PasswordChangeRequest {
@@ -24,6 +28,12 @@ export interface Users {
   register(credentials: Credentials, context?: RequestContext): Promise<User>;
   /** Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and `invalid_request` for roles that are none. */
   create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
+  /**
+   * Creates users of another system, with their ids and password hashes, a thousand at a time at most. Nobody is created where
+   * one cannot be; one who is here already stays as they are, so that an import can be done again. An imported hash is replaced
+   * by one of Latchkey's own when its password is first shown. Throws `invalid_request` and `invalid_username`.
+   */
+  import(users: readonly ImportedUser[]): Promise<readonly UserImported[]>;
   /** The token of a single-use link for the first administrator, good for an hour; `undefined` where there is one already. */
   inviteFirstAdmin(): Promise<string | undefined>;
   /** Creates the first administrator with that token. Throws `setup_closed`. */
@@ -51,6 +61,12 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
 
     create: (user) => accounts.create(user),
 
+    async import(users) {
+      if (users.length > MOST_IMPORTED_AT_ONCE)
+        throw new TypeError(`users.import() takes ${MOST_IMPORTED_AT_ONCE} users at a time.`);
+      return accounts.import(users);
+    },
+
     async inviteFirstAdmin() {
       const { admins } = await store.count(now());
       return admins > 0 ? undefined : createSetupToken(rootKeys.current, now() + SETUP_TTL_MS);
@@ -69,8 +85,9 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
     async changePassword({ userId, currentPassword, newPassword, exceptSessionId = null }, context = {}) {
       const user = await store.findUser(userId);
       if (user === null) throw new LatchkeyError("session_revoked");
-      const address = context.ip ?? null;
-      const revoked = await accounts.changePassword({ user, currentPassword, newPassword, exceptSessionId, address });
+      const { ip: address = null, deviceToken } = context;
+      const change = { user, currentPassword, newPassword, exceptSessionId, address, deviceToken };
+      const revoked = await accounts.changePassword(change);
       emit({ type: "user.password_changed", subject: userId }, context);
       revoke.revoked(revoked, userId, "password_changed", context);
     },

@@ -1,12 +1,15 @@
 import type { Environment } from "../environment.ts";
-import { LatchkeyError } from "../errors.ts";
-import type { Store, User } from "../store/store.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { Store, User, UserImported } from "../store/store.ts";
+import { addressKeys } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import { preparePassword } from "./password-text.ts";
 import type { Passwords } from "./passwords.ts";
 import { ADMIN_ROLE, normaliseRoles } from "./roles.ts";
 import type { LoginAttempt, Throttle } from "./throttle.ts";
+import { type ImportedUser, userOfImport } from "./user-import.ts";
 import { canonicalUsername, usernameProblem } from "./usernames.ts";
+import { createVerification } from "./verification.ts";
 
 /** The parts that accounts are made of. */
 export interface AccountsOptions {
@@ -15,6 +18,8 @@ export interface AccountsOptions {
   readonly passwords: Passwords;
   readonly policy: PasswordPolicy;
   readonly throttle: Throttle;
+  /** The device that a device token of the account's stands for, or `null`. */
+  readonly recognisedDevice: (account: string, deviceToken: string | null) => string | null;
   /** Whether strangers may register. */
   readonly registration: "open" | "closed";
 }
@@ -32,13 +37,15 @@ export interface PasswordChangeRequest {
   /** The session that may go on; all others of the user are revoked. */
   readonly exceptSessionId: string | null;
   readonly address: string | null;
+  readonly deviceToken?: string | null | undefined;
 }
 
 /**
- * The people who sign in with a password. Addresses are texts as the socket gives them, or `null` where they are not known.
+ * The people who sign in with a password. Addresses are texts as the socket gives them, or `null` where they are not known;
+ * device tokens are what the caller presents, and may be anything.
  *
- * Every method that verifies a password counts a failure against the account and the address before any hashing, throws
- * `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
+ * Every method that verifies a password counts a failure against the account and the address, or against a recognised device
+ * alone, before any hashing, throws `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
  * and a disabled user alike: the same error after the same work. Only its `detail`, for the operator, tells them apart:
  * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`.
  *
@@ -62,9 +69,23 @@ export interface Accounts {
    */
   createFirstAdmin(credentials: Credentials): Promise<User>;
   /** Gives the user whose password this is, with the very hash that was verified. */
-  authenticate(credentials: Credentials, address: string | null): Promise<User>;
-  /** Verifies the password of a user who is already signed in. */
-  verifyPassword(user: User, password: string, address: string | null): Promise<void>;
+  authenticate(
+    credentials: Credentials,
+    address: string | null,
+    deviceToken?: string | null | undefined,
+  ): Promise<User>;
+  /** Verifies the password of a user who is already signed in, and gives them with the very hash that was verified. */
+  verifyPassword(
+    user: User,
+    password: string,
+    address: string | null,
+    deviceToken?: string | null | undefined,
+  ): Promise<User>;
+  /**
+   * Creates users of another system. Nobody is created where one of them cannot be; one who is here already stays as they are.
+   * @throws LatchkeyError `invalid_request` or `invalid_username` for the first who cannot be imported.
+   */
+  import(users: readonly ImportedUser[]): Promise<readonly UserImported[]>;
   /** Replaces the password and gives the ids of the sessions that were revoked in the same act. */
   changePassword(request: PasswordChangeRequest): Promise<readonly string[]>;
   /**
@@ -82,6 +103,7 @@ export interface Accounts {
 export function createAccounts(options: AccountsOptions): Accounts {
   const { store, environment, passwords, policy, throttle } = options;
   const now = () => environment.clock.now();
+  const verification = createVerification({ store, passwords, clock: environment.clock });
 
   /** A user whose name and password are acceptable, not yet stored. `admit` has the last word before any hashing. */
   async function prepareUser(
@@ -123,22 +145,23 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   /**
-   * The one way in which a password is verified. Whoever the user is, found or not, the work is one hash, and whatever is
-   * wrong, the error is the same.
+   * The one way in which a password is verified. Whoever the user is, found or not, the work of a refusal is the same, and so
+   * is the error. Gives the user with the hash that the password has now.
    */
   async function verify(
     account: string,
     address: string | null,
+    deviceToken: string | null | undefined,
     password: string,
     findUser: () => Promise<User | null>,
   ): Promise<User> {
-    const prepared = preparePassword(password);
-    const attempt = await throttle.beforeLogin(account, address);
-    const { user, matches } = await withdrawnOnError(attempt, async () => {
-      const user = await findUser();
-      const matches = user ? passwords.verify(prepared, user.passwordHash) : passwords.verifyAgainstNobody(prepared);
-      return { user, matches: await matches };
+    // Refuses what cannot be a password before any work is spent on it.
+    preparePassword(password);
+    const attempt = await throttle.beforeLogin(account, address, {
+      device: options.recognisedDevice(account, deviceToken ?? null),
+      hasSessionHere: async () => hasSessionFrom(address, await findUser()),
     });
+    const { user, matches } = await withdrawnOnError(attempt, async () => verification(password, await findUser()));
     if (user === null) throw refused("unknown_user");
     if (!matches) throw refused("wrong_password", user);
     if (user.disabledAt !== null) throw refused("user_disabled", user);
@@ -146,8 +169,15 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return user;
   }
 
-  const verifyKnown = (user: User, password: string, address: string | null) =>
-    verify(user.canonicalUsername, address, password, async () => user);
+  async function hasSessionFrom(address: string | null, user: User | null): Promise<boolean> {
+    // Asked for nobody too, so that a refusal costs the same whether there is such a user or not.
+    const sessions = await store.listSessions(user?.id ?? "", now());
+    const here = addressKeys(address).address;
+    return address !== null && sessions.some(({ ip }) => ip !== null && addressKeys(ip).address === here);
+  }
+
+  const verifyKnown = (user: User, password: string, address: string | null, deviceToken: string | null | undefined) =>
+    verify(user.canonicalUsername, address, deviceToken, password, async () => user);
 
   return {
     async register(credentials, address) {
@@ -166,23 +196,28 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return created;
     },
 
-    authenticate({ username, password }, address) {
+    async import(users) {
+      const at = now();
+      return store.importUsers(users.map((user, index) => numbered(index, () => userOfImport(user, at))));
+    },
+
+    authenticate({ username, password }, address, deviceToken) {
       const account = usernameProblem(username) === undefined ? canonicalUsername(username) : username;
-      return verify(account, address, password, () => find(username));
+      return verify(account, address, deviceToken, password, () => find(username));
     },
 
-    async verifyPassword(user, password, address) {
-      await verifyKnown(user, password, address);
+    async verifyPassword(user, password, address, deviceToken) {
+      return verifyKnown(user, password, address, deviceToken);
     },
 
-    async changePassword({ user, currentPassword, newPassword, exceptSessionId, address }) {
+    async changePassword({ user, currentPassword, newPassword, exceptSessionId, address, deviceToken }) {
       await policy.check(newPassword, user.canonicalUsername);
       if (preparePassword(newPassword) === preparePassword(currentPassword)) {
         throw new LatchkeyError("password_rejected", { description: "This is the current password. Choose another." });
       }
-      await verifyKnown(user, currentPassword, address);
+      const { passwordHash } = await verifyKnown(user, currentPassword, address, deviceToken);
       const newHash = await passwords.hash(newPassword);
-      const change = { userId: user.id, expectedHash: user.passwordHash, newHash, at: now(), exceptSessionId };
+      const change = { userId: user.id, expectedHash: passwordHash, newHash, at: now(), exceptSessionId };
       const revoked = await store.changePassword(change);
       if (revoked === null) throw refused("changed_meanwhile", user);
       return revoked;
@@ -212,6 +247,16 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return store.listUsers(afterUsername, limit);
     },
   };
+}
+
+/** Says of which user of several an error is. */
+function numbered<Result>(index: number, act: () => Result): Result {
+  try {
+    return act();
+  } catch (error) {
+    if (!isLatchkeyError(error)) throw error;
+    throw new LatchkeyError(error.code, { description: `User ${index + 1}: ${error.description}` });
+  }
 }
 
 type RefusalReason = "unknown_user" | "wrong_password" | "user_disabled" | "changed_meanwhile";

@@ -3,6 +3,7 @@ import argon2 from "@node-rs/argon2";
 import pLimit from "p-limit";
 import type { Random } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import { isImportedHash, readStoredImportedHash } from "./imported-hashes.ts";
 import { preparePassword } from "./password-text.ts";
 
 /** How passwords are hashed. The three `argon2` settings are refused where they are weaker than OWASP's. */
@@ -27,8 +28,11 @@ export interface PasswordsOptions {
 export interface Passwords {
   /** A PHC string with a fresh 16-byte salt. */
   hash(password: string): Promise<string>;
-  /** Whether the password made this hash. A hash that cannot be read matches nothing, and costs what another would. */
-  verify(password: string, phc: string): Promise<boolean>;
+  /**
+   * Whether the password made this hash, be it one of these or one that was imported. A hash that cannot be read matches
+   * nothing, and costs what another would.
+   */
+  verify(password: string, stored: string): Promise<boolean>;
   /** Spends the work of {@link Passwords.verify} where there is no user to verify against. */
   verifyAgainstNobody(password: string): Promise<false>;
   statistics(): PasswordStatistics;
@@ -105,11 +109,14 @@ export function createPasswords(options: PasswordsOptions): Passwords {
       return inTurn(() => argon2.hash(prepared, { memoryCost, timeCost, parallelism, outputLen: DIGEST_BYTES, salt }));
     },
 
-    async verify(password, phc) {
+    async verify(password, stored) {
       const prepared = preparePassword(password);
       return inTurn(async () => {
         try {
-          if (isAffordable(phc)) return await argon2.verify(phc, prepared);
+          const imported = isImportedHash(stored) ? readStoredImportedHash(stored) : undefined;
+          // As it was typed: the system that made the hash knew no preparation of Latchkey's.
+          if (imported !== undefined) return await imported.verify(password);
+          if (isAffordable(stored)) return await argon2.verify(stored, prepared);
         } catch {
           // Not a hash that can be read.
         }

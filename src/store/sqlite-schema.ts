@@ -101,4 +101,9 @@ export const migrations: readonly string[] = [
   `
   ALTER TABLE sessions ADD COLUMN jkt TEXT;
   `,
+  // Empty again once the last imported user has signed in.
+  `
+  CREATE INDEX users_with_imported_hash ON users (password_hash)
+  WHERE password_hash >= 'imported:' AND password_hash < 'imported;';
+  `,
 ];

@@ -1,7 +1,10 @@
 import type { SqliteDatabase } from "./sqlite-database.ts";
 import { USER_JSON } from "./sqlite-rows.ts";
 import type { SqliteSessions } from "./sqlite-sessions.ts";
-import type { PasswordChange, User } from "./store.ts";
+import type { PasswordChange, PasswordHashReplacement, User, UserImported } from "./store.ts";
+
+/** In the words of the index that leaves all other users out, or SQLite would read them all. */
+const IMPORTED = `password_hash >= 'imported:' AND password_hash < 'imported;'`;
 
 /** The acts on users. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
 export class SqliteUsers {
@@ -27,6 +30,14 @@ export class SqliteUsers {
     return written === 1 ? user : null;
   }
 
+  import(users: readonly User[]): readonly UserImported[] {
+    return users.map((user) => {
+      const holder = this.find(user.id);
+      if (holder !== null) return holder.canonicalUsername === user.canonicalUsername ? "known" : "id_taken";
+      return this.create(user) === null ? "username_taken" : "created";
+    });
+  }
+
   createFirstAdmin(user: User): User | "not_first" | "username_taken" {
     if (this.#statements.findAdmin.first() !== null) return "not_first";
     return this.create(user) ?? "username_taken";
@@ -48,6 +59,14 @@ export class SqliteUsers {
     if (this.find(userId)?.passwordHash !== expectedHash) return null;
     this.#statements.setPasswordHash.run(newHash, at, userId);
     return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, exceptSessionId);
+  }
+
+  replacePasswordHash({ userId, expectedHash, newHash }: PasswordHashReplacement): boolean {
+    return this.#statements.replacePasswordHash.run(newHash, userId, expectedHash) === 1;
+  }
+
+  findLastImportedHash(): string | null {
+    return this.#statements.findLastImportedHash.first();
   }
 
   disable(id: string, at: number): readonly string[] | null {
@@ -93,6 +112,13 @@ function prepare(database: SqliteDatabase) {
     ),
     setPasswordHash: database.command<[passwordHash: string, at: number, id: string]>(
       "UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ?",
+    ),
+    replacePasswordHash: database.command<[newHash: string, id: string, expectedHash: string]>(
+      "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?",
+    ),
+    findLastImportedHash: database.query<[], string>(
+      "json_quote(password_hash)",
+      `FROM users WHERE ${IMPORTED} ORDER BY password_hash DESC LIMIT 1`,
     ),
     setDisabledAt: database.command<[disabledAt: number | null, at: number, id: string]>(
       "UPDATE users SET disabled_at = ?, updated_at = ? WHERE id = ?",

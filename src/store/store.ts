@@ -1,6 +1,9 @@
 import type { RotationState } from "../rotation.ts";
 import type { RevocationReason, Session } from "../session.ts";
 
+/** What the `passwordHash` of a user begins with whose password hash another system has made. */
+export const IMPORTED_HASH_PREFIX = "imported:";
+
 /**
  * What Latchkey asks of a database. Every method is one whole atomic act: it happens entirely or not at all, and when its
  * promise resolves it is durable. Where a method takes a batch, the whole batch is one act.
@@ -54,6 +57,12 @@ export interface Store {
   /** Creates a user, or gives `null` when the canonical username is taken. */
   createUser(user: User): Promise<User | null>;
 
+  /**
+   * Creates users, each only if neither its id nor its canonical username is taken. A result stands at the index of its user:
+   * `known` where there is a user with this id and this canonical username, who stays as they are.
+   */
+  importUsers(users: readonly User[]): Promise<readonly UserImported[]>;
+
   /** Creates a user only if no user has the role `admin` yet; `not_first` otherwise. */
   createFirstAdmin(user: User): Promise<User | "not_first" | "username_taken">;
 
@@ -69,6 +78,15 @@ export interface Store {
    * Gives the ids revoked, or `null` when the hash was another or the user is gone.
    */
   changePassword(change: PasswordChange): Promise<readonly string[] | null>;
+
+  /**
+   * Replaces a password hash if it is still `expectedHash`, by another hash of the same password: nothing is revoked, and
+   * `updatedAt` stays. `false` when the hash was another or the user is gone.
+   */
+  replacePasswordHash(replacement: PasswordHashReplacement): Promise<boolean>;
+
+  /** The last in binary order of the password hashes that begin with {@link IMPORTED_HASH_PREFIX}, or `null` where there is none. */
+  findLastImportedHash(): Promise<string | null>;
 
   /** Disables a user and revokes all their sessions in the same act. Gives the ids revoked, or `null` for an unknown user. */
   disableUser(id: string, at: number): Promise<readonly string[] | null>;
@@ -180,12 +198,24 @@ export interface User {
   readonly username: string;
   /** What uniqueness and sign-in go by. */
   readonly canonicalUsername: string;
-  /** PHC string; never leaves the store and `accounts/`. */
+  /**
+   * A PHC string, a hash of another system's behind {@link IMPORTED_HASH_PREFIX}, or `!`, which no password matches; never
+   * leaves the store and `accounts/`.
+   */
   readonly passwordHash: string;
   readonly roles: readonly string[];
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly disabledAt: number | null;
+}
+
+/** What became of a user who was to be imported. */
+export type UserImported = "created" | "known" | "id_taken" | "username_taken";
+
+export interface PasswordHashReplacement {
+  readonly userId: string;
+  readonly expectedHash: string;
+  readonly newHash: string;
 }
 
 export interface PasswordChange {

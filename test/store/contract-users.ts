@@ -148,6 +148,85 @@ export function describeUsers(open: OpenStore): void {
     expect(winners).toEqual([(await stores[1].findUser(ada.id))?.passwordHash]);
   });
 
+  it("imports users, keeps those who are here, and says whose id or name is another's", async () => {
+    const store = await open();
+    const [ada, eve, bob] = [newUser(), newUser({ disabledAt: NOW }), newUser({ roles: ["ops"] })];
+    await createUsers(store, ada);
+    const changedAda = { ...ada, passwordHash: "another", roles: ["admin"] };
+    const sameId = newUser({ id: ada.id });
+    const sameName = newUser({ canonicalUsername: ada.canonicalUsername });
+    const twin = newUser({ canonicalUsername: bob.canonicalUsername });
+    const results = await store.importUsers([changedAda, eve, sameId, sameName, bob, twin, bob]);
+    expect(results).toEqual(["known", "created", "id_taken", "username_taken", "created", "username_taken", "known"]);
+    for (const user of [ada, eve, bob]) expect(await store.findUser(user.id)).toStrictEqual(user);
+    expect(await store.findUser(sameName.id)).toBeNull();
+    expect(await store.findUser(twin.id)).toBeNull();
+    expect(await store.importUsers([])).toEqual([]);
+  });
+
+  it("imports nobody of a batch in which one text cannot be stored", async () => {
+    const store = await open();
+    const [ada, broken] = [newUser(), newUser({ username: "ada\u0000" })];
+    await expect(store.importUsers([ada, broken])).rejects.toThrow(TypeError);
+    expect(await store.findUser(ada.id)).toBeNull();
+  });
+
+  it("imports a user once when twenty callers over two connections do", async () => {
+    const stores = [await open(), await open()] as const;
+    const ada = newUser();
+    const results = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => stores[index % 2 === 0 ? 0 : 1].importUsers([ada])),
+    );
+    expect(results.flat().filter((result) => result === "created")).toHaveLength(1);
+    expect(results.flat().filter((result) => result === "known")).toHaveLength(19);
+  });
+
+  it("replaces a hash by another of the same password only while it is the expected one, and revokes nothing", async () => {
+    const store = await open();
+    const ada = newUser();
+    await createUsers(store, ada);
+    const session = newSession({ subject: ada.id });
+    await store.createSessions([vouched(session)]);
+    const replacement = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new" };
+    expect(await store.replacePasswordHash({ ...replacement, expectedHash: "another" })).toBe(false);
+    expect(await store.replacePasswordHash({ ...replacement, userId: newId() })).toBe(false);
+    expect(await store.findUser(ada.id)).toStrictEqual(ada);
+    expect(await store.replacePasswordHash(replacement)).toBe(true);
+    expect(await store.replacePasswordHash({ ...replacement, newHash: "newer" })).toBe(false);
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, passwordHash: "new" });
+    expect(await store.findSession(session.id)).toStrictEqual(session);
+  });
+
+  it("lets either a replaced hash or a changed password win, and never brings the old password back", async () => {
+    const stores = [await open(), await open()] as const;
+    for (let round = 0; round < 10; round++) {
+      const ada = newUser();
+      await createUsers(stores[0], ada);
+      const expected = { userId: ada.id, expectedHash: ada.passwordHash };
+      const change = { ...expected, newHash: "changed", at: NOW, exceptSessionId: null };
+      const [replaced, revoked] = await Promise.all([
+        stores[0].replacePasswordHash({ ...expected, newHash: "replaced" }),
+        stores[1].changePassword(change),
+      ]);
+      expect(replaced).toBe(revoked === null);
+      expect((await stores[1].findUser(ada.id))?.passwordHash).toBe(replaced ? "replaced" : "changed");
+    }
+  });
+
+  it("gives the last imported hash in binary order, and none where there is none", async () => {
+    const store = await open();
+    const hashes = ["imported", "importee:9", "imported;", "$argon2id$", "~", "!"];
+    await createUsers(store, ...hashes.map((passwordHash) => newUser({ passwordHash })));
+    expect(await store.findLastImportedHash()).toBeNull();
+    const last = newUser({ passwordHash: "imported:00200:Z~é" });
+    const imported = ["imported:00200:A", "imported:00030:z", "imported:00200:Z"];
+    await createUsers(store, ...imported.map((passwordHash) => newUser({ passwordHash })), last);
+    expect(await store.findLastImportedHash()).toBe("imported:00200:Z~é");
+    const replacement = { userId: last.id, expectedHash: last.passwordHash, newHash: "$argon2id$new" };
+    await store.replacePasswordHash(replacement);
+    expect(await store.findLastImportedHash()).toBe("imported:00200:Z");
+  });
+
   it("disables a user and revokes all their sessions in the same act, and keeps the time when it is done twice", async () => {
     const store = await open();
     const [ada, eve] = [newUser(), newUser()];

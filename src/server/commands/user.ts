@@ -6,6 +6,7 @@ import { OperatorError } from "../failure.ts";
 import { askNewPassword, instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";
 import { collect, type ListOptions, limitOption, noteMore } from "./list-options.ts";
+import { addUserImportCommand } from "./user-import.ts";
 
 /** `latchkey user …` */
 export function addUserCommands(program: Command, terminal: Terminal): void {
@@ -27,6 +28,8 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
         { mayCreate: true },
       );
     });
+
+  addUserImportCommand(user, terminal);
 
   user
     .command("list")

@@ -1,0 +1,164 @@
+import { type BinaryLike, pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
+import { promisify } from "node:util";
+import argon2 from "@node-rs/argon2";
+import { IMPORTED_HASH_PREFIX } from "../store/store.ts";
+
+/** A password hash that another system made, in a form and of a size that can be verified here. */
+export interface ImportedHash {
+  /** About how long one verification takes on one core of 2020, in milliseconds. */
+  readonly costMilliseconds: number;
+  /** Whether the password, exactly as it was typed, made this hash. Compared in constant time. */
+  verify(password: string): Promise<boolean>;
+}
+
+// A stored hash must not be able to ask for more: it may have come with the file of a stranger.
+const MOST_MILLISECONDS = 4000;
+const MOST_MEMORY_BYTES = 256 * 1024 * 1024;
+const MOST_CHARACTERS = 512;
+
+const deriveByPbkdf2 = promisify(pbkdf2);
+const deriveByScrypt = promisify(
+  (
+    password: BinaryLike,
+    salt: BinaryLike,
+    bytes: number,
+    cost: ScryptCost,
+    done: (e: Error | null, k: Buffer) => void,
+  ) => scrypt(password, salt, bytes, { ...cost, maxmem: 2 * scryptMemory(cost) }, done),
+);
+
+interface ScryptCost {
+  readonly N: number;
+  readonly r: number;
+  readonly p: number;
+}
+
+interface Form {
+  readonly pattern: RegExp;
+  /** Reads what the pattern has found; `undefined` where it asks for too much memory or is no such hash after all. */
+  readonly read: (parts: Readonly<Record<string, string>>, text: string) => ImportedHash | undefined;
+}
+
+/** Nanoseconds that one round of HMAC takes, and the bytes that passlib and Werkzeug take of it. */
+const digests: Readonly<Record<string, { readonly nanoseconds: number; readonly bytes: number }>> = {
+  sha1: { nanoseconds: 300, bytes: 20 },
+  sha256: { nanoseconds: 400, bytes: 32 },
+  sha512: { nanoseconds: 500, bytes: 64 },
+};
+
+const forms: readonly Form[] = [
+  {
+    // passlib's argon2, and every other PHC string of it (RFC 9106).
+    pattern:
+      /^\$argon2(?:id|i|d)\$v=19\$m=(?<memory>\d{1,7}),t=(?<passes>\d{1,4}),p=(?<lanes>\d{1,2})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/,
+    read({ memory, passes, lanes }, text) {
+      const kibibytes = Number(memory);
+      if (kibibytes * 1024 > MOST_MEMORY_BYTES || Number(passes) < 1 || Number(lanes) < 1) return undefined;
+      return {
+        costMilliseconds: kibibytes * Number(passes) * 0.000_6,
+        verify: (password) => argon2.verify(text, password),
+      };
+    },
+  },
+  {
+    // passlib's pbkdf2_sha1, pbkdf2_sha256 and pbkdf2_sha512.
+    pattern:
+      /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<rounds>\d{1,8})\$(?<salt>[A-Za-z0-9./]{1,86})\$(?<key>[A-Za-z0-9./]{27,86})$/,
+    read: ({ digest = "sha1", rounds, salt, key }) =>
+      pbkdf2Hash(digest, Number(rounds), fromBase64(salt!.replaceAll(".", "+")), fromBase64(key!.replaceAll(".", "+"))),
+  },
+  {
+    // Werkzeug's pbkdf2, whose salt is text.
+    pattern:
+      /^pbkdf2:(?<digest>sha1|sha256|sha512):(?<rounds>\d{1,8})\$(?<salt>[!-#%-~]{1,64})\$(?<key>[0-9a-f]{40,128})$/,
+    read: ({ digest, rounds, salt, key }) =>
+      pbkdf2Hash(digest!, Number(rounds), Buffer.from(salt!), Buffer.from(key!, "hex")),
+  },
+  {
+    // passlib's scrypt.
+    pattern:
+      /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,3}),p=(?<p>\d{1,3})\$(?<salt>[A-Za-z0-9+/]{1,86})\$(?<key>[A-Za-z0-9+/]{22,86})$/,
+    read: ({ ln, r, p, salt, key }) =>
+      scryptHash({ N: 2 ** Number(ln), r: Number(r), p: Number(p) }, fromBase64(salt!), fromBase64(key!)),
+  },
+  {
+    // Werkzeug's scrypt, whose salt is text.
+    pattern: /^scrypt:(?<N>\d{1,8}):(?<r>\d{1,3}):(?<p>\d{1,3})\$(?<salt>[!-#%-~]{1,64})\$(?<key>[0-9a-f]{128})$/,
+    read: ({ N, r, p, salt, key }) =>
+      scryptHash({ N: Number(N), r: Number(r), p: Number(p) }, Buffer.from(salt!), Buffer.from(key!, "hex")),
+  },
+  {
+    // Better Auth's own: the salt is the text of its hexadecimal digits, and the password is taken in NFKC.
+    pattern: /^(?<salt>[0-9a-f]{32}):(?<key>[0-9a-f]{128})$/,
+    read: ({ salt, key }) =>
+      scryptHash({ N: 16_384, r: 16, p: 1 }, Buffer.from(salt!), Buffer.from(key!, "hex"), (password) =>
+        password.normalize("NFKC"),
+      ),
+  },
+];
+
+/** Reads a hash as the other system wrote it; `undefined` where it is of no known form or would cost too much to verify. */
+export function readImportedHash(text: string): ImportedHash | undefined {
+  if (text.length > MOST_CHARACTERS) return undefined;
+  for (const { pattern, read } of forms) {
+    const found = pattern.exec(text);
+    if (found === null) continue;
+    const hash = read(found.groups ?? {}, text);
+    return hash !== undefined && hash.costMilliseconds <= MOST_MILLISECONDS ? hash : undefined;
+  }
+  return undefined;
+}
+
+/**
+ * How an imported hash is stored: marked, so that it can never be taken for one of Latchkey's own, and with its cost in front,
+ * so that of any number of them the costliest is the last in order.
+ */
+export function storedImportedHash(text: string): string | undefined {
+  const hash = readImportedHash(text);
+  if (hash === undefined) return undefined;
+  return `${IMPORTED_HASH_PREFIX}${String(Math.ceil(hash.costMilliseconds)).padStart(COST_DIGITS, "0")}:${text}`;
+}
+
+/** Whether a stored hash is one that was imported, and so is to be replaced by one of Latchkey's own at the next sign-in. */
+export function isImportedHash(stored: string): boolean {
+  return stored.startsWith(IMPORTED_HASH_PREFIX);
+}
+
+/** Reads what {@link storedImportedHash} has made. */
+export function readStoredImportedHash(stored: string): ImportedHash | undefined {
+  return readImportedHash(stored.slice(IMPORTED_HASH_PREFIX.length + COST_DIGITS + 1));
+}
+
+const COST_DIGITS = 5;
+
+function pbkdf2Hash(digest: string, rounds: number, salt: Buffer, key: Buffer): ImportedHash | undefined {
+  const { nanoseconds, bytes } = digests[digest]!;
+  if (rounds < 1 || key.length !== bytes) return undefined;
+  return {
+    costMilliseconds: (rounds * nanoseconds) / 1e6,
+    verify: async (password) => timingSafeEqual(await deriveByPbkdf2(password, salt, rounds, bytes, digest), key),
+  };
+}
+
+function scryptHash(
+  cost: ScryptCost,
+  salt: Buffer,
+  key: Buffer,
+  prepare: (password: string) => string = (password) => password,
+): ImportedHash | undefined {
+  const { N, r, p } = cost;
+  const isPowerOfTwo = N > 1 && Number.isInteger(Math.log2(N));
+  if (!isPowerOfTwo || r < 1 || p < 1 || p > 16 || scryptMemory(cost) > MOST_MEMORY_BYTES) return undefined;
+  return {
+    costMilliseconds: N * r * p * 0.000_3,
+    verify: async (password) => timingSafeEqual(await deriveByScrypt(prepare(password), salt, key.length, cost), key),
+  };
+}
+
+function scryptMemory({ N, r, p }: ScryptCost): number {
+  return 128 * r * (N + p);
+}
+
+function fromBase64(text: string): Buffer {
+  return Buffer.from(text, "base64");
+}

@@ -1,0 +1,68 @@
+import { looksLikeClientId } from "../client-credentials.ts";
+import { LatchkeyError } from "../errors.ts";
+import type { User } from "../store/store.ts";
+import { storedImportedHash } from "./imported-hashes.ts";
+import { normaliseRoles } from "./roles.ts";
+import { canonicalUsername } from "./usernames.ts";
+
+/** A user of another system. */
+export interface ImportedUser {
+  /** The `sub` of their access tokens, as it was: 1 to 255 characters. */
+  readonly id: string;
+  readonly username: string;
+  /**
+   * The hash of their password as the other system stored it: passlib's bcrypt, argon2, pbkdf2 and scrypt, Werkzeug's pbkdf2
+   * and scrypt, or Better Auth's. `null` for somebody who has no password, and so cannot sign in with one.
+   */
+  readonly passwordHash: string | null;
+  /** Default: none. */
+  readonly roles?: readonly string[] | undefined;
+  /** Milliseconds since the Unix epoch. Default: now. */
+  readonly createdAt?: number | undefined;
+  /** Whether they may not sign in. Default: false. */
+  readonly disabled?: boolean | undefined;
+}
+
+/** Like the `!` in a Unix shadow file: no password makes it. */
+const NO_PASSWORD_HASH = "!";
+
+/**
+ * The user as they are to be stored.
+ * @throws LatchkeyError `invalid_request` or `invalid_username` saying what is wrong, never repeating it.
+ */
+export function userOfImport(imported: ImportedUser, now: number): User {
+  const { id, username, passwordHash, roles = [], createdAt = now, disabled = false } = imported;
+  if (typeof id !== "string" || id === "" || id.length > 255 || /[\p{Control}\p{Surrogate}]/u.test(id)) {
+    throw refused("'id' must be a text of 1 to 255 characters, none of them a control character");
+  }
+  if (looksLikeClientId(id)) throw refused("'id' must not look like a client's");
+  if (typeof username !== "string") throw refused("'username' must be a text");
+  if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string"))
+    throw refused("'roles' must be a list of texts");
+  if (!Number.isSafeInteger(createdAt) || createdAt < 0) throw refused("the time of creation is not one");
+  if (typeof disabled !== "boolean") throw refused("'disabled' must be true or false");
+  return {
+    id,
+    username,
+    canonicalUsername: canonicalUsername(username),
+    passwordHash: hashToStore(passwordHash),
+    roles: normaliseRoles(roles),
+    createdAt,
+    updatedAt: now,
+    disabledAt: disabled ? now : null,
+  };
+}
+
+function hashToStore(passwordHash: string | null): string {
+  if (passwordHash === null) return NO_PASSWORD_HASH;
+  if (typeof passwordHash !== "string") throw refused("the password hash must be a text, or null for none");
+  const stored = storedImportedHash(passwordHash);
+  if (stored === undefined) {
+    throw refused("the password hash is of no known form, or would cost too much to verify");
+  }
+  return stored;
+}
+
+function refused(problem: string): LatchkeyError {
+  return new LatchkeyError("invalid_request", { description: `The user cannot be imported: ${problem}.` });
+}

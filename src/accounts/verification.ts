@@ -1,0 +1,80 @@
+import type { Clock } from "../environment.ts";
+import type { Store, User } from "../store/store.ts";
+import { isImportedHash } from "./imported-hashes.ts";
+import type { Passwords } from "./passwords.ts";
+
+/** What a password was found to be. */
+export interface Verified {
+  readonly matches: boolean;
+  /** The user as they are stored now: their imported hash may just have been replaced. */
+  readonly user: User | null;
+}
+
+/** Verifies the password of a user, or of nobody where there is none. */
+export type Verification = (password: string, user: User | null) => Promise<Verified>;
+
+/** How long the costliest imported hash is taken to be what it was. */
+const REREAD_MS = 60_000;
+
+/**
+ * Verifies passwords against hashes of Latchkey's own and of other systems, so that a refusal takes the same work whoever it is.
+ * As long as any imported hash is stored, that work is one hash of Latchkey's and one as costly as the costliest imported; an
+ * imported hash that costs less than that can still be told by the time its refusal takes.
+ *
+ * An imported hash is replaced by one of Latchkey's when its password is first shown. That is a compare-and-swap: a password
+ * change that comes in between stays, and then the password is held against the new hash.
+ */
+export function createVerification(parts: {
+  readonly store: Store;
+  readonly passwords: Passwords;
+  readonly clock: Clock;
+}): Verification {
+  const { store, passwords, clock } = parts;
+  let costliest: string | null = null;
+  let readAt = Number.NEGATIVE_INFINITY;
+
+  async function costliestImportedHash(): Promise<string | null> {
+    const now = clock.now();
+    if (Math.abs(now - readAt) > REREAD_MS) {
+      costliest = await store.findLastImportedHash();
+      readAt = now;
+    }
+    return costliest;
+  }
+
+  /** Whichever of the two kinds of work the verification has not been. */
+  async function evenOut(password: string, user: User | null): Promise<void> {
+    if (user !== null && isImportedHash(user.passwordHash)) {
+      await passwords.verifyAgainstNobody(password);
+      return;
+    }
+    const hash = await costliestImportedHash();
+    if (hash !== null) await passwords.verify(password, hash);
+  }
+
+  async function withOwnHash(password: string, user: User): Promise<Verified> {
+    const replacement = {
+      userId: user.id,
+      expectedHash: user.passwordHash,
+      newHash: await passwords.hash(password),
+    };
+    if (await store.replacePasswordHash(replacement)) {
+      return { matches: true, user: { ...user, passwordHash: replacement.newHash } };
+    }
+    // Another sign-in has replaced it, or the password has been changed: the hash that is there now decides.
+    const current = await store.findUser(user.id);
+    const matches = current !== null && (await passwords.verify(password, current.passwordHash));
+    return { matches, user: current };
+  }
+
+  return async (password, user) => {
+    const matches = await (user === null
+      ? passwords.verifyAgainstNobody(password)
+      : passwords.verify(password, user.passwordHash));
+    if (user === null || !matches || user.disabledAt !== null) {
+      await evenOut(password, user);
+      return { matches, user };
+    }
+    return isImportedHash(user.passwordHash) ? withOwnHash(password, user) : { matches, user };
+  };
+}
