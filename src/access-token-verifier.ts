@@ -7,7 +7,7 @@ import {
   timeliness,
 } from "./access-token-claims.ts";
 import { readCompactJws } from "./compact-jws.ts";
-import { type DpopRequest, refused as refusedProof } from "./dpop-proof.ts";
+import { type DpopRequest, type PresentedWith, refused as refusedProof } from "./dpop-proof.ts";
 import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
@@ -43,12 +43,6 @@ export interface AccessTokenVerifierOptions extends ExpectedClaims {
   readonly leewaySeconds: number;
   /** How many verified access tokens are remembered. */
   readonly verifiedCacheSize: number;
-}
-
-/** How an access token came. */
-export interface PresentedWith {
-  /** The proof, for one that came as `Authorization: DPoP` (RFC 9449 section 7.1). One that did not, must not be bound to a key. */
-  readonly dpop?: DpopRequest | undefined;
 }
 
 /** Verifies access tokens (RFC 9068 section 4, RFC 8725). */

@@ -37,6 +37,12 @@ export interface DpopRequest {
   readonly url: string;
 }
 
+/** How an access token came. */
+export interface PresentedWith {
+  /** The proof, for one that came as `Authorization: DPoP` (RFC 9449 section 7.1). One that did not, must not be bound to a key. */
+  readonly dpop?: DpopRequest | undefined;
+}
+
 /** What a proof is held against. */
 export interface DpopExpectations {
   /** Milliseconds since the Unix epoch. */

@@ -2,7 +2,7 @@ export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims }
 export type { ImportedUser } from "./accounts/user-import.ts";
 export type { AdoptionReport } from "./adoption.ts";
 export type { ClientCredentials, ClientDescription, ClientRequest, Clients, ClientToken } from "./clients.ts";
-export type { DpopRequest } from "./dpop-proof.ts";
+export type { DpopRequest, PresentedWith } from "./dpop-proof.ts";
 export { type Clock, type Environment, type Random, systemEnvironment } from "./environment.ts";
 export { type ChallengeScheme, type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { EventListener, LatchkeyEvent, LoginFailure, RequestContext } from "./events.ts";

@@ -1,6 +1,5 @@
 import { createAccessTokens } from "./access-token.ts";
 import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
-import type { PresentedWith } from "./access-token-verifier.ts";
 import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
@@ -10,6 +9,7 @@ import { canonicalUsername } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./adoption.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
 import { createDpopNonce, isDpopNonce } from "./dpop-nonce.ts";
+import type { PresentedWith } from "./dpop-proof.ts";
 import { createDpopProofs } from "./dpop-proofs.ts";
 import type { Engine, SigningDetails } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";

@@ -1,3 +1,4 @@
+import { decodeCanonical } from "./compact-jws.ts";
 import { isJsonObject, parseJson } from "./strict-json.ts";
 
 /** What every refresh token begins with. */
@@ -20,6 +21,7 @@ export function looksLikeAccessToken(text: string): boolean {
 export function claimsToBeOurs(text: string): boolean {
   if (looksLikeRefreshToken(text)) return true;
   if (!looksLikeAccessToken(text)) return false;
-  const header = parseJson(Buffer.from(text.slice(0, text.indexOf(".")), "base64url"));
-  return isJsonObject(header) && header.typ === "at+jwt";
+  const header = decodeCanonical(text.slice(0, text.indexOf(".")));
+  const members = header && parseJson(header);
+  return isJsonObject(members) && members.typ === "at+jwt";
 }

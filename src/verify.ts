@@ -1,5 +1,6 @@
 import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
-import { createAccessTokenVerifier, type PresentedWith } from "./access-token-verifier.ts";
+import { createAccessTokenVerifier } from "./access-token-verifier.ts";
+import type { PresentedWith } from "./dpop-proof.ts";
 import { createDpopProofs } from "./dpop-proofs.ts";
 import { LatchkeyError } from "./errors.ts";
 import { createPublishedKeys } from "./verify/published-keys.ts";
@@ -7,8 +8,7 @@ import { type FeedStatus, followRevocations } from "./verify/revocation-follower
 import { resolveVerifierOptions, type VerifierOptions } from "./verify/verifier-options.ts";
 
 export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims } from "./access-token-claims.ts";
-export type { PresentedWith } from "./access-token-verifier.ts";
-export { type DpopRequest, dpopAlgorithms } from "./dpop-proof.ts";
+export { type DpopRequest, dpopAlgorithms, type PresentedWith } from "./dpop-proof.ts";
 export { type ChallengeScheme, type ErrorCode, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { FeedStatus } from "./verify/revocation-follower.ts";
 export type { PublicKeyAlgorithm, RevocationOptions, VerifierOptions } from "./verify/verifier-options.ts";

@@ -1,5 +1,5 @@
 import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
-import type { PresentedWith } from "../access-token-verifier.ts";
+import type { PresentedWith } from "../dpop-proof.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";

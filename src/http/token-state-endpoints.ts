@@ -67,6 +67,5 @@ function introspectionBody(found: Introspection, iss: string): object {
     sid: session.id,
     exp: Math.floor(expiresAt / 1000),
     ...(session.scope !== null && { scope: session.scope }),
-    ...(session.jkt !== null && { cnf: { jkt: session.jkt } }),
   };
 }

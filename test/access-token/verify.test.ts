@@ -84,6 +84,19 @@ describe("PARITY 16", () => {
     expect(await refusal(await withClaims({ exp }))).toBe("invalid_access_token");
   });
 
+  it.each([
+    ["no object", "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"],
+    ["null", null],
+    ["a list", []],
+    ["empty", {}],
+    ["of another kind", { "x5t#S256": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I" }],
+    ["of two kinds", { jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I", "x5t#S256": "x" }],
+    ["no thumbprint", { jkt: "0ZcO" }],
+    ["a number", { jkt: 1 }],
+  ])("cnf %s: 401 invalid_access_token, since it would be bound to what cannot be checked", async (_, cnf) => {
+    expect(await outcome(tokens.read(await withClaims({ cnf })))).toBe("invalid_access_token");
+  });
+
   it("audience missing, wrong, a prefix or a substring, a near-match, an empty or a mixed list: 401 invalid_access_token (SECURITY 38, CVE-2025-62610 Hono)", async () => {
     const wrong = [
       undefined,

@@ -40,6 +40,8 @@ describe("RFC 9449, proofs", () => {
     // What else stands in the key does not make it another one.
     const jwk = { ...by.publicJwk, kid: "mine", use: "sig", key_ops: ["verify"], ext: true, alg };
     expect(await read(await proofBy(by, clock, { header: { jwk } }))).toMatchObject({ jkt: by.jkt });
+    const contrary = { ...by.publicJwk, use: "enc", key_ops: ["encrypt"], alg: "RSA-OAEP", ext: false };
+    expect(await read(await proofBy(by, clock, { header: { jwk: contrary } }))).toMatchObject({ jkt: by.jkt });
   });
 
   it("section 4.2: other programs' JSON is read: white space, escapes and members that are not known", async () => {
@@ -210,6 +212,7 @@ describe("RFC 9449, proofs", () => {
     ]) {
       expect([other, await at(url, other)]).toEqual([other, "Its 'htu' is not the URL of this request."]);
     }
+    expect(await at("ws://auth.example.com/a", "ws://auth.example.com/a")).toMatch("'htu'");
     expect(await at("no url", "no url")).toBe("Its 'htu' is not the URL of this request.");
   });
 

@@ -2,7 +2,7 @@ import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../../src/index.ts";
 import { boundTo, createProofKey, type ProofParts, proofBy } from "../dpop/harness.ts";
-import { createTestBed, ISSUER, PASSWORD, reply, SECRET, type TestBedOptions } from "../harness.ts";
+import { createTestBed, createTestClock, ISSUER, PASSWORD, reply, SECRET, type TestBedOptions } from "../harness.ts";
 import { outcome, serveBed } from "../verify/harness.ts";
 
 const ALGORITHMS = "ES256 ES384 Ed25519 EdDSA PS256 RS256";
@@ -299,8 +299,13 @@ describe("RFC 9449, latchkey/verify", () => {
     const { verifier, token, dpop } = await service();
     const { verify, verifyAny } = verifier();
     for (let round = 0; round < 3; round++) {
-      for (const refused of [verify(token), verifyAny(token), verify(token, {}), verify(token, { dpop: undefined })]) {
-        const error = await refused.catch((thrown) => thrown);
+      for (const attempt of [
+        () => verify(token),
+        () => verifyAny(token),
+        () => verify(token, {}),
+        () => verify(token, { dpop: undefined }),
+      ]) {
+        const error = await attempt().catch((thrown) => thrown);
         expect([error.code, error.challenge]).toEqual(["invalid_access_token", "DPoP"]);
       }
       for (const proof of [null, undefined, ""]) {
@@ -387,6 +392,11 @@ describe("RFC 9449, nonces", () => {
       setUp({ dpopNonce: "required", secret: NEW_SECRET, previousSecret: SECRET }),
     ]);
     for (const other of beds) expect((await other.me({ nonce: issuer.dpopNonce()! })).status).toBe(200);
+    // Of a process whose clock is ahead by no more than a minute.
+    const ahead = await createTestBed({ dpopNonce: "required" }, {}, createTestClock(clock.now() + 60_000));
+    expect((await me({ nonce: ahead.issuer.dpopNonce()! })).status).toBe(200);
+    ahead.clock.advanceSeconds(60);
+    expect((await me({ nonce: ahead.issuer.dpopNonce()! })).body.error).toBe("use_dpop_nonce");
     const unrelated = await setUp({ dpopNonce: "required", secret: NEW_SECRET });
     expect((await unrelated.me({ nonce: issuer.dpopNonce()! })).body.error).toBe("use_dpop_nonce");
   });

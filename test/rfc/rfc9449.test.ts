@@ -35,6 +35,31 @@ describe("RFC 9449, tokens", () => {
     }
   });
 
+  it("section 5: a proof opens one session, or gives one token, and no second", async () => {
+    const bed = await setUp();
+    const client = await bed.client();
+    const path = "/auth/login";
+    const json = { username: "ada", password: PASSWORD };
+    const login = { json, headers: { dpop: await proofBy(bed.key, bed.clock, { path }) } };
+    const own = { headers: { dpop: await proofBy(bed.key, bed.clock) } };
+    const attempts = [
+      () => bed.call("POST", path, login),
+      () => bed.post("/token", { grant_type: "client_credentials" }, client, own),
+    ];
+    for (const attempt of attempts) {
+      expect((await attempt()).status).toBe(200);
+      expect((await attempt()).body).toMatchObject({ error: "invalid_dpop_proof" });
+    }
+    expect((await bed.store.count(bed.clock.now())).liveSessions).toBe(1);
+    // Whoever has not shown a password or a secret uses no proof up.
+    const wrong = {
+      json: { ...json, password: "wrong" },
+      headers: { dpop: await proofBy(bed.key, bed.clock, { path }) },
+    };
+    expect((await bed.call("POST", path, wrong)).body.error).toBe("invalid_credentials");
+    expect((await bed.call("POST", path, { ...wrong, json })).status).toBe(200);
+  });
+
   it("section 5: without a proof, tokens are bearer tokens as ever", async () => {
     const bed = await setUp();
     const pair = await bed.signIn();
@@ -198,7 +223,7 @@ describe("RFC 9449, tokens", () => {
     expect(body.dpop_signing_alg_values_supported).toEqual(["ES256", "ES384", "Ed25519", "EdDSA", "PS256", "RS256"]);
   });
 
-  it("section 6.2: introspection tells the key of either token, which needs no proof to be asked about", async () => {
+  it("section 6.2: introspection tells the key of an access token, which needs no proof to be asked about, and calls a bound refresh token good", async () => {
     const bed = await setUp();
     const pair = await bed.signPerson();
     const client = await bed.client();
