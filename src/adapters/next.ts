@@ -105,7 +105,9 @@ export function renewed(
 ): (request: NextRequest) => Promise<Response> {
   return async (request) => {
     const { pathname } = request.nextUrl;
-    if (ownedPart(pathname)?.startsWith("/auth/") === true) return next(request);
+    // Where something else than cookies speaks there is nothing to renew, and a DPoP proof is good for one guard only.
+    const isByCookie = !request.headers.has("authorization") && !request.headers.has("dpop");
+    if (!isByCookie || ownedPart(pathname)?.startsWith("/auth/") === true) return next(request);
     // Without the query: what the application's own links carry is no reason to let a session run out.
     const asking = new Request(new URL(pathname, request.url), { method: request.method, headers: request.headers });
     const { admit } = await resolve(guard);

@@ -112,6 +112,15 @@ describe("Next.js alone", () => {
     expect(cookieNames(await proxy(ask("/", { method: "POST", headers: { "x-csrf-token": csrfToken } })))).toEqual(all);
   });
 
+  it("leaves a request that an access token speaks for, with or without a DPoP proof, to the guard behind", async () => {
+    const { ask } = await signedInWithoutAccessCookie();
+    const guard = vi.fn();
+    for (const headers of [{ authorization: "DPoP token", dpop: "proof" }, { authorization: "Bearer token" }]) {
+      expect(cookieNames(await renewed(guard)(ask("/", { headers })))).toEqual([]);
+    }
+    expect(guard).not.toHaveBeenCalled();
+  });
+
   it("renews whatever the query of a page holds, and under a basePath", async () => {
     const { visitors, ask } = await signedInWithoutAccessCookie();
     expect(cookieNames(await renewed(visitors)(ask("/reset?token=abc")))).toEqual(all);
