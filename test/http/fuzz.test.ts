@@ -163,7 +163,7 @@ function expectSound(told: string, method: string, route: Endpoint | undefined, 
   expect([told, repeats]).toEqual([told, false]);
   expect([
     told,
-    status === 401 && !/^(Bearer|Basic) realm="latchkey"/.test(headers.get("www-authenticate") ?? ""),
+    status === 401 && !/^(Bearer|Basic|DPoP) realm="latchkey"/.test(headers.get("www-authenticate") ?? ""),
   ]).toEqual([told, false]);
   expect([told, status === 429 && !/^[1-9]\d*$/.test(headers.get("retry-after") ?? "")]).toEqual([told, false]);
   if (method === "HEAD" || status === 204) expect([told, text]).toEqual([told, ""]);

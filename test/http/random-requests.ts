@@ -141,6 +141,7 @@ function randomHeaders(below: Below, route: Endpoint, known: Known): Headers {
     ["cookie", () => `latchkey-${pick(below, ["access", "refresh", "csrf"])}=${token()}`],
     ["x-csrf-token", () => pick(below, [pick(below, known.jars).get("csrf"), printable(below, 50), ""])],
     ["sec-fetch-site", () => pick(below, ["same-origin", "same-site", "cross-site", "none", printable(below, 9)])],
+    ["dpop", () => pick(below, [token(), "eyJ0eXAiOiJkcG9wK2p3dCJ9.e30.AAAA", printable(below, 60), ""])],
     ["sec-latchkey-set-cookie", () => pick(below, ["separate", printable(below, 9)])],
     ["x-forwarded-method", () => pick(below, METHODS)],
     ["x-original-method", () => pick(below, METHODS)],
@@ -177,7 +178,7 @@ function randomCredentials(
   }
   const wantsToken = takesAccessToken(route.access) || route.path === "/auth/refresh";
   if (below(wantsToken ? 8 : 3) <= (wantsToken ? 0 : 1)) return [];
-  const scheme = below(12) === 0 ? pick(below, ["Basic", "bearer", "Token", "Bearer Bearer", ""]) : "Bearer";
+  const scheme = below(12) === 0 ? pick(below, ["Basic", "bearer", "DPoP", "Token", "Bearer Bearer", ""]) : "Bearer";
   return [["authorization", `${scheme} ${token()}`]];
 }
 

@@ -1,5 +1,6 @@
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import { CookieJar } from "../cookie-jar.ts";
+import { createProofKey, presented, proofBy } from "../dpop/harness.ts";
 import { createTestBed, ISSUER, PASSWORD, type Reply, reply, SECRET, type TestBed } from "../harness.ts";
 import { newPath } from "../store/sqlite-places.ts";
 import { contentTypeOf, encode, methodOf, pathOf, type RouteWithBody, shapedBody } from "./route-table.ts";
@@ -9,6 +10,8 @@ export interface Kind {
   readonly authorization: string | undefined;
   readonly refusedWith: string | null;
   readonly roles?: readonly string[];
+  /** The scheme that the refusal asks for. Default: Bearer. */
+  readonly challenge?: "DPoP";
 }
 
 export interface World extends TestBed {
@@ -61,6 +64,8 @@ export async function setUp(): Promise<World> {
   const foreign = await issue(stranger.id, otherSecret);
 
   const live = { user: await issue(user.id), admin: await issue(admin.id) };
+  const dpop = presented(await proofBy(await createProofKey(), bed.clock));
+  const bound = await bed.issuer.issue({ subject: admin.id, dpop });
   const kinds: Record<string, Kind> = {
     "no token": { authorization: undefined, refusedWith: "missing_token" },
     "another scheme": { authorization: "Basic cm9vdDpyb290", refusedWith: "missing_token" },
@@ -85,6 +90,16 @@ export async function setUp(): Promise<World> {
     "a client's own access token": { authorization: await ownTokenOf(worker), refusedWith: "wrong_token_type" },
     "a client's expired access token": { authorization: expiredOwn, refusedWith: "access_token_expired" },
     "a disabled client's access token": { authorization: ofStopped, refusedWith: "invalid_access_token" },
+    "one that is bound to a key, as a bearer token": {
+      authorization: `Bearer ${bound.accessToken}`,
+      refusedWith: "invalid_access_token",
+      challenge: "DPoP",
+    },
+    "one that is bound to no key, under the DPoP scheme": {
+      authorization: `DPoP ${(await issue(admin.id)).accessToken}`,
+      refusedWith: "invalid_access_token",
+      challenge: "DPoP",
+    },
     "a user's access token": { authorization: live.user.access, refusedWith: null, roles: ["editor"] },
     "an administrator's access token": { authorization: live.admin.access, refusedWith: null, roles: ["admin"] },
   };
