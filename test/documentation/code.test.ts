@@ -6,28 +6,29 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { addUser, PASSWORD } from "../server-process.ts";
+import { codeOf } from "./code-of.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.
 const folder = join(root, ".cache", "documentation-code");
-const pages = [
-  "README.md",
-  ...readdirSync(join(root, "docs"))
+const pagesIn = (directory: string) =>
+  readdirSync(join(root, directory))
     .filter((name) => name.endsWith(".md"))
-    .map((name) => `docs/${name}`),
-];
+    .map((name) => `${directory}/${name}`);
+const pages = ["README.md", ...pagesIn("docs")];
 
 interface Example {
   readonly name: string;
   readonly code: string;
 }
 
-const examples: Example[] = pages.flatMap((page) =>
-  [...readFileSync(join(root, page), "utf8").matchAll(/^```ts\n(.*?)^```$/gms)].map(([, code], index) => ({
-    name: `${page.replace(/\W/g, "-")}-${index}`,
-    code: code!,
-  })),
-);
+const nameOf = (page: string) => page.replace(/\W/g, "-");
+
+const examples: Example[] = [
+  ...pages.flatMap((page) => codeOf(page).map((code, index) => ({ name: `${nameOf(page)}-${index}`, code }))),
+  // A page about a migration is one program, in parts.
+  ...pagesIn("docs/migrate").map((page) => ({ name: nameOf(page), code: codeOf(page).join("\n") })),
+];
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
