@@ -5,6 +5,9 @@ export const FOREIGN_PASSWORD = "Pässwörd of Ada";
  * Hashes made by the systems themselves: passlib 1.7.4, Werkzeug 3.1 and Better Auth 1.7.12.
  */
 export const foreignHashes: Readonly<Record<string, string>> = {
+  "passlib bcrypt": "$2b$10$Pk3grdsk535X5tng0/84SeJM1OEQsQvxH1u6.eVlYpzYG9dmBhkZO",
+  "passlib bcrypt 2a": "$2a$10$IXzozxF.nTQmc9Y1KXt/f.rbWW.wOm3D7VM5O4hzryNs.syHzK092",
+  "passlib bcrypt 2y": "$2y$10$B93UILsEPttSyRZHmxyxZepYenMmnPmOVumjfJ.jHEVlsjPMPEOH.",
   "passlib argon2": "$argon2id$v=19$m=65536,t=3,p=4$X8uZc04pBYBQSomRcu7dmw$w4hd4WUnbJhXQ902Ag/l82eKpqD/qHGUFUWtdV5twW4",
   "passlib argon2i": "$argon2i$v=19$m=65536,t=3,p=4$QAihtDZGiJGyVmptLcWY8w$HsVP/rY/7asDfGhGy52Z8imrIRzajKqAZJTip/P0apU",
   "passlib argon2d": "$argon2d$v=19$m=65536,t=3,p=4$4HzPmXOuNUboHeO8t7b2Pg$/GXJmLfZQLF4Wu6ZkWsobO1F4MWCaVc3lN2AFnYj0gA",

@@ -1,4 +1,5 @@
 import { pbkdf2Sync } from "node:crypto";
+import bcrypt from "@node-rs/bcrypt";
 import { describe, expect, it } from "vitest";
 import { isImportedHash, readImportedHash, storedImportedHash } from "../../src/accounts/imported-hashes.ts";
 import { createPasswords } from "../../src/accounts/passwords.ts";
@@ -56,6 +57,14 @@ describe("a hash of another system", () => {
     expect(await passwords.verify(FOREIGN_PASSWORD, await passwords.hash(decomposed))).toBe(true);
   });
 
+  it("of bcrypt sees 72 bytes of a password, as everywhere; Latchkey's own that follows sees all of it", async () => {
+    const long = "a".repeat(72);
+    const hash = readImportedHash(await bcrypt.hash(long, 4))!;
+    expect(await hash.verify(`${long}b`)).toBe(true);
+    expect(await hash.verify(long.slice(1))).toBe(false);
+    expect(await passwords.verify(`${long}b`, await passwords.hash(long))).toBe(false);
+  });
+
   it("is stored in the order of what it costs", () => {
     const rounds = [1000, 999_999, 50_000, 29_000];
     const stored = rounds.map((n) => storedImportedHash(`$pbkdf2-sha256$${n}$${SALT}$${KEY_32}`)!);
@@ -69,6 +78,8 @@ describe("what a stored hash may ask for", () => {
     ["4 TiB of argon2", `$argon2id$v=19$m=4294967295,t=1,p=1$${SALT}$${KEY_32}`],
     ["minutes of argon2", `$argon2id$v=19$m=262144,t=9999,p=1$${SALT}$${KEY_32}`],
     ["lanes of argon2", `$argon2id$v=19$m=1024,t=1,p=999$${SALT}$${KEY_32}`],
+    ["3 seconds of bcrypt", `$2b$17$${"a".repeat(53)}`],
+    ["days of bcrypt", `$2b$31$${"a".repeat(53)}`],
     ["minutes of PBKDF2", `$pbkdf2-sha256$99999999$${SALT}$${KEY_32}`],
     ["minutes of Werkzeug's PBKDF2", `pbkdf2:sha512:99999999$salt$${"0".repeat(128)}`],
     ["256 MiB of scrypt", `$scrypt$ln=18,r=9,p=1$${SALT}$${KEY_32}`],
@@ -86,6 +97,9 @@ describe("what a stored hash may ask for", () => {
     ["a password", "hunter2"],
     ["crypt's SHA-512", "$6$rounds=5000$saltsalt$abc"],
     ["an MD5 sum", "5f4dcc3b5aa765d61d8327deb882cf99"],
+    ["bcrypt of another letter", `$2x$10$${"a".repeat(53)}`],
+    ["bcrypt that is too short", `$2b$10$${"a".repeat(52)}`],
+    ["bcrypt of a cost below 4", `$2b$03$${"a".repeat(53)}`],
     ["no rounds", `$pbkdf2-sha256$0$${SALT}$${KEY_32}`],
     ["a digest of the wrong length", `$pbkdf2-sha512$1000$${SALT}$${KEY_32}`],
     ["a digest that nobody takes", `$pbkdf2-md5$1000$${SALT}$${KEY_20}`],
