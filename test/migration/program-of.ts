@@ -8,6 +8,7 @@ const root = fileURLToPath(new URL("../..", import.meta.url));
 const sources: Readonly<Record<string, string>> = {
   latchkey: "src/index.ts",
   "latchkey/express": "src/adapters/express.ts",
+  "latchkey/node": "src/adapters/node.ts",
   "latchkey/sqlite": "src/store/sqlite.ts",
 };
 
