@@ -45,6 +45,7 @@ function accountsWith({
     policy,
     throttle: createThrottle({ clock, ...throttle }),
     registration,
+    recognisedDevice: (account, deviceToken) => (deviceToken === `a token of ${account}'s` ? "device" : null),
   });
 }
 

@@ -105,7 +105,7 @@ describe("RFC 9449, tokens", () => {
     expect([status, body.token_type]).toEqual([200, "DPoP"]);
   });
 
-  it("section 5: a stolen refresh token without the key never touches the row, of whatever generation it is, and ends nothing", async () => {
+  it("section 5, SECURITY 51: a stolen refresh token without the key never touches the row, of whatever generation it is, and ends nothing", async () => {
     const bed = await setUp();
     const thief = await createProofKey();
     const first = await bed.signPerson();

@@ -3,7 +3,7 @@ import { createVerifier } from "../../dist/verify.js";
 
 /**
  * @typedef {{ alg: "ES256" | "EdDSA" | "RS256" | "PS256", issuer: string, url: string, good: string, feedToken: string,
- *   revoked: string }} Subject
+ *   revoked: string, bound: string, dpop: { proof: string, method: string, url: string } }} Subject
  */
 
 /** @type {readonly Subject[]} */
@@ -19,7 +19,7 @@ async function outcome(verification) {
   }
 }
 
-for (const { alg, issuer, url, good, feedToken, revoked } of subjects) {
+for (const { alg, issuer, url, good, feedToken, revoked, bound, dpop } of subjects) {
   const verifier = createVerifier({
     issuer,
     audience: issuer,
@@ -35,6 +35,9 @@ for (const { alg, issuer, url, good, feedToken, revoked } of subjects) {
     good: await outcome(verifier.verify(good)),
     forged: await outcome(verifier.verify(forged)),
     garbage: await outcome(verifier.verify("null")),
+    unproved: await outcome(verifier.verify(bound)),
+    bound: await outcome(verifier.verify(bound, { dpop })),
+    replayed: await outcome(verifier.verify(bound, { dpop })),
     before: await outcome(verifier.verify(revoked)),
     feed: verifier.feedStatus()?.state,
   };

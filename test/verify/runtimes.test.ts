@@ -6,16 +6,27 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
+import { createProofKey, presented, proofBy } from "../dpop/harness.ts";
 import { createTestClock, ISSUER } from "../harness.ts";
 import { afterwards, type ServedBed, serveBed } from "./harness.ts";
 import { type Runtime, runtimes } from "./runtimes.ts";
 
 const SCRIPT = fileURLToPath(new URL("./runtime-script.mjs", import.meta.url));
 const algorithms = ["ES256", "EdDSA", "RS256", "PS256"] as const;
+/** What proofs are signed with, beside the algorithms that access tokens are. */
+const proofAlgorithms: Readonly<Record<string, string>> = {
+  ES256: "ES256",
+  EdDSA: "Ed25519",
+  RS256: "ES384",
+  PS256: "PS256",
+};
 const expected = {
   good: "good",
   forged: "invalid_access_token",
   garbage: "invalid_access_token",
+  unproved: "invalid_access_token",
+  bound: "good",
+  replayed: "invalid_dpop_proof",
   before: "good",
   feed: "streaming",
   after: "session_revoked",
@@ -27,7 +38,7 @@ interface Line {
   readonly results?: typeof expected;
 }
 
-it("latchkey/verify does the same on this Node, Node 22 and 24, Bun and Deno, as far as they can be had: every algorithm, and the feed", async () => {
+it("latchkey/verify does the same on this Node, Node 22 and 24, Bun and Deno, as far as they can be had: every algorithm, bound tokens, and the feed", async () => {
   const beds = new Map<string, ServedBed>();
   for (const signingAlg of algorithms)
     beds.set(signingAlg, await serveBed({ signingAlg }, createTestClock(Date.now())));
@@ -41,7 +52,7 @@ it("latchkey/verify does the same on this Node, Node 22 and 24, Bun and Deno, as
     const { results, code, errors } = await run(runtime, beds);
     const isRight = code === 0 && algorithms.every((alg) => JSON.stringify(results[alg]) === JSON.stringify(expected));
     matrix.push(
-      `${runtime.name.padEnd(32)} ${isRight ? `passed: ${algorithms.join(", ")}, revocation feed` : "FAILED"}`,
+      `${runtime.name.padEnd(32)} ${isRight ? `passed: ${algorithms.join(", ")}, DPoP, revocation feed` : "FAILED"}`,
     );
     if (!isRight) failures.push({ runtime: runtime.name, results, code, errors });
   }
@@ -58,8 +69,16 @@ async function run(runtime: Runtime & { readonly command: readonly string[] }, b
     const session = await bed.issuer.issue({ subject: "ada" });
     sessions.set(alg, session);
     const { accessToken: feedToken } = await bed.issuer.issue({ subject: "billing", scope: "revocations:read" });
+    const key = await createProofKey(proofAlgorithms[alg]);
+    const dpop = presented(await proofBy(key, bed.clock));
+    const { accessToken: bound } = await bed.issuer.issue({ subject: "ada", dpop });
+    const path = "/orders";
+    // The runtime's clock is the real one.
+    const proof = await proofBy(key, createTestClock(Date.now()), { method: "GET", path, accessToken: bound });
     subjects.push({
       alg,
+      bound,
+      dpop: presented(proof, path, "GET"),
       issuer: ISSUER,
       url: bed.served.url,
       good: await bed.token(),
