@@ -114,8 +114,6 @@ export function describeSessions(open: OpenStore): void {
       );
     });
 
-    it("finds nothing by an unknown id, nor by another writing of a known one", async () => {
-      const store = await open();
     it("leaves a session as it is where one of its id is to be created only if there is none", async () => {
       const store = await open();
       const session = newSession();
@@ -154,6 +152,8 @@ export function describeSessions(open: OpenStore): void {
       expect(winners).toEqual([(await stores[1].findSession(id))?.subject]);
     });
 
+    it("finds nothing by an unknown id, nor by another writing of a known one", async () => {
+      const store = await open();
       const { session } = vouched(newSession({ id: "AAAAAAAAAAAAAAAAAAAAAA" }));
       await store.createSessions([vouched(session)]);
       expect(await store.findSession(newId())).toBeNull();
