@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import type { Express } from "express";
 import Database from "libsql";
 import { afterEach, describe, expect, it } from "vitest";
@@ -9,6 +10,7 @@ import { serve } from "../adapters/contract.ts";
 import { createTestClock, ISSUER, SECRET } from "../harness.ts";
 import { seededRandom } from "../seeded-random.ts";
 import { createHandMadeApp, OLD_SECRET, type OldTransport } from "./hand-made-app.ts";
+import { inBackticks, unknownNames } from "./known-names.ts";
 import { programOf } from "./program-of.ts";
 
 interface Program {
@@ -182,5 +184,13 @@ describe("docs/migrate/jsonwebtoken.md", () => {
     const forged = Buffer.from(JSON.stringify({ sub: "eve", exp: 9_999_999_999 })).toString("base64url");
     expect(await ordersOf(url, `${header}.${forged}.${signature}`)).toBe(401);
     expect(await ordersOf(url, "")).toBe(401);
+  });
+
+  it("names on Latchkey's side of its first table only what there is", async () => {
+    const page = readFileSync(new URL("../../docs/migrate/jsonwebtoken.md", import.meta.url), "utf8");
+    const [table] = page.split("\n## ");
+    const ours = [...table!.matchAll(/^\| .+ \| (.+) \|$/gm)].flatMap(([, cell]) => inBackticks(cell!));
+    expect(ours.length).toBeGreaterThan(7);
+    expect(await unknownNames(ours)).toEqual([]);
   });
 });

@@ -2,13 +2,11 @@ import { readFileSync } from "node:fs";
 import type { Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
-import * as node from "../../src/adapters/node.ts";
 import { systemEnvironment } from "../../src/environment.ts";
-import type { CookieOptions, Guard, GuardOptions, HandlerOptions, Issuer, IssuerOptions } from "../../src/index.ts";
-import * as latchkey from "../../src/index.ts";
+import type { Issuer, IssuerOptions } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
-import * as verify from "../../src/verify.ts";
 import { createTestClock, ISSUER, SECRET } from "../harness.ts";
+import { inBackticks, unknownNames } from "./known-names.ts";
 import { programOf } from "./program-of.ts";
 import { PYTHON_SECRET, pythonMethods, pythonSettings, pythonTokens } from "./python-names.ts";
 
@@ -104,76 +102,6 @@ describe("the server of docs/migrate/python.md", () => {
   );
 });
 
-// That these are all names, and all of them names, the compiler sees to.
-const issuerOptions: Record<keyof IssuerOptions, true> = {
-  issuer: true,
-  secret: true,
-  previousSecret: true,
-  store: true,
-  audience: true,
-  signingAlg: true,
-  accessTtlSeconds: true,
-  sessionTtlSeconds: true,
-  idleTtlSeconds: true,
-  rotationGraceSeconds: true,
-  leewaySeconds: true,
-  revokeReplacedAccessTokens: true,
-  keyRotationSeconds: true,
-  jwksMaxAgeSeconds: true,
-  registration: true,
-  passwordMinLength: true,
-  sessionsPerUser: true,
-  sessionRefreshesPerMinute: true,
-  registrationsPerHour: true,
-  cookies: true,
-  dpopNonce: true,
-  subjects: true,
-  foreignRefreshTokens: true,
-  onEvent: true,
-  environment: true,
-};
-const cookieOptions: Record<keyof CookieOptions, true> = { name: true, sameSite: true };
-const guardOptions = {
-  locations: true,
-  optional: true,
-  freshForSeconds: true,
-  role: true,
-  scope: true,
-  policy: true,
-  action: true,
-  isRevoked: true,
-  loadUser: true,
-  implicitRefresh: true,
-} satisfies Partial<Record<keyof GuardOptions<unknown>, true>>;
-const guardMethods = { admit: true, protect: true } satisfies Partial<Record<keyof Guard, true>>;
-const handlerOptions = { passwordGrant: true } satisfies Partial<Record<keyof HandlerOptions, true>>;
-const issuerMethods = {
-  issue: true,
-  login: true,
-  refresh: true,
-  verify: true,
-  reauthenticate: true,
-  logout: true,
-  logoutAll: true,
-  revokeSession: true,
-  listSessions: true,
-  csrfToken: true,
-} satisfies Partial<Record<keyof Issuer, true>>;
-const issueRequest = { subject: true, claims: true } satisfies Partial<Record<keyof latchkey.IssueRequest, true>>;
-const verifierOptions = { algorithms: true } satisfies Partial<Record<keyof verify.VerifierOptions, true>>;
-
-const names = new Set([
-  ...[issuerOptions, cookieOptions, guardOptions, guardMethods, handlerOptions, issuerMethods].flatMap(Object.keys),
-  ...[issueRequest, verifierOptions, latchkey, node, verify].flatMap(Object.keys),
-]);
-/** What is no name of the library's but stands on the wire, or is somebody else's. */
-const others = new Set([
-  ...["ES256", "iat", "sub", "auth.sub", "auth.jti", "none", "access_token", "refresh_token", "csrf_token"],
-  ...["{error, error_description}", "X-CSRF-Token", "Authorization: Bearer", "admin:*", "/", '"transport": "cookie"'],
-  ...["__Host-NAME-access", "__Host-NAME-refresh", "__Host-NAME-csrf", "__Host-", "request.auth", "latchkey/node"],
-  ...["jwt_required(optional=True)"],
-]);
-
 /** The rows of both tables: what stands in backticks on the left and on the right, and whose it is. */
 const rows = [
   ...readFileSync(new URL(`../../${PAGE}`, import.meta.url), "utf8").matchAll(/^\| (.+) \| ([XFJ ]+) \| (.+) \|$/gm),
@@ -182,10 +110,6 @@ const rows = [
   of: of!.split(" "),
   ours: inBackticks(ours!),
 }));
-
-function inBackticks(text: string): string[] {
-  return [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
-}
 
 describe("the tables of docs/migrate/python.md", () => {
   it.each(["X", "F", "J"] as const)(
@@ -199,18 +123,7 @@ describe("the tables of docs/migrate/python.md", () => {
   );
 
   it("name on Latchkey's side only what there is", async () => {
-    const { issuer } = await start();
-    const routes = Object.keys((await openApi(issuer)).paths);
-    const unknown = rows
-      .flatMap(({ ours }) => ours)
-      .filter((name) => !names.has(name) && !others.has(name))
-      .filter((name) => !routes.includes(name.replace(/^(GET|POST|DELETE) /, "")));
-    expect(unknown).toEqual([]);
+    expect(await unknownNames(rows.flatMap(({ ours }) => ours))).toEqual([]);
     expect(rows.length).toBeGreaterThan(60);
   });
 });
-
-async function openApi(issuer: Issuer): Promise<{ paths: object }> {
-  const response = await latchkey.createHandler(issuer).fetch(new Request(`${ISSUER}/openapi.json`));
-  return (await response.json()) as { paths: object };
-}
