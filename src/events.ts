@@ -6,6 +6,11 @@ export interface RequestContext {
   /** The client's address; `null` where it is not known. */
   readonly ip?: string | null;
   readonly userAgent?: string | null;
+  /**
+   * What `Issuer.deviceToken` gave this device at an earlier sign-in: strangers' failures then do not count against it. Only
+   * throttling looks at it; no event holds it.
+   */
+  readonly deviceToken?: string | null | undefined;
 }
 
 /** What every event carries beside its own fields. Times are ISO 8601, UTC. No event ever holds a secret. */

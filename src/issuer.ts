@@ -4,10 +4,11 @@ import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
-import { type Clients, createClients } from "./clients.ts";
 import { canonicalUsername } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./adoption.ts";
+import { type Clients, createClients } from "./clients.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
+import { createDeviceToken, recognisedDevice } from "./device-token.ts";
 import { createDpopNonce, isDpopNonce } from "./dpop-nonce.ts";
 import type { PresentedWith } from "./dpop-proof.ts";
 import { createDpopProofs } from "./dpop-proofs.ts";
@@ -69,10 +70,24 @@ export interface Issuer {
   /** Whether the CSRF token is the session's. Compared in constant time. */
   isCsrfToken(sessionId: string, token: string): boolean;
   /**
+   * A token by which the device that has just signed in to the account is recognised: handed back as
+   * `RequestContext.deviceToken`, it keeps strangers' failed logins from blocking that device. Good for 400 days, for that
+   * account alone, and for nothing else.
+   * @throws LatchkeyError `invalid_username`.
+   */
+  deviceToken(username: string): string;
+  /**
    * The session that a refresh token names. Its MAC is not checked here: this proves nothing.
    * @throws LatchkeyError `invalid_refresh_token`.
    */
   sessionOf(refreshToken: string): string;
+  /**
+   * Adopts sessions that another system has opened, ahead of their next refresh: with it they are listed, and a logout everywhere,
+   * a new password or a disabled user ends them too. Done again, it leaves what is there as it is. Their refresh tokens are
+   * accepted where the option `foreignRefreshTokens` knows them. Throws a TypeError for what is no such session; those before it
+   * stay adopted.
+   */
+  adoptSessions: Adoption["adoptSessions"];
   logout: Revoke["logout"];
   revoke: Revoke["revoke"];
   logoutAll: Revoke["logoutAll"];
@@ -88,13 +103,6 @@ export interface Issuer {
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
   rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
   readonly users: Users;
-  /**
-   * Adopts sessions that another system has opened, ahead of their next refresh: with it they are listed, and a logout everywhere,
-   * a new password or a disabled user ends them too. Done again, it leaves what is there as it is. Their refresh tokens are
-   * accepted where the option `foreignRefreshTokens` knows them. Throws a TypeError for what is no such session; those before it
-   * stay adopted.
-   */
-  adoptSessions: Adoption["adoptSessions"];
   /** The programs that ask for tokens at `/token`. */
   readonly clients: Clients;
   /** What has happened since the start, and what the store holds now. */
@@ -133,7 +141,13 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const accessTokens = createAccessTokens({ ...options, keys, proofs });
   const throttle = createThrottle({ ...options, clock: environment.clock });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
-  const accounts = createAccounts({ ...options, throttle, policy, passwords: createPasswords(environment) });
+  const accounts = createAccounts({
+    ...options,
+    throttle,
+    policy,
+    passwords: createPasswords(environment),
+    recognisedDevice: (account, deviceToken) => recognisedDevice(rootKeys, account, deviceToken, now()),
+  });
   const revocations = await loadRevocations(store, now, rememberMs);
   const revocationFeed = createRevocationFeed(revocations, now);
   const replaced = options.revokeReplacedAccessTokens
@@ -212,12 +226,19 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     // Whoever asks is told what the token is bound to, and has the proof to look at (RFC 9449 section 6.2).
     introspect: createIntrospect(engine, async (accessToken) => inForce(await accessTokens.read(accessToken))),
     csrfToken: (sessionId) => createCsrfToken(rootKeys.current, sessionId),
+    deviceToken: (username) =>
+      createDeviceToken(rootKeys.current, {
+        account: canonicalUsername(username),
+        random: environment.random,
+        now: now(),
+      }),
     isCsrfToken: (sessionId, token) => isCsrfToken(rootKeys, sessionId, token),
     sessionOf(refreshToken) {
       const presented = parseRefreshToken(refreshToken, rootKeys);
       if (presented === undefined) throw new LatchkeyError("invalid_refresh_token");
       return presented.sessionId;
     },
+    adoptSessions: adoption.adoptSessions,
     logout: revoke.logout,
     revoke: revoke.revoke,
     logoutAll: revoke.logoutAll,
@@ -238,7 +259,6 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     },
     users: createUsers(engine, revoke),
     clients: createClients(engine),
-    adoptSessions: adoption.adoptSessions,
     metrics: () => metrics.read(),
     check: () => store.check(),
     revocationFeed,

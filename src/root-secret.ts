@@ -13,6 +13,8 @@ export interface DerivedKeys {
   readonly sealingKey: Uint8Array;
   /** HMAC-SHA-256 key of CSRF tokens. */
   readonly csrfKey: Uint8Array;
+  /** HMAC-SHA-256 key of the tokens that devices are recognised by. */
+  readonly deviceKey: Uint8Array;
   /** HMAC-SHA-256 key of the single-use set-up link. */
   readonly setupKey: Uint8Array;
   /** HMAC-SHA-256 key of the nonces in DPoP proofs. */
@@ -65,6 +67,7 @@ function derive(secret: string, option: string): DerivedKeys {
     refreshKey: key("refresh token v1", 32),
     sealingKey: key("signing key sealing v1", 32),
     csrfKey: key("csrf token v1", 32),
+    deviceKey: key("device token v1", 32),
     setupKey: key("setup link v1", 32),
     dpopNonceKey: key("dpop nonce v1", 32),
   });

@@ -138,7 +138,7 @@ export function createSignIn(engine: Engine): SignIn {
     async login({ username, password, device, clientId, scope, dpop }, context = {}) {
       const proof = dpop && (await proofs.read(dpop));
       return authenticated(context, async () => {
-        const user = await accounts.authenticate({ username, password }, context.ip ?? null);
+        const user = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
         const jkt = await keyOfSession(clientId, proof);
         const session = newSession(user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
         return open(session, user, user.roles, proof, context);

@@ -8,7 +8,7 @@ import { createWindowCount } from "./window-count.ts";
 /** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
 export interface ThrottleOptions {
   readonly clock: Clock;
-  /** Failed logins of one account from one address. Default: 10. */
+  /** Failed logins of one account from one address, or from one recognised device wherever it is. Default: 10. */
   readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
   /** Failed logins from one address, of whatever accounts. Default: 100. */
   readonly failuresPerAddressPer15Minutes?: number | undefined;
@@ -23,7 +23,7 @@ export interface ThrottleOptions {
   /**
    * How many accounts, addresses and sessions each limit keeps count of. Above it the login limits forget whichever was
    * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
-   * Default: 100,000, about 50 MB for each of the four login limits when full.
+   * Default: 100,000, about 50 MB for each of the five login limits when full.
    */
   readonly maxKeys?: number | undefined;
 }
@@ -36,6 +36,14 @@ export interface LoginAttempt {
   withdrawn(): Promise<void>;
 }
 
+/** Why an attempt may be the owner's, so that what strangers do to the account from elsewhere does not count against it. */
+export interface Recognition {
+  /** The device that has proved that the account was signed in to from it before; `null` for any other. */
+  readonly device: string | null;
+  /** Whether the account has a session from this address. Asked only where nothing but the account's own limit refuses. */
+  hasSessionHere(): Promise<boolean>;
+}
+
 /**
  * Slows down guessing, by account, address and session. An address is a text as the socket gives it, or `null` where it is
  * not known: those share one count. Whatever refuses throws `too_many_requests` with `retryAfterSeconds`, 1 or more.
@@ -44,8 +52,12 @@ export interface Throttle {
   /**
    * Counts a login up front, so that of any number of parallel guesses no more than the limit get through. `account` is the
    * canonical username, of an account or of none: they are treated alike.
+   *
+   * A recognised device has a count of its own and no other, so that no number of failures from elsewhere blocks it, and
+   * whoever steals what it is recognised by gets no more than that count. An address that the account has a session from is
+   * exempt from the account's limit, and from no other.
    */
-  beforeLogin(account: string, address: string | null): Promise<LoginAttempt>;
+  beforeLogin(account: string, address: string | null, recognition?: Recognition): Promise<LoginAttempt>;
   countRegistration(address: string | null): Promise<void>;
   /** Refuses an address that has sent too many invalid refresh tokens. */
   refuseGuessing(address: string | null): void;
@@ -54,6 +66,8 @@ export interface Throttle {
   refuseRefresh(sessionId: string): void;
   countRefresh(sessionId: string): void;
 }
+
+const STRANGER: Recognition = Object.freeze({ device: null, hasSessionHere: async () => false });
 
 const NETWORK_FACTOR = 3;
 const MINUTE = 60;
@@ -77,6 +91,7 @@ export function createThrottle(options: ThrottleOptions): Throttle {
 
   const login = {
     accountAndAddress: attemptLimit(perAccountAndAddress, QUARTER),
+    accountAndDevice: attemptLimit(perAccountAndAddress, QUARTER),
     address: attemptLimit(perAddress, QUARTER),
     network: attemptLimit(perAddress * NETWORK_FACTOR, QUARTER),
     account: attemptLimit(perAccount, HOUR),
@@ -89,32 +104,35 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   const refreshing = windowCount(refreshes);
 
   return {
-    async beforeLogin(account, address) {
-      const keys = addressKeys(address);
+    async beforeLogin(account, address, { device, hasSessionHere } = STRANGER) {
       const accountKey = keyOfAccount(account);
+      if (device !== null) {
+        const own: Counted = { limit: login.accountAndDevice, key: `${accountKey} ${device}` };
+        refuseFor(await takeFromAll([own]));
+        return attemptOf(own, []);
+      }
+      const keys = addressKeys(address);
       const both: Counted = { limit: login.accountAndAddress, key: `${accountKey} ${keys.address}` };
-      const others: Counted[] = [
-        { limit: login.account, key: accountKey },
+      const ofAccount: Counted = { limit: login.account, key: accountKey };
+      const ofAddress: Counted[] = [
         { limit: login.address, key: keys.address },
         ...(keys.network === null ? [] : [{ limit: login.network, key: keys.network }]),
       ];
-      await takeFromAll([both, ...others]);
-      return {
-        async succeeded() {
-          await both.limit.forget(both.key);
-          await giveBackTo(others);
-        },
-        withdrawn: () => giveBackTo([both, ...others]),
-      };
+      const wait = await takeFromAll([both, ofAccount, ...ofAddress]);
+      if (wait === 0) return attemptOf(both, [ofAccount, ...ofAddress]);
+      if ((await longestWait([both, ...ofAddress])) > 0 || !(await hasSessionHere())) refuseFor(wait);
+      refuseFor(await takeFromAll([both, ...ofAddress]));
+      return attemptOf(both, ofAddress);
     },
 
     async countRegistration(address) {
       if (registrations === 0) return;
       const keys = addressKeys(address);
-      await takeFromAll([
+      const wait = await takeFromAll([
         { limit: registration.address, key: keys.address },
         ...(keys.network === null ? [] : [{ limit: registration.network, key: keys.network }]),
       ]);
+      refuseFor(wait);
     },
 
     refuseGuessing(address) {
@@ -145,15 +163,30 @@ interface Counted {
   readonly key: string;
 }
 
-/** Counts an attempt with every limit or, where one of them refuses, with none. */
-async function takeFromAll(counted: readonly Counted[]): Promise<void> {
+/** An attempt that success takes back: all of `own`, and of the others this one. */
+function attemptOf(own: Counted, others: readonly Counted[]): LoginAttempt {
+  return {
+    async succeeded() {
+      await own.limit.forget(own.key);
+      await giveBackTo(others);
+    },
+    withdrawn: () => giveBackTo([own, ...others]),
+  };
+}
+
+/** Counts an attempt with every limit and gives 0 or, where one of them refuses, with none and gives the longest wait. */
+async function takeFromAll(counted: readonly Counted[]): Promise<number> {
   // Looking first keeps refused attempts from bringing in keys at the cost of others.
-  refuseFor(Math.max(...(await Promise.all(counted.map(({ limit, key }) => limit.wait(key))))));
+  const waitBefore = await longestWait(counted);
+  if (waitBefore > 0) return waitBefore;
   const waits = await Promise.all(counted.map(({ limit, key }) => limit.take(key)));
   const wait = Math.max(...waits);
-  if (wait === 0) return;
-  await giveBackTo(counted.filter((_, index) => waits[index] === 0));
-  refuseFor(wait);
+  if (wait > 0) await giveBackTo(counted.filter((_, index) => waits[index] === 0));
+  return wait;
+}
+
+async function longestWait(counted: readonly Counted[]): Promise<number> {
+  return Math.max(...(await Promise.all(counted.map(({ limit, key }) => limit.wait(key)))));
 }
 
 async function giveBackTo(counted: readonly Counted[]): Promise<void> {

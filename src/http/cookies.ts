@@ -1,4 +1,5 @@
 import { parse, serialize } from "hono/utils/cookie";
+import { DEVICE_TOKEN_TTL_SECONDS } from "../device-token.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { TokenPair } from "../token-pair.ts";
@@ -12,17 +13,29 @@ const MAX_AGE_LIMIT_SECONDS = 400 * 86_400;
 export interface PresentedCookies {
   readonly access: string | undefined;
   readonly refresh: string | undefined;
+  /** What the browser is recognised by at a sign-in. It authenticates nobody. */
+  readonly device: string | undefined;
 }
 
-/** Reads, sets and clears the three cookies of a session. Setting and clearing name the same cookies with the same attributes. */
+/**
+ * Reads, sets and clears the three cookies of a session, setting and clearing with the same names and attributes; and keeps a
+ * fourth, by which the browser is recognised when somebody signs in again, and which therefore outlives sessions.
+ */
 export interface SessionCookies {
-  readonly names: { readonly access: string; readonly refresh: string; readonly csrf: string };
+  readonly names: {
+    readonly access: string;
+    readonly refresh: string;
+    readonly csrf: string;
+    readonly device: string;
+  };
   read(headers: Headers): PresentedCookies;
   /**
    * The `Set-Cookie` values for a pair.
    * @throws LatchkeyError `token_too_large` when one would pass 4,096 bytes, which browsers drop without a word.
    */
   set(pair: TokenPair, csrfToken: string): readonly string[];
+  /** The `Set-Cookie` value for a device token. Nothing deletes it. */
+  setDevice(deviceToken: string): string;
   /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. */
   clear(): readonly string[];
   /** A request's `Cookie` header as it will be once the pair's cookies are set. */
@@ -31,13 +44,18 @@ export interface SessionCookies {
 
 /**
  * The cookies of one issuer: `__Host-` and Secure, but for an issuer on plain http, which can only be a loopback address.
- * Access and refresh cookie are HttpOnly; the CSRF cookie is there for the page to read.
+ * All are HttpOnly but the CSRF cookie, which is there for the page to read.
  */
 export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "cookies">): SessionCookies {
   const secure = options.issuer.startsWith("https:");
   const { name, sameSite } = options.cookies;
   const prefix = `${secure ? "__Host-" : ""}${name}`;
-  const names = { access: `${prefix}-access`, refresh: `${prefix}-refresh`, csrf: `${prefix}-csrf` };
+  const names = {
+    access: `${prefix}-access`,
+    refresh: `${prefix}-refresh`,
+    csrf: `${prefix}-csrf`,
+    device: `${prefix}-device`,
+  };
 
   function cookie(which: keyof typeof names, value: string, maxAgeSeconds: number): string {
     const text = serialize(names[which], value, {
@@ -59,13 +77,15 @@ export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "
     names,
     read(headers) {
       const found = parse(headers.get("cookie") ?? "");
-      return { access: found[names.access] || undefined, refresh: found[names.refresh] || undefined };
+      const named = (name: string) => found[name] || undefined;
+      return { access: named(names.access), refresh: named(names.refresh), device: named(names.device) };
     },
     set: (pair, csrfToken) => [
       cookie("access", pair.accessToken, pair.expiresInSeconds),
       cookie("refresh", pair.refreshToken, pair.refreshExpiresInSeconds),
       cookie("csrf", csrfToken, pair.refreshExpiresInSeconds),
     ],
+    setDevice: (deviceToken) => cookie("device", deviceToken, DEVICE_TOKEN_TTL_SECONDS),
     clear: () => [cookie("access", "", 0), cookie("refresh", "", 0), cookie("csrf", "", 0)],
     replacedIn(headers, pair, csrfToken) {
       const kept = parse(headers.get("cookie") ?? "");

@@ -1,4 +1,5 @@
 import { LatchkeyError } from "../errors.ts";
+import type { RequestContext } from "../events.ts";
 import type { User } from "../store/store.ts";
 import { answerPair } from "./answer-pair.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
@@ -32,7 +33,7 @@ export const signInEndpoints = [
       const user = userBody(await issuer.users.register(body, origin));
       if (body.transport !== "cookie") return respond.json(user, 201);
       const pair = await issuer.login(body, origin);
-      return answerPair(call, pair, "cookie", { status: 201, beside: user });
+      return answerPair(call, pair, "cookie", { status: 201, beside: user, signedInAs: user.username });
     },
   }),
   endpoint({
@@ -46,11 +47,12 @@ export const signInEndpoints = [
     success: { status: 200, description: "A session's first token pair.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "too_many_requests", "server_busy"],
     async handle(call) {
-      const { issuer, body, origin } = call;
+      const { issuer, body } = call;
       refuseForeignSignIn(call);
       if (body.transport === "cookie") refuseProofForCookies(call.request);
       const dpop = proofToBind(call.request, issuer.options.issuer);
-      return answerPair(call, await issuer.login({ ...body, dpop }, origin), body.transport ?? "body");
+      const pair = await issuer.login({ ...body, dpop }, withDevice(call));
+      return answerPair(call, pair, body.transport ?? "body", { signedInAs: body.username });
     },
   }),
   endpoint({
@@ -65,7 +67,7 @@ export const signInEndpoints = [
     success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
     async handle(call) {
-      const { issuer, body, auth, byCookie, origin } = call;
+      const { issuer, body, auth, byCookie } = call;
       const { transport = byCookie ? "cookie" : "body" } = body;
       if (byCookie && transport === "body") {
         // Otherwise a script could read what HttpOnly keeps from it.
@@ -76,7 +78,7 @@ export const signInEndpoints = [
       }
       refuseForeignSignIn(call);
       if (transport === "cookie") refuseProofForCookies(call.request);
-      return answerPair(call, await issuer.reauthenticate(auth, body.password, origin), transport);
+      return answerPair(call, await issuer.reauthenticate(auth, body.password, withDevice(call)), transport);
     },
   }),
   endpoint({
@@ -89,11 +91,12 @@ export const signInEndpoints = [
     body: { format: "json", schema: schemas.passwordChange },
     success: { status: 204, description: "Changed; every other session has ended." },
     errors: ["invalid_credentials", "password_rejected", "too_many_requests", "server_busy"],
-    async handle({ issuer, respond, body, auth, origin }) {
+    async handle(call) {
+      const { issuer, respond, body, auth } = call;
       const { current_password: currentPassword, new_password: newPassword } = body;
       await issuer.users.changePassword(
         { userId: auth.sub, currentPassword, newPassword, exceptSessionId: auth.sid },
-        origin,
+        withDevice(call),
       );
       return respond.noContent();
     },
@@ -116,6 +119,14 @@ export const signInEndpoints = [
 /** What the public may know of a user. */
 export function userBody({ id, username, roles }: User) {
   return { id, username, roles };
+}
+
+/**
+ * The origin with what the browser is recognised by. Only routes that take JSON ask for it, which no page of another site can
+ * send with the cookies: it could use up the attempts of the person's own device.
+ */
+function withDevice({ origin, cookies, request }: Call<unknown, unknown>): RequestContext {
+  return { ...origin, deviceToken: cookies.read(request.headers).device };
 }
 
 /** A page of another site must not be able to sign its visitor in as somebody else (login CSRF). */

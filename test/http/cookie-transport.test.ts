@@ -1,57 +1,23 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type Issuer } from "../../src/index.ts";
+import { CookieJar } from "../cookie-jar.ts";
 import { type CallRequest, createTestBed, ISSUER, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
 
 const HTTPS_ISSUER = "https://auth.example.com";
 
-/** A browser's cookie jar for one host. */
-class Jar {
-  readonly cookies = new Map<string, string>();
-
-  take({ headers }: Pick<Reply, "headers">): this {
-    for (const line of headers.getSetCookie()) {
-      const [pair = "", ...attributes] = line.split("; ");
-      const [name = "", value = ""] = pair.split("=");
-      if (attributes.includes("Max-Age=0")) this.cookies.delete(name);
-      else this.cookies.set(name, value);
-    }
-    return this;
-  }
-
-  header(): Record<string, string> {
-    return { cookie: [...this.cookies].map(([name, value]) => `${name}=${value}`).join("; ") };
-  }
-
-  named(part: string): string {
-    return [...this.cookies].find(([name]) => name.endsWith(part))?.[1] ?? "";
-  }
-
-  /** As when the access cookie's Max-Age has passed. */
-  withoutAccess(): this {
-    for (const name of this.cookies.keys()) if (name.endsWith("-access")) this.cookies.delete(name);
-    return this;
-  }
-
-  copy(): Jar {
-    const copy = new Jar();
-    for (const [name, value] of this.cookies) copy.cookies.set(name, value);
-    return copy;
-  }
-}
-
-async function signIn(bed: TestBed, username = "ada"): Promise<{ jar: Jar; answer: Reply }> {
+async function signIn(bed: TestBed, username = "ada"): Promise<{ jar: CookieJar; answer: Reply }> {
   if ((await bed.store.findUserByUsername(username)) === null) {
     await bed.issuer.users.create({ username, password: PASSWORD, roles: [] });
   }
   const answer = await bed.call("POST", "/auth/login", { json: { username, password: PASSWORD, transport: "cookie" } });
   expect(answer.status).toBe(200);
-  return { jar: new Jar().take(answer), answer };
+  return { jar: new CookieJar().take(answer.headers), answer };
 }
 
-const withCsrf = (jar: Jar): CallRequest => ({ headers: { ...jar.header(), "x-csrf-token": jar.named("-csrf") } });
+const withCsrf = (jar: CookieJar): CallRequest => ({ headers: { ...jar.header(), "x-csrf-token": jar.get("csrf") } });
 
 describe("signing in with cookies", () => {
-  it("sets three cookies, __Host- and Secure for an https issuer, and a body without tokens", async () => {
+  it("SECURITY 81: sets the session's three cookies and the device's, __Host- and Secure for an https issuer, without Domain, and a body without tokens", async () => {
     const bed = await createTestBed({ issuer: HTTPS_ISSUER });
     const { answer } = await signIn(bed);
     expect(answer.body).toEqual({
@@ -68,6 +34,7 @@ describe("signing in with cookies", () => {
       shape("access", 900, "HttpOnly; Secure; "),
       shape("refresh", 1_209_600, "HttpOnly; Secure; "),
       shape("csrf", 1_209_600, "Secure; "),
+      shape("device", 34_560_000, "HttpOnly; Secure; "),
     ]);
     expect(answer.headers.get("cache-control")).toBe("no-store");
   });
@@ -83,15 +50,17 @@ describe("signing in with cookies", () => {
     expect(named.answer.headers.getSetCookie()[0]).toMatch(/^__Host-staff-access=.*SameSite=Strict$/);
   });
 
-  it("PARITY 29: setting and clearing are symmetrical: all cookies set are cleared, same path and attributes", async () => {
+  it("PARITY 29: setting and clearing are symmetrical: all cookies of a session that are set are cleared, same path and attributes", async () => {
     const bed = await createTestBed({ issuer: HTTPS_ISSUER });
     const { jar, answer } = await signIn(bed);
     const out = await bed.call("POST", "/auth/logout", withCsrf(jar));
     expect(out.status).toBe(204);
     const attributes = (lines: string[]) =>
       lines.map((line) => line.replace(/=[^;]*/, "").replace(/Max-Age=\d+/, "Max-Age"));
-    expect(attributes(out.headers.getSetCookie())).toEqual(attributes(answer.headers.getSetCookie()));
-    expect(jar.take(out).cookies.size).toBe(0);
+    const ofSession = answer.headers.getSetCookie().filter((line) => !line.includes("-device="));
+    expect(attributes(out.headers.getSetCookie())).toEqual(attributes(ofSession));
+    // What is left authenticates nobody: it recognises the browser when somebody signs in again.
+    expect(jar.take(out.headers).header().cookie).toMatch(/^__Host-latchkey-device=[\w-]+$/);
   });
 
   it("PARITY 30: SameSite=None without Secure refuses to start", async () => {
@@ -106,7 +75,7 @@ describe("signing in with cookies", () => {
     const registered = await bed.call("POST", "/auth/register", { json });
     expect([registered.status, registered.body.username]).toEqual([201, "grace"]);
     expect(registered.text).not.toContain("lkr_");
-    const jar = new Jar().take(registered);
+    const jar = new CookieJar().take(registered.headers);
     expect((await bed.call("GET", "/auth/me", { headers: jar.header() })).body.username).toBe("grace");
     const again = await bed.call("POST", "/auth/reauthenticate", {
       ...withCsrf(jar),
@@ -121,7 +90,7 @@ describe("signing in with cookies", () => {
     const ask = (more: object) =>
       bed.call("POST", "/auth/reauthenticate", { ...withCsrf(jar), json: { password: PASSWORD, ...more } });
     const asIs = await ask({});
-    jar.take(asIs);
+    jar.take(asIs.headers);
     expect([asIs.status, asIs.headers.getSetCookie().length, Object.keys(asIs.body)]).toEqual([
       200,
       3,
@@ -131,7 +100,7 @@ describe("signing in with cookies", () => {
     const inBody = await ask({ transport: "body" });
     expect([inBody.status, inBody.body.error, bed.events.length]).toEqual([400, "invalid_request", events]);
     for (const { text } of [asIs, inBody]) {
-      for (const kind of ["-access", "-refresh"]) expect(text).not.toContain(jar.named(kind));
+      for (const kind of ["access", "refresh"]) expect(text).not.toContain(jar.get(kind));
     }
   });
 
@@ -150,7 +119,10 @@ describe("signing in with cookies", () => {
         ["latchkey-access", "latchkey-refresh", "latchkey-csrf"],
       ]);
       const now = Math.floor(bed.clock.now() / 1000);
-      expect(await bed.issuer.verify(jar.take(answer).named("-access"))).toMatchObject({ fresh: true, auth_time: now });
+      expect(await bed.issuer.verify(jar.take(answer.headers).get("access"))).toMatchObject({
+        fresh: true,
+        auth_time: now,
+      });
       const fresh = createGuard(bed.issuer, { freshForSeconds: 60 });
       const admitted = await fresh.admit(new Request(`${ISSUER}/orders`, { headers: jar.header() }));
       expect([admitted.auth.fresh, admitted.setCookies]).toEqual([true, []]);
@@ -216,11 +188,11 @@ describe("requests that cookies authenticate", () => {
       bed.call("POST", "/auth/logout-all", { headers: { ...jar.header(), ...headers } });
     expect((await bed.call("GET", "/auth/me", { headers: jar.header() })).status).toBe(200);
     expect((await logoutAll({})).body.error).toBe("csrf_token_missing");
-    for (const token of ["", "x", other.jar.named("-csrf"), `${jar.named("-csrf")}x`]) {
+    for (const token of ["", "x", other.jar.get("csrf"), `${jar.get("csrf")}x`]) {
       const { status, body } = await logoutAll({ "x-csrf-token": token });
       expect([status, body.error]).toEqual([403, "csrf_token_invalid"]);
     }
-    const csrf = { "x-csrf-token": jar.named("-csrf") };
+    const csrf = { "x-csrf-token": jar.get("csrf") };
     for (const origin of [
       "null",
       "https://evil.example",
@@ -239,7 +211,7 @@ describe("requests that cookies authenticate", () => {
     const guard = createGuard(bed.issuer);
     const post = () => new Request(`${ISSUER}/orders`, { method: "POST", headers: jar.header() });
     await expect(guard.admit(post())).rejects.toMatchObject({ code: "csrf_token_missing" });
-    await expect(guard.admit(post(), { csrfToken: jar.named("-csrf") })).resolves.toMatchObject({
+    await expect(guard.admit(post(), { csrfToken: jar.get("csrf") })).resolves.toMatchObject({
       auth: { sid: expect.any(String) },
     });
   });
@@ -254,8 +226,8 @@ describe("requests that cookies authenticate", () => {
       ["csrf_token", "expires_in", "refresh_expires_in", "session_id"],
     ]);
     expect(answer.text).not.toContain("lkr_");
-    const before = jar.named("-refresh");
-    expect(jar.take(answer).named("-refresh")).not.toBe(before);
+    const before = jar.get("refresh");
+    expect(jar.take(answer.headers).get("refresh")).not.toBe(before);
     expect((await bed.call("POST", "/auth/refresh", withCsrf(jar))).status).toBe(200);
   });
 
@@ -282,9 +254,9 @@ describe("requests that cookies authenticate", () => {
       store: bed.store,
       environment: bed.issuer.options.environment,
     });
-    const sid = changed.sessionOf(jar.named("-refresh"));
-    expect(changed.isCsrfToken(sid, jar.named("-csrf"))).toBe(true);
-    expect(changed.csrfToken(sid)).not.toBe(jar.named("-csrf"));
+    const sid = changed.sessionOf(jar.get("refresh"));
+    expect(changed.isCsrfToken(sid, jar.get("csrf"))).toBe(true);
+    expect(changed.csrfToken(sid)).not.toBe(jar.get("csrf"));
   });
 });
 
@@ -302,13 +274,13 @@ describe("implicit refresh", () => {
       expect([method, answer.status, answer.headers.getSetCookie().length]).toEqual([method, 200, 3]);
       expect(answer.body.auth.fresh).toBeUndefined();
       expect(answer.body.auth.amr).toEqual(["pwd"]);
-      jar = jar.take(answer);
-      expect(jar.named("-refresh")).not.toBe(stale.named("-refresh"));
+      jar = jar.take(answer.headers);
+      expect(jar.get("refresh")).not.toBe(stale.get("refresh"));
       // What the handler sees, for rendering on the server, are the new cookies already.
       expect(answer.body.cookie).toBe(jar.header().cookie);
     }
     bed.clock.advanceSeconds(1000);
-    const me = await bed.call("GET", "/auth/me", { headers: jar.withoutAccess().header() });
+    const me = await bed.call("GET", "/auth/me", { headers: jar.drop("access").header() });
     expect([me.status, me.headers.getSetCookie().length]).toEqual([200, 3]);
   });
 
@@ -345,7 +317,7 @@ describe("implicit refresh", () => {
     );
     expect(answers.map(({ status }) => status)).toEqual(Array(6).fill(200));
     expect(bed.store.statistics.sessionWrites - before).toBe(1);
-    expect(new Set(answers.map((answer) => jar.copy().take(answer).named("-refresh"))).size).toBe(1);
+    expect(new Set(answers.map((answer) => jar.copy().take(answer.headers).get("refresh"))).size).toBe(1);
   });
 
   it("PARITY 12: logout near the access token's expiry, or after it, leaves the cookies deleted", async () => {
@@ -353,11 +325,11 @@ describe("implicit refresh", () => {
       for (const path of ["/auth/logout", "/auth/logout-all"]) {
         const bed = await createTestBed();
         const { jar } = await signIn(bed);
-        const refreshToken = jar.named("-refresh");
+        const refreshToken = jar.get("refresh");
         bed.clock.advanceSeconds(seconds);
         const answer = await bed.call("POST", path, withCsrf(jar));
         expect(answer.status).toBe(204);
-        expect(jar.take(answer).cookies.size).toBe(0);
+        expect(jar.take(answer.headers).header().cookie).toMatch(/^latchkey-device=[\w-]+$/);
         expect((await bed.call("POST", "/auth/refresh", { bearer: refreshToken })).body.error).toBe("session_revoked");
       }
     }
@@ -376,7 +348,7 @@ describe("implicit refresh", () => {
     expect([end.status, end.body?.error, end.headers.getSetCookie()]).toEqual([422, "token_too_large", []]);
     expect((await bed.store.findSession(other))?.revokedAt).toBe(null);
     const out = await bed.call("POST", "/auth/logout-all", withCsrf(jar));
-    expect([out.status, jar.take(out).cookies.size]).toEqual([204, 0]);
+    expect([out.status, jar.take(out.headers).get("access"), jar.get("refresh")]).toEqual([204, "", ""]);
   });
 
   it("renews an access cookie that is about to expire, and serves with it when the refresh cannot be had just now", async () => {
@@ -403,7 +375,7 @@ describe("several kinds of subject side by side", () => {
           () => "admitted",
           (error: { code: string }) => error.code,
         );
-    const bearer = (jar: Jar) => ({ authorization: `Bearer ${jar.named("-access")}` });
+    const bearer = (jar: CookieJar) => ({ authorization: `Bearer ${jar.get("access")}` });
     expect(await admits(staff.issuer, bearer(customer.jar))).toBe("invalid_access_token");
     expect(await admits(customers.issuer, bearer(employee.jar))).toBe("invalid_access_token");
     expect(await admits(staff.issuer, customer.jar.header())).toBe("missing_token");

@@ -9,7 +9,7 @@ const summary = (answers: readonly RawAnswer[]) =>
   answers.map(({ status, body }) => [status, body && JSON.parse(body).error]);
 
 describe("bodies over a real socket", () => {
-  it("are 413 when their chunks add up to more than 64 KiB, whether they end or not", async () => {
+  it("CVE-2026-44456 Hono: are 413 when their chunks add up to more than 64 KiB, whether they end or not", async () => {
     const { port } = await setUp();
     const head = requestText("POST /auth/login", { ...JSON_TYPE, "Transfer-Encoding": "chunked" });
     const chunk = `4000\r\n${"x".repeat(0x4000)}\r\n`;
