@@ -31,7 +31,8 @@ export async function exchange(
   const socket = await open(port);
   const chunks: Buffer[] = [];
   socket.on("data", (chunk) => chunks.push(chunk));
-  const closed = once(socket, "close");
+  // Not `once`, which an error would fail: a server that has answered may close while we still write.
+  const closed = new Promise((resolve) => socket.once("close", resolve));
   for (const [at, part] of parts.entries()) {
     if (at > 0) await sleep(5);
     if (socket.writable) socket.write(part);
