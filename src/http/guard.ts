@@ -207,24 +207,60 @@ function asksForAny({ all = [], any = [] }: Required): boolean {
   return all.length + any.length > 0;
 }
 
+const tokenLocations: readonly TokenLocation[] = ["header", "cookie", "body", "query"];
+
+/** What each option must be. What is not understood must not pass for nothing to ask for: it would let everybody in. */
+const rules: readonly (readonly [name: keyof GuardOptions, isRight: (value: unknown) => boolean, rule: string])[] = [
+  ["locations", isLocations, `a list of some of ${tokenLocations.join(", ")}`],
+  ["optional", isBoolean, "true or false"],
+  ["freshForSeconds", (value) => Number.isInteger(value) && (value as number) > 0, "a whole number of 1 or more"],
+  ["role", isRequirement, "a name, or lists of names as { all: [...], any: [...] }"],
+  ["scope", isRequirement, "a name, or lists of names as { all: [...], any: [...] }"],
+  ["policy", (value) => isFunction(value) || isListOf(value, isFunction), "a function, or a list of at least one"],
+  ["isRevoked", isFunction, "a function"],
+  ["loadUser", isFunction, "a function"],
+  ["implicitRefresh", isBoolean, "true or false"],
+  ["allowedOrigins", (value) => Array.isArray(value) && value.every(isName), "a list of origins"],
+  ["publicUrl", isBareUrl, "an absolute http(s) URL with no query, fragment or trailing slash"],
+];
+
 /** @throws TypeError naming an option of a guard that is unknown or wrong. */
 export function refuseWrongGuardOptions(options: object): void {
   const problems = unknownNames(options, optionNames, "option");
-  const { freshForSeconds, locations, publicUrl } = options as GuardOptions;
-  if (freshForSeconds !== undefined && !(Number.isInteger(freshForSeconds) && freshForSeconds > 0)) {
-    problems.push("Option 'freshForSeconds' must be a whole number of 1 or more.");
-  }
-  const known = ["header", "cookie", "body", "query"];
-  if (
-    locations !== undefined &&
-    !(Array.isArray(locations) && locations.length > 0 && locations.every((one) => known.includes(one)))
-  ) {
-    problems.push(`Option 'locations' must be a list of some of ${known.join(", ")}.`);
-  }
-  if (publicUrl !== undefined && !isBareUrl(publicUrl)) {
-    problems.push("Option 'publicUrl' must be an absolute http(s) URL with no query, fragment or trailing slash.");
+  for (const [name, isRight, rule] of rules) {
+    const value = (options as GuardOptions)[name];
+    if (value !== undefined && !isRight(value)) problems.push(`Option '${name}' must be ${rule}.`);
   }
   if (problems.length > 0) throw new TypeError(problems.join("\n"));
+}
+
+function isRequirement(value: unknown): boolean {
+  if (isName(value)) return true;
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
+  return Object.entries(value).every(
+    ([name, names]) =>
+      (name === "all" || name === "any") && (names === undefined || (Array.isArray(names) && names.every(isName))),
+  );
+}
+
+function isLocations(value: unknown): boolean {
+  return isListOf(value, (one) => tokenLocations.includes(one as TokenLocation));
+}
+
+function isListOf(value: unknown, isRight: (entry: unknown) => boolean): boolean {
+  return Array.isArray(value) && value.length > 0 && value.every(isRight);
+}
+
+function isName(value: unknown): boolean {
+  return typeof value === "string" && value !== "";
+}
+
+function isFunction(value: unknown): boolean {
+  return typeof value === "function";
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === "boolean";
 }
 
 function isBareUrl(value: unknown): boolean {

@@ -186,5 +186,27 @@ describe("createGuard", () => {
     expect(make({ roles: "admin" })).toThrow("Unknown option 'roles'. Did you mean 'role'?");
     expect(make({ freshForSeconds: 0 })).toThrow("'freshForSeconds'");
     for (const locations of [[], ["headers"], "header"]) expect(make({ locations })).toThrow("'locations'");
+    // Taken for nothing to ask for, each of them would let everybody in.
+    for (const wrong of [
+      null,
+      "",
+      ["admin"],
+      [],
+      true,
+      { all: "admin" },
+      { al: ["admin"] },
+      { any: [""] },
+      { all: [1] },
+    ]) {
+      expect(make({ role: wrong })).toThrow("'role'");
+      expect(make({ scope: wrong })).toThrow("'scope'");
+    }
+    for (const policy of [null, [], [undefined], "deny", {}]) expect(make({ policy })).toThrow("'policy'");
+    // A text has every part of itself "among" its origins.
+    for (const allowedOrigins of ["https://app.example.com", [1], null]) {
+      expect(make({ allowedOrigins })).toThrow("'allowedOrigins'");
+    }
+    for (const isRevoked of [true, null]) expect(make({ isRevoked })).toThrow("'isRevoked'");
+    for (const optional of ["no", 0, null]) expect(make({ optional })).toThrow("'optional'");
   });
 });
