@@ -89,7 +89,7 @@ describe("the log of a server at level trace", () => {
     ]);
   });
 
-  it("holds no password, token, cookie, header or secret, whatever is done and whatever fails", async () => {
+  it("CVE-2024-51752 WorkOS: holds no password, token, cookie, header or secret, whatever is done and whatever fails", async () => {
     const folder = temporaryFolder();
     const settings = {
       LATCHKEY_LOG_LEVEL: "trace",

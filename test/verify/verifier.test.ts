@@ -23,7 +23,7 @@ function refusal(given: Record<string, unknown>): string {
 }
 
 describe("createVerifier", () => {
-  it("SECURITY 33: throws without issuer, audience and algorithm list, naming each", () => {
+  it("SECURITY 33, CVE-2020-15084 express-jwt: throws without issuer, audience and algorithm list, naming each", () => {
     for (const name of ["issuer", "audience", "algorithms"]) {
       expect(refusal({ [name]: undefined })).toBe(`Option '${name}' is required.`);
       for (const empty of ["", [], null, [""], 7]) expect(refusal({ [name]: empty })).toContain(`Option '${name}'`);
