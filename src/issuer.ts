@@ -82,6 +82,11 @@ export interface Issuer {
    */
   sessionOf(refreshToken: string): string;
   /**
+   * The session that whoever holds this access token may end: one that has expired or been replaced proves as much as ever whose
+   * it was. Throws `session_revoked` where it has ended, and otherwise what `verify` does.
+   */
+  sessionToEnd(accessToken: string): Promise<string>;
+  /**
    * Adopts sessions that another system has opened, ahead of their next refresh: with it they are listed, and a logout everywhere,
    * a new password or a disabled user ends them too. Done again, it leaves what is there as it is. Their refresh tokens are
    * accepted where the option `foreignRefreshTokens` knows them. Throws a TypeError for what is no such session; those before it
@@ -132,7 +137,11 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const metrics = createMetrics(store, now);
   const emit = createEmit(now, options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent]);
 
-  const keys = await openKeyRing({ ...options, rootKeys });
+  const keys = await openKeyRing({
+    ...options,
+    rootKeys,
+    onRotated: (kid) => emit({ type: "signing_key.rotated", kid }, {}),
+  });
   const asksForNonce = options.dpopNonce === "required";
   const proofs = createDpopProofs({
     clock: environment.clock,
@@ -239,6 +248,11 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       return presented.sessionId;
     },
     adoptSessions: adoption.adoptSessions,
+    async sessionToEnd(accessToken) {
+      const claims = ofPerson(await accessTokens.read(accessToken, { acceptExpired: true }));
+      if (revocations.has(revokedWith(claims))) throw new LatchkeyError("session_revoked");
+      return claims.sid;
+    },
     logout: revoke.logout,
     revoke: revoke.revoke,
     logoutAll: revoke.logoutAll,
@@ -253,9 +267,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     jwks: () => keys.jwks(),
     listKeys: () => keys.list(),
     async rotateKeys(request = {}) {
-      const current = await keys.rotate(request);
-      emit({ type: "signing_key.rotated", kid: current.kid }, {});
-      return current;
+      return keys.rotate(request);
     },
     users: createUsers(engine, revoke),
     clients: createClients(engine),

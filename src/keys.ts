@@ -42,6 +42,8 @@ export interface KeyRingOptions {
   readonly keyRotationSeconds: number;
   /** How long verifiers may cache the JWKS. */
   readonly jwksMaxAgeSeconds: number;
+  /** Is told of each key that this process has made the current one, by hand or by schedule, once that is durable. */
+  readonly onRotated?: ((kid: string) => void) | undefined;
 }
 
 /** The key that signs. */
@@ -165,9 +167,16 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       const keys = [...kept, ...fresh];
       if (!(await sealedKeys.write(opened, keys))) continue;
       sealedKeys.keepOnly(keys);
+      tellOfRotation(opened.keys, keys);
       return ringOf(keys, readAt);
     }
     throw new LatchkeyError("store_unavailable", { detail: "Other processes kept changing the signing keys." });
+  }
+
+  /** The key that a new ring begins with has taken over from none. */
+  function tellOfRotation(before: readonly StoredSigningKey[], after: readonly StoredSigningKey[]): void {
+    const [was, is] = [keyIn(before, "current")?.kid, keyIn(after, "current")!.kid];
+    if (was !== undefined && was !== is) options.onRotated?.(is);
   }
 
   function ringOf(stored: readonly StoredSigningKey[], readAt: number): Ring {

@@ -145,7 +145,7 @@ async function cookieToLogOut({
   const { access, refresh } = cookies.read(request.headers);
   for (const [token, sessionOf] of [
     [refresh, async (text: string) => issuer.sessionOf(text)],
-    [access, async (text: string) => (await issuer.verify(text)).sid],
+    [access, (text: string) => issuer.sessionToEnd(text)],
   ] as const) {
     const sessionId = token && (await unlessRefused(() => sessionOf(token)));
     if (sessionId === undefined) continue;

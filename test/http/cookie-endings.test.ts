@@ -47,6 +47,27 @@ describe("cookies at the end of a session", () => {
     }
   });
 
+  it("end the session by an access cookie alone that has expired, with its CSRF token, and once only", async () => {
+    for (const revokeReplacedAccessTokens of [false, true]) {
+      const bed = await createTestBed({ revokeReplacedAccessTokens });
+      const { jar } = await signIn(bed);
+      const refreshToken = jar.get("refresh");
+      const successor = await bed.call("POST", "/auth/refresh", { json: { refresh_token: refreshToken } });
+      bed.clock.advanceSeconds(1000);
+      const request = withCsrf(jar.drop("refresh"));
+      const forged = await bed.call("POST", "/auth/logout", { headers: jar.header() });
+      expect([forged.status, forged.body.error]).toEqual([403, "csrf_token_missing"]);
+      for (let time = 0; time < 2; time++) {
+        expect((await bed.call("POST", "/auth/logout", request)).status).toBe(204);
+        expect(bed.events.filter(({ type }) => type === "session.logged_out")).toHaveLength(1);
+      }
+      const after = await bed.call("POST", "/auth/refresh", {
+        json: { refresh_token: successor.body.refresh_token },
+      });
+      expect(after.body.error).toBe("session_revoked");
+    }
+  });
+
   it("another site can neither end the session nor have them deleted, not even by a request that carries none", async () => {
     const bed = await createTestBed();
     const { jar } = await signIn(bed);
