@@ -8,7 +8,7 @@ import { setUp as setUpServer } from "../http/socket-server.ts";
 import { setUp as setUpWorld } from "../http/token-world.ts";
 
 describe("every route", () => {
-  it("CVE-2025-27143 Better Auth: sends nobody anywhere: no 3xx, no Location, and no address of the request's in an answer", async () => {
+  it("CVE-2025-27143 Better Auth, SECURITY 90: sends nobody anywhere: no 3xx, no Location, and no address of the request's in an answer", async () => {
     const world = await setUpWorld();
     const { id } = (await world.store.findUserByUsername("root"))!;
     const names = [

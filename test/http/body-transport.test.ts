@@ -5,7 +5,7 @@ import { CANARY, contentTypeOf, encode, nameOf, routesWithBody, sendRaw, shapedB
 const LIMIT_BYTES = 64 * 1024;
 
 describe("a body of the wrong content type, on every route that takes one", () => {
-  it("is 415 when the type is unknown, another's, in odd case, or of another charset", async () => {
+  it("SECURITY 86: is 415 when the type is unknown, another's, in odd case, or of another charset", async () => {
     await onEveryRoute(async (bed, route) => {
       const text = encode(route, shapedBody(route));
       const type = contentTypeOf(route);

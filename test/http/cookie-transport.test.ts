@@ -132,7 +132,7 @@ describe("signing in with cookies", () => {
     }
   });
 
-  it("refuses a sign-in with cookies that another site sends, before anything is looked up", async () => {
+  it("SECURITY 87: refuses a sign-in with cookies that another site sends, before anything is looked up", async () => {
     const bed = await createTestBed({}, { allowedOrigins: ["https://app.example.com"] });
     await signIn(bed);
     const json = { username: "ada", password: PASSWORD, transport: "cookie" };
@@ -154,7 +154,7 @@ describe("signing in with cookies", () => {
     }
   });
 
-  it("PARITY 33: cookies stay under 4,096 bytes at the largest claims the options allow; what would pass it is refused and no session stays", async () => {
+  it("PARITY 33, SECURITY 93: cookies stay under 4,096 bytes at the largest claims the options allow; what would pass it is refused and no session stays", async () => {
     const subjects = async (ids: readonly string[]) => new Map(ids.map((id) => [id, { roles: [] }]));
     const bed = await createTestBed({ subjects, signingAlg: "RS256" });
     const pair = await bed.issuer.issue({ subject: "somebody", claims: { text: "x".repeat(2000) } });

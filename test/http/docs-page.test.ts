@@ -123,6 +123,65 @@ describe("the API reference page in a browser", timeout, () => {
   });
 });
 
+/** Each would run if any page put it into its markup; together they break out of text, attributes, scripts and URLs. */
+const HOSTILE = [
+  `<img src=x onerror="window.ran = true">`,
+  `"><svg onload="window.ran = true">`,
+  `</script><script>window.ran = true</script>`,
+  `javascript:window.ran=true//`,
+];
+
+describe("SECURITY 94: hostile text in a browser", timeout, () => {
+  it("is shown as it stands by /docs, from every field that a person fills in, and from its own address", async (test) => {
+    const { page, bed, origin, expectClean } = await setUp(test);
+    const user = await bed.issuer.users.create({ username: "ada", password: PASSWORD, roles: [] });
+    for (const text of HOSTILE) {
+      await bed.issuer.issue({ subject: user.id, device: text }, { userAgent: text });
+    }
+    const { accessToken } = await bed.issuer.issue({ subject: user.id });
+    for (const text of HOSTILE) {
+      await page.goto(`${origin}/docs?${encodeURIComponent(text)}#?route=${encodeURIComponent(text)}`);
+      await page.getByText("Whoever logs in gets a pair.").waitFor();
+      await page.goto("about:blank");
+    }
+    await page.goto(`${origin}/docs#?route=get-/auth/sessions`);
+    await page.getByText("Authentication", { exact: true }).first().click();
+    await page.getByPlaceholder("JWT").fill(accessToken);
+    await page.locator("tr", { hasText: "HTTP Bearer" }).getByRole("button", { name: "Set" }).click();
+    await page.getByText("Key Applied", { exact: true }).waitFor();
+    await page.getByRole("link", { name: "List one's sessions" }).click();
+    await page.getByRole("button", { name: "Execute" }).click();
+    await page.getByText("javascript:window.ran=true//").first().waitFor();
+    await page.getByText("<img src=x onerror=").first().waitFor();
+    expect(await page.evaluate("window.ran")).toBeUndefined();
+    expectClean(origin);
+  });
+
+  it("is shown as it stands by the set-up page: from its link, and from whatever answers it", async (test) => {
+    const { page, bed, origin, troubles } = await setUp(test);
+    const token = (await bed.issuer.users.inviteFirstAdmin())!;
+    for (const text of HOSTILE) {
+      for (const [link, status, body] of [
+        [text, 400, { error: text, error_description: text }],
+        [token, 200, { id: text, username: text, roles: [text] }],
+      ] as const) {
+        await page.goto("about:blank");
+        await page.goto(`${origin}/setup?${encodeURIComponent(text)}#${link}`);
+        await page.getByLabel("Username").fill(text);
+        await page.getByLabel("Password").fill(text);
+        await page.route("**/auth/setup", (route) => route.fulfill({ status, json: body }));
+        await page.getByRole("button").click();
+        await page.getByRole("status").filter({ hasText: text }).waitFor();
+        expect(await page.getByRole("status").locator("*").count()).toBe(0);
+        await page.unroute("**/auth/setup");
+      }
+    }
+    expect(await page.evaluate("window.ran")).toBeUndefined();
+    // Chromium says of itself that an answer was a 400.
+    expect(troubles.filter((trouble) => !trouble.endsWith("400 (Bad Request)"))).toEqual([]);
+  });
+});
+
 describe("the set-up page in a browser", timeout, () => {
   it("makes the first administrator, and empties the address bar of the token at once", async (test) => {
     const { page, bed, origin, requests, expectClean } = await setUp(test);

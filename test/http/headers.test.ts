@@ -74,7 +74,7 @@ describe("headers of every answer", () => {
     expect([...statuses].sort()).toEqual([200, 201, 204, 400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 503]);
   });
 
-  it("keep browsers from sniffing, framing, loading anything and telling where they came from", async () => {
+  it("SECURITY 91: keep browsers from sniffing, framing, loading anything and telling where they came from", async () => {
     for (const allowedOrigins of [[], [ORIGIN]]) {
       const answers = await everyKindOfAnswer({}, { allowedOrigins, isReady: broken }, { origin: ORIGIN });
       for (const [name, { headers }] of answers) {
@@ -106,7 +106,7 @@ describe("headers of every answer", () => {
     expect(refused.headers.get("cache-control")).toBe("no-store");
   });
 
-  it("hold browsers to https exactly when the issuer is https", async () => {
+  it("SECURITY 91: hold browsers to https exactly when the issuer is https", async () => {
     for (const [issuer, expected] of [
       ["https://login.example.com", "max-age=31536000; includeSubDomains"],
       ["http://127.0.0.1:4000", null],
@@ -122,7 +122,7 @@ describe("headers of every answer", () => {
     }
   });
 
-  it("let nothing be stored but what is public: the keys, the metadata, the API's description and its script", async () => {
+  it("SECURITY 92: let nothing be stored but what is public: the keys, the metadata, the API's description and its script", async () => {
     const stored = new Set<string>();
     for (const [name, { headers, status }] of await everyKindOfAnswer({}, { isReady: broken })) {
       const cacheControl = headers.get("cache-control");
@@ -264,7 +264,7 @@ describe("other origins", () => {
     }
   });
 
-  it("get nothing where they differ from an entry in anything, but every answer says that it varies with the origin", async () => {
+  it("SECURITY 89: get nothing where they differ from an entry in anything, but every answer says that it varies with the origin", async () => {
     const allowedOrigins = [ORIGIN, "http://localhost:5173"];
     const bed = await createTestBed({}, { allowedOrigins });
     for (const origin of [

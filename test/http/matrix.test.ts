@@ -11,7 +11,7 @@ const isLetIn = ({ access }: Endpoint, kind: string) =>
   scopeOf(access) !== undefined && kind === "a client's own access token";
 const unguarded = routes.filter(({ access }) => !takesAccessToken(access));
 
-describe("every kind of token on every route", () => {
+describe("SECURITY 39: every kind of token on every route", () => {
   it("is, on routes that take an access token, refused with its own code, a challenge, and no change", async () => {
     const world = await setUp();
     const before = [dumpDatabase(world.path), world.events.length];

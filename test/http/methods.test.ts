@@ -130,7 +130,7 @@ describe("methods and paths", () => {
     expect(dumpDatabase(bed.path)).toEqual(before);
   });
 
-  it("are not changed by method-override headers or fields", async () => {
+  it("SECURITY 88: are not changed by method-override headers or fields", async () => {
     const bed = await setUp();
     const subject = (await bed.store.findUserByUsername("root"))!.id;
     for (const [path] of methodsByPath) {
@@ -149,7 +149,7 @@ describe("methods and paths", () => {
     }
   });
 
-  it("change nothing by GET, HEAD or OPTIONS, whatever else the request holds", async () => {
+  it("SECURITY 88: change nothing by GET, HEAD or OPTIONS, whatever else the request holds", async () => {
     const bed = await setUp();
     const user = await bed.login("ada");
     const before = [dumpDatabase(bed.path), bed.events.length];
