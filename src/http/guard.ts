@@ -237,10 +237,11 @@ export function refuseWrongGuardOptions(options: object): void {
 function isRequirement(value: unknown): boolean {
   if (isName(value)) return true;
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return Object.entries(value).every(
-    ([name, names]) =>
-      (name === "all" || name === "any") && (names === undefined || (Array.isArray(names) && names.every(isName))),
-  );
+  return Object.entries(value).every(([name, names]) => {
+    if (names !== undefined && !(Array.isArray(names) && names.every(isName))) return false;
+    // One of none is nobody: it would be taken for everybody where a list that was put together came out empty.
+    return name === "all" || (name === "any" && names?.length !== 0);
+  });
 }
 
 function isLocations(value: unknown): boolean {

@@ -196,6 +196,7 @@ describe("createGuard", () => {
       { all: "admin" },
       { al: ["admin"] },
       { any: [""] },
+      { any: [] },
       { all: [1] },
     ]) {
       expect(make({ role: wrong })).toThrow("'role'");
