@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Store, User, UserImported } from "../store/store.ts";
@@ -99,6 +100,12 @@ export interface Accounts {
   list(page?: { readonly afterUsername?: string; readonly limit?: number }): Promise<readonly User[]>;
 }
 
+/**
+ * How long it takes to find no session at an address, in milliseconds: more than the store does, so that the time of a refusal
+ * does not tell whether there is such a user, and how many sessions they have.
+ */
+const LOOKUP_MS = 25;
+
 /** Puts accounts together. */
 export function createAccounts(options: AccountsOptions): Accounts {
   const { store, environment, passwords, policy, throttle } = options;
@@ -159,7 +166,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     preparePassword(password);
     const attempt = await throttle.beforeLogin(account, address, {
       device: options.recognisedDevice(account, deviceToken ?? null),
-      hasSessionHere: async () => hasSessionFrom(address, await findUser()),
+      hasSessionHere: () => hasSessionFrom(address, findUser),
     });
     const { user, matches } = await withdrawnOnError(attempt, async () => verification(password, await findUser()));
     if (user === null) throw refused("unknown_user");
@@ -169,11 +176,15 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return user;
   }
 
-  async function hasSessionFrom(address: string | null, user: User | null): Promise<boolean> {
-    // Asked for nobody too, so that a refusal costs the same whether there is such a user or not.
+  async function hasSessionFrom(address: string | null, findUser: () => Promise<User | null>): Promise<boolean> {
+    const isOver = setTimeout(LOOKUP_MS);
+    const user = await findUser();
+    // Asked for nobody too: should the store be slower than that, it is so for everybody.
     const sessions = await store.listSessions(user?.id ?? "", now());
     const here = addressKeys(address).address;
-    return address !== null && sessions.some(({ ip }) => ip !== null && addressKeys(ip).address === here);
+    const found = address !== null && sessions.some(({ ip }) => ip !== null && addressKeys(ip).address === here);
+    if (!found) await isOver;
+    return found;
   }
 
   const verifyKnown = (user: User, password: string, address: string | null, deviceToken: string | null | undefined) =>
