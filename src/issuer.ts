@@ -28,6 +28,7 @@ import { createRevoke, type Revoke } from "./revoke.ts";
 import { deriveRootKeys } from "./root-secret.ts";
 import { type Session, sessionEnd, sessionStatus } from "./session.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
+import { createSweeper } from "./sweeper.ts";
 import type { TokenPair } from "./token-pair.ts";
 import { createUsers, type Users } from "./users.ts";
 
@@ -163,6 +164,8 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     ? createReplacedAccessTokens(store, now, rememberMs)
     : nothingIsReplaced;
 
+  const sweeper = createSweeper({ store, now, rememberMs });
+
   const engine: Engine = {
     options,
     store,
@@ -216,11 +219,14 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     return inForce(await accessTokens.verify(accessToken, presented));
   }
 
-  // A poll that fails is tried again at the next tick; meanwhile this process's own revocations hold.
+  // What fails is tried again at the next tick; meanwhile this process's own revocations hold.
   const timers = [
     setInterval(() => revocations.poll().catch(() => {}), REVOCATION_POLL_MS),
     setInterval(() => keys.reload().catch(() => {}), KEY_RELOAD_MS),
   ];
+  if (options.sweepIntervalSeconds > 0) {
+    timers.push(setInterval(() => sweeper.run().catch(() => {}), options.sweepIntervalSeconds * 1000));
+  }
   for (const timer of timers) timer.unref();
 
   return Object.freeze<Issuer>({
@@ -277,7 +283,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     async close() {
       for (const timer of timers) clearInterval(timer);
       revocationFeed.close();
-      await Promise.all([signIn.settled(), adoption.settled(), batch.settled()]);
+      await Promise.all([signIn.settled(), adoption.settled(), batch.settled(), sweeper.stop()]);
       await store.close();
     },
   });

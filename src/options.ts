@@ -57,6 +57,8 @@ export interface IssuerOptions {
   readonly keyRotationSeconds?: number | undefined;
   /** How long verifiers may cache the JWKS; a new key is published that long before it signs. Default: 300. */
   readonly jwksMaxAgeSeconds?: number | undefined;
+  /** How often ended sessions are deleted, a day after their absolute end; 0 = never. Default: 300. */
+  readonly sweepIntervalSeconds?: number | undefined;
   /** Whether strangers may register. Default: `closed`. */
   readonly registration?: "open" | "closed" | undefined;
   /** The fewest code points of a password, 8 or more. Default: 15 (NIST SP 800-63B-4). */
@@ -100,6 +102,7 @@ export interface ResolvedOptions {
   readonly revokeReplacedAccessTokens: boolean;
   readonly keyRotationSeconds: number;
   readonly jwksMaxAgeSeconds: number;
+  readonly sweepIntervalSeconds: number;
   readonly registration: "open" | "closed";
   readonly passwordMinLength: number;
   readonly sessionsPerUser: number;
@@ -141,6 +144,7 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
   revokeReplacedAccessTokens: { byDefault: () => false, problem: ofType("boolean") },
   keyRotationSeconds: { byDefault: () => 30 * 86_400, problem: wholeNumber(60, 10 * 366 * 86_400) },
   jwksMaxAgeSeconds: { byDefault: () => 300, problem: wholeNumber(1, 86_400) },
+  sweepIntervalSeconds: { byDefault: () => 300, problem: wholeNumber(0, 86_400) },
   registration: { byDefault: () => "closed", problem: oneOf("open", "closed") },
   passwordMinLength: { byDefault: () => 15, problem: wholeNumber(8, 128) },
   sessionsPerUser: { byDefault: () => 100, problem: wholeNumber(0, 1_000_000) },

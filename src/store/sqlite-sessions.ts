@@ -10,6 +10,8 @@ import type {
   SessionCreated,
   SessionCreation,
   SessionDecision,
+  SweepRequest,
+  Swept,
   User,
 } from "./store.ts";
 
@@ -87,6 +89,13 @@ export class SqliteSessions {
 
   listRevocations(afterSequence: number, since: number, limit: number): readonly RevocationEntry[] {
     return this.#statements.listRevocations.all(afterSequence, since, limit);
+  }
+
+  sweep({ endedBy, revokedBy, limit }: SweepRequest): Swept {
+    return {
+      sessions: this.#statements.deleteEnded.run(endedBy, limit),
+      revocations: this.#statements.deleteRevocations.run(revokedBy, limit),
+    };
   }
 
   #createOne({ session, verifiedPasswordHash, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
@@ -195,6 +204,13 @@ function prepare(database: SqliteDatabase) {
     ),
     revoke: database.command<[at: number, reason: RevocationReason, id: Uint8Array]>(
       "UPDATE sessions SET revoked_at = ?, revoked_for = ? WHERE id = ? AND revoked_at IS NULL",
+    ),
+    deleteEnded: database.command<[endedBy: number, limit: number]>(
+      "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
+    ),
+    deleteRevocations: database.command<[revokedBy: number, limit: number]>(
+      `DELETE FROM revocations WHERE sequence IN
+         (SELECT sequence FROM revocations WHERE at <= ? ORDER BY sequence LIMIT ?)`,
     ),
     insert: database.command(
       `INSERT INTO sessions (

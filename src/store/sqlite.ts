@@ -90,6 +90,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     readSigningKeys: () => read(() => keys.read()),
     replaceSigningKeys: (expectedVersion, ring) => write(() => keys.replace(expectedVersion, ring)),
 
+    sweep: (request) => write(() => sessions.sweep(request)),
     count: (now) => read(() => counts.first(now) as StoreCounts),
     check: () =>
       read(() => {

@@ -125,6 +125,12 @@ export interface Store {
 
   // Operation
 
+  /**
+   * Deletes sessions whose absolute end lies at `endedBy` or earlier, and entries of the revocation log made at `revokedBy` or
+   * earlier, `limit` of each at most, oldest first. Of several processes that sweep at once, one does, and the others delete nothing.
+   */
+  sweep(request: SweepRequest): Promise<Swept>;
+
   count(now: number): Promise<StoreCounts>;
 
   /** Resolves when the database answers and can be written. */
@@ -276,6 +282,18 @@ export interface StoredSigningKey {
   readonly activatedAt: number | null;
   /** When it stopped signing, or `null`. */
   readonly retiredAt: number | null;
+}
+
+export interface SweepRequest {
+  readonly endedBy: number;
+  readonly revokedBy: number;
+  readonly limit: number;
+}
+
+/** How many rows were deleted. */
+export interface Swept {
+  readonly sessions: number;
+  readonly revocations: number;
 }
 
 export interface StoreCounts {

@@ -5,6 +5,7 @@ import { describeOperation } from "./contract-operation.ts";
 import { describeRevocation } from "./contract-revocation.ts";
 import { describeSessions } from "./contract-sessions.ts";
 import { describeSigningKeys } from "./contract-signing-keys.ts";
+import { describeSweep } from "./contract-sweep.ts";
 import { describeUsers } from "./contract-users.ts";
 import type { OpenStore, StorePlace } from "./place.ts";
 
@@ -33,6 +34,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("users", () => describeUsers(open));
     describe("clients", () => describeClients(open));
     describe("signing keys", () => describeSigningKeys(open));
+    describe("sweeping", () => describeSweep(open));
     describe("operation", () => describeOperation(open));
   });
 }
