@@ -47,7 +47,13 @@ export function readConfig(variables: Variables): ConfigReading {
     nodeEnv: variables.NODE_ENV,
     hasSecret: variables.LATCHKEY_SECRET !== undefined,
   };
-  problems.push(...secretProblems(variables), ...productionProblems(facts), ...unknownSettings(variables));
+  const databaseIsWrong = wrong.has("LATCHKEY_DATABASE_URL");
+  problems.push(
+    ...(databaseIsWrong ? [] : workersProblems(fed.server)),
+    ...secretProblems(variables),
+    ...productionProblems(facts),
+    ...unknownSettings(variables),
+  );
   return problems.length > 0 ? { problems } : { config: { ...fed, production: productionReasons(facts) } };
 }
 
@@ -94,6 +100,15 @@ function blankProblem(text: string): { readonly problem: string } | undefined {
   if (text.trim() === "") return { problem: "is set but empty. Give it a value, or unset it" };
   if (text !== text.trim()) return { problem: "begins or ends with a space or a line break. Take it away" };
   return undefined;
+}
+
+/** Processes on one SQLite file would each count password guesses on their own, and take turns at writing. */
+function workersProblems({ workers, database }: Config["server"]): readonly string[] {
+  if (workers === 1 || database.kind !== "sqlite") return [];
+  return [
+    `LATCHKEY_WORKERS is ${workers}, but a SQLite database is served by one process. ` +
+      "Set LATCHKEY_DATABASE_URL to a PostgreSQL database (postgres://…), or unset LATCHKEY_WORKERS.",
+  ];
 }
 
 function secretProblems(variables: Variables): readonly string[] {

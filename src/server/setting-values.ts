@@ -56,13 +56,13 @@ export const offOrRequired: Reader<"off" | "required"> = (text) => {
   return "value" in reading ? { value: reading.value ? "required" : "off" } : reading;
 };
 
-/** SQLite takes one writing process, so there is nothing to choose yet. */
-export const workers: Reader<1> = (text) => {
+/** More than any machine has use for, so that a slip of the finger does not start a thousand processes. */
+const MOST_WORKERS = 64;
+
+export const workers: Reader<number> = (text) => {
   const reading = wholeNumber(text);
-  if ("problem" in reading) return reading;
-  return reading.value === 1
-    ? { value: 1 }
-    : { problem: "must be 1: the SQLite database is served by one process. Unset it" };
+  if ("problem" in reading || (reading.value >= 1 && reading.value <= MOST_WORKERS)) return reading;
+  return { problem: `is ${reading.value}, but must be a whole number from 1 to ${MOST_WORKERS}` };
 };
 
 const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;

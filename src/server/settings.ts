@@ -33,7 +33,7 @@ interface ServerSettings {
   readonly host: string;
   readonly port: number;
   readonly database: DatabaseLocation;
-  readonly workers: 1;
+  readonly workers: number;
   readonly logLevel: LogLevel;
 }
 
@@ -99,7 +99,7 @@ export const settings = {
     wholeNumber,
     "how many sessions a person may hold; 0 = no limit (100)",
   ),
-  LATCHKEY_WORKERS: server("workers", workers, "processes; with SQLite always 1 (1)"),
+  LATCHKEY_WORKERS: server("workers", workers, "processes of this server; more than 1 needs PostgreSQL (1)"),
   LATCHKEY_LOG_LEVEL: server("logLevel", oneOf(...logLevels), `${logLevels.join(", ")} (info)`),
 };
 

@@ -150,8 +150,9 @@ describe("the configuration", () => {
     ["LATCHKEY_SESSION_REFRESHES_PER_MINUTE", "-1", /whole number/],
     ["LATCHKEY_REGISTRATIONS_PER_HOUR", "1000001", /from 0 to 1000000/],
     ["LATCHKEY_SESSIONS_PER_USER", "∞", /whole number/],
-    ["LATCHKEY_WORKERS", "2", /must be 1: the SQLite database is served by one process/],
-    ["LATCHKEY_WORKERS", "0", /must be 1/],
+    ["LATCHKEY_WORKERS", "2", /SQLite database is served by one process\. Set LATCHKEY_DATABASE_URL to a PostgreSQL/],
+    ["LATCHKEY_WORKERS", "0", /is 0, but must be a whole number from 1 to 64/],
+    ["LATCHKEY_WORKERS", "65", /from 1 to 64/],
     ["LATCHKEY_WORKERS", "auto", /whole number/],
     ["LATCHKEY_LOG_LEVEL", "verbose", /one of fatal, error, warn, info, debug, trace, silent/],
   ];

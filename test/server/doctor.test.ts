@@ -90,7 +90,7 @@ describe("the doctor", () => {
     const findings = await examined(temporaryFolder(), { LATCHKEY_WORKERS: "8", LATCHKEY_PROT: "1" });
     expect(findings).toEqual([
       `node ok ${process.versions.node}`,
-      expect.stringMatching(/^configuration wrong LATCHKEY_WORKERS must be 1/),
+      expect.stringMatching(/^configuration wrong LATCHKEY_WORKERS is 8, but a SQLite database/),
       expect.stringMatching(/^configuration wrong LATCHKEY_PROT is not a setting/),
     ]);
   });
@@ -192,6 +192,6 @@ describe("the doctor", () => {
       LATCHKEY_WORKERS: "2",
     });
     expect({ code, stderr }).toEqual({ code: 1, stderr: "latchkey: 2 things are wrong.\n" });
-    expect(stdout).toMatch(/^WRONG {3}configuration {2}LATCHKEY_WORKERS must be 1/m);
+    expect(stdout).toMatch(/^WRONG {3}configuration {2}LATCHKEY_WORKERS is 2, but a SQLite database/m);
   });
 });
