@@ -8,10 +8,12 @@ export interface BannerFacts {
   readonly database: string;
   /** The token of the set-up link, where there is no administrator yet. */
   readonly setupToken: string | undefined;
+  /** How many processes serve. */
+  readonly workers: number;
 }
 
 /** What a person at the terminal needs right after the start, and no more. */
-export function banner({ address, issuer, database, setupToken }: BannerFacts): string {
+export function banner({ address, issuer, database, setupToken, workers }: BannerFacts): string {
   const lines: readonly (readonly [title: string, text: string])[] = [
     ["API reference", `${issuer}/docs`],
     ...(setupToken === undefined
@@ -23,6 +25,7 @@ export function banner({ address, issuer, database, setupToken }: BannerFacts): 
     ["More users", "npx latchkey user add NAME"],
     ["Sign in", `curl ${issuer}/auth/login --json '{"username":"NAME","password":"PASSWORD"}'`],
     ["Data", database],
+    ...(workers > 1 ? ([["Processes", String(workers)]] as const) : []),
     ["Stop", "Ctrl+C"],
   ];
   const list = lines.map(([title, text]) => `  ${title.padEnd(14)} ${text}\n`).join("");

@@ -13,6 +13,8 @@ export interface LoggerOptions {
   /** `json`: one JSON object a line, for machines. `readable`: one line for people, in colour where asked for. */
   readonly form: "json" | "readable";
   readonly colour?: boolean;
+  /** Stands in every line: which of several processes wrote it. */
+  readonly origin?: { readonly worker: number; readonly pid: number };
   /** Texts that no line may hold, whatever wrote it. */
   readonly secrets: readonly string[];
   /** Takes whole lines, line feed included. */
@@ -23,13 +25,13 @@ export interface LoggerOptions {
  * Makes the log. Fields that hold secrets are redacted by name, tokens and hashes by their shape, at every level, and nothing
  * that a client sends can break a line or speak to the terminal.
  */
-export function createLogger({ level, form, colour = false, secrets, write }: LoggerOptions): Logger {
+export function createLogger({ level, form, colour = false, origin, secrets, write }: LoggerOptions): Logger {
   const filter = createLineFilter(secrets);
   const shape = form === "json" ? (line: string) => line : readableForm(colour);
   return pino(
     {
       level,
-      base: null,
+      base: origin ?? null,
       timestamp: stdTimeFunctions.isoTime,
       // Errors are described with the other fields; pino's own form would add more of them than may be logged.
       serializers: { err: (described) => described },

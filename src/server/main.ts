@@ -23,6 +23,9 @@ export interface RunningServer {
   stop(deadlineMs?: number): Promise<number>;
 }
 
+/** What there is to tell of a server that serves. */
+export type ServerFacts = Pick<RunningServer, "address" | "issuer" | "database" | "setupToken">;
+
 /**
  * Starts the server. It listens first, so that a taken port is told before anything is made or changed; requests get 503
  * until it is ready.
@@ -73,13 +76,22 @@ async function serveIssuer(config: Config, server: HttpServer, logger: Logger): 
 }
 
 /** Tells that the server is ready: a banner to a person, one log line to a machine. */
-export function announce(running: RunningServer, logger: Logger, terminal: ((text: string) => void) | undefined): void {
-  const { address, issuer, database, setupToken } = running;
+export function announce(
+  facts: ServerFacts,
+  logger: Logger,
+  terminal: ((text: string) => void) | undefined,
+  workers = 1,
+): void {
+  const { address, issuer, database, setupToken } = facts;
   if (terminal !== undefined) {
-    terminal(banner({ address, issuer, database, setupToken }));
+    terminal(banner({ address, issuer, database, setupToken, workers }));
     return;
   }
-  logger.info({ address: `http://${urlHost(address.host)}:${address.port}`, issuer, database }, "listening");
+  const several = workers > 1 ? { workers } : {};
+  logger.info(
+    { address: `http://${urlHost(address.host)}:${address.port}`, issuer, database, ...several },
+    "listening",
+  );
   if (setupToken !== undefined) {
     logger.warn("there is no administrator yet: run 'latchkey user add NAME --role admin'");
   }

@@ -11,6 +11,7 @@ const facts: BannerFacts = {
   issuer: "http://127.0.0.1:4000",
   database: "sqlite:/home/ada/latchkey.db",
   setupToken: undefined,
+  workers: 1,
 };
 
 describe("the banner", () => {
@@ -25,6 +26,11 @@ describe("the banner", () => {
 
   it("has the set-up link while there is no administrator", () => {
     expect(banner({ ...facts, setupToken: "t0ken" })).toMatch(/ http:\/\/127\.0\.0\.1:4000\/setup#t0ken\n/);
+  });
+
+  it("says how many processes serve, where there are several", () => {
+    expect(banner(facts)).not.toContain("Processes");
+    expect(banner({ ...facts, workers: 4 })).toMatch(/^ {2}Processes {6}4$/m);
   });
 
   it("writes an IPv6 address as a URL does", () => {

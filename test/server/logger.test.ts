@@ -29,6 +29,15 @@ describe("a log line", () => {
     expect(text().endsWith("}\n")).toBe(true);
   });
 
+  it("says which of several processes wrote it", () => {
+    for (const form of forms) {
+      const { log, text } = logger({ form, origin: { worker: 3, pid: 4711 } });
+      log.info("signed in");
+      expect(text()).toMatch(/worker"?: ?3/);
+      expect(text()).toContain("4711");
+    }
+  });
+
   it("is written at its level and above, and at none when silent", () => {
     for (const [at, level] of logLevels.entries()) {
       const { log, lines } = logger({ level });

@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import { loadConfig } from "../config.ts";
 import { createLogger, writeToStandardOutput } from "../logger.ts";
-import { announce, startServer } from "../main.ts";
+import { announce, type ServerFacts, startServer } from "../main.ts";
 import { settings } from "../settings.ts";
-import { exitOnUncaught, stopOnSignals } from "../stop-signals.ts";
+import { exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
+import { reportReady, workerIdentity } from "../worker.ts";
+import { startWorkers } from "../workers.ts";
 
 /** `latchkey start` */
 export function addStartCommand(program: Command, terminal: Terminal): void {
@@ -15,17 +17,29 @@ export function addStartCommand(program: Command, terminal: Terminal): void {
     .action(async () => {
       const config = loadConfig();
       const { secret, previousSecret } = config.issuer;
+      const worker = workerIdentity();
       const logger = createLogger({
         level: config.server.logLevel,
         form: terminal.outIsTerminal ? "readable" : "json",
         colour: terminal.outHasColours,
         secrets: [secret, previousSecret].filter((text) => text !== undefined),
         write: writeToStandardOutput(),
+        ...(worker && { origin: worker }),
       });
       exitOnUncaught(logger);
+      const tell = (facts: ServerFacts) =>
+        announce(facts, logger, terminal.outIsTerminal ? terminal.out : undefined, config.server.workers);
+      if (config.server.workers > 1 && worker === undefined) {
+        const workers = startWorkers({ count: config.server.workers, logger });
+        stopWorkersOnSignals(workers, logger);
+        void workers.gaveUp.then((exitCode) => process.exit(exitCode));
+        tell(await workers.serving);
+        return;
+      }
       const running = await startServer(config, logger);
-      stopOnSignals(running, logger);
-      announce(running, logger, terminal.outIsTerminal ? terminal.out : undefined);
+      const stop = stopOnSignals(running, logger);
+      if (worker === undefined) tell(running);
+      else reportReady(running, stop);
     });
 }
 
