@@ -149,7 +149,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     isNonce: asksForNonce ? (nonce) => isDpopNonce(rootKeys, nonce, now()) : undefined,
   });
   const accessTokens = createAccessTokens({ ...options, keys, proofs });
-  const throttle = createThrottle({ ...options, clock: environment.clock });
+  const throttle = createThrottle({ ...options, clock: environment.clock, counts: store.attempts });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({
     ...options,
@@ -228,6 +228,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     timers.push(setInterval(() => sweeper.run().catch(() => {}), options.sweepIntervalSeconds * 1000));
   }
   for (const timer of timers) timer.unref();
+  const stopListening = store.onRevocation?.(() => revocations.poll().catch(() => {}));
 
   return Object.freeze<Issuer>({
     options,
@@ -282,6 +283,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     revocationFeed,
     async close() {
       for (const timer of timers) clearInterval(timer);
+      stopListening?.();
       revocationFeed.close();
       await Promise.all([signIn.settled(), adoption.settled(), batch.settled(), sweeper.stop()]);
       await store.close();

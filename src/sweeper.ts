@@ -8,7 +8,7 @@ const MAX_ACTS = 500;
 
 /** What the sweeper needs to know. */
 export interface SweeperParts {
-  readonly store: Pick<Store, "sweep">;
+  readonly store: Pick<Store, "sweep" | "attempts">;
   readonly now: () => number;
   /** How long a revocation must be remembered: as long as an access token can live. */
   readonly rememberMs: number;
@@ -30,14 +30,23 @@ export function createSweeper({ store, now, rememberMs }: SweeperParts): Sweeper
   let isStopped = false;
   let running: Promise<void> | undefined;
 
+  async function repeat(act: () => Promise<{ readonly isDone: boolean }>): Promise<void> {
+    for (let acts = 0; acts < MAX_ACTS && !isStopped; acts++) {
+      if ((await act()).isDone) return;
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  }
+
   async function sweep(): Promise<void> {
     const at = now();
     const request = { endedBy: at - KEEP_ENDED_MS, revokedBy: at - rememberMs, limit: LIMIT };
-    for (let acts = 0; acts < MAX_ACTS && !isStopped; acts++) {
-      const swept = await store.sweep(request);
-      if (swept.sessions < LIMIT && swept.revocations < LIMIT) return;
-      await new Promise((resolve) => setImmediate(resolve));
-    }
+    await repeat(async () => {
+      const { sessions, revocations } = await store.sweep(request);
+      return { isDone: sessions < LIMIT && revocations < LIMIT };
+    });
+    const { attempts } = store;
+    if (attempts === undefined) return;
+    await repeat(async () => ({ isDone: (await attempts.sweepAttempts(LIMIT)) < LIMIT }));
   }
 
   return {

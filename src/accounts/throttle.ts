@@ -1,13 +1,19 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import type { AttemptCounts } from "../store/store.ts";
 import { addressKeys } from "./address-keys.ts";
-import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
+import { createLocalAttempts, createSharedAttempts, type LimitedKey, type Taking } from "./attempts.ts";
 import { createWindowCount } from "./window-count.ts";
 
 /** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
 export interface ThrottleOptions {
   readonly clock: Clock;
+  /**
+   * Where logins and registrations are counted for several processes together. Default: in memory, as are refreshes always:
+   * those limits are about load, which each process has for itself, and must not cost a refresh a round trip.
+   */
+  readonly counts?: AttemptCounts | undefined;
   /** Failed logins of one account from one address, or from one recognised device wherever it is. Default: 10. */
   readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
   /** Failed logins from one address, of whatever accounts. Default: 100. */
@@ -21,7 +27,7 @@ export interface ThrottleOptions {
   /** Refreshes of one session. 0 = no limit. Default: 120. */
   readonly sessionRefreshesPerMinute?: number | undefined;
   /**
-   * How many accounts, addresses and sessions each limit keeps count of. Above it the login limits forget whichever was
+   * How many accounts, addresses and sessions each limit keeps count of in memory. Above it the login limits forget whichever was
    * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
    * Default: 100,000, about 50 MB for each of the five login limits when full.
    */
@@ -84,22 +90,22 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   const invalidTokens = wholeNumber(options, "invalidRefreshTokensPerMinute", 60, 1);
   const refreshes = wholeNumber(options, "sessionRefreshesPerMinute", 120, 0);
 
-  const attemptLimit = (attempts: number, windowSeconds: number) =>
-    createAttemptLimit({ attempts, windowSeconds, maxKeys });
   const windowCount = (limit: number) =>
     createWindowCount({ limit, windowSeconds: MINUTE, maxKeys, clock: options.clock });
 
   const login = {
-    accountAndAddress: attemptLimit(perAccountAndAddress, QUARTER),
-    accountAndDevice: attemptLimit(perAccountAndAddress, QUARTER),
-    address: attemptLimit(perAddress, QUARTER),
-    network: attemptLimit(perAddress * NETWORK_FACTOR, QUARTER),
-    account: attemptLimit(perAccount, HOUR),
+    accountAndAddress: { name: "login-both", attempts: perAccountAndAddress, windowSeconds: QUARTER },
+    accountAndDevice: { name: "login-device", attempts: perAccountAndAddress, windowSeconds: QUARTER },
+    address: { name: "login-address", attempts: perAddress, windowSeconds: QUARTER },
+    network: { name: "login-network", attempts: perAddress * NETWORK_FACTOR, windowSeconds: QUARTER },
+    account: { name: "login-account", attempts: perAccount, windowSeconds: HOUR },
   };
   const registration = {
-    address: attemptLimit(registrations, HOUR),
-    network: attemptLimit(registrations * NETWORK_FACTOR, HOUR),
+    address: { name: "register-address", attempts: registrations, windowSeconds: HOUR },
+    network: { name: "register-network", attempts: registrations * NETWORK_FACTOR, windowSeconds: HOUR },
   };
+  const local = createLocalAttempts(maxKeys);
+  const attempts = options.counts === undefined ? local : createSharedAttempts(options.counts, local);
   const guessing = { address: windowCount(invalidTokens), network: windowCount(invalidTokens * NETWORK_FACTOR) };
   const refreshing = windowCount(refreshes);
 
@@ -107,32 +113,31 @@ export function createThrottle(options: ThrottleOptions): Throttle {
     async beforeLogin(account, address, { device, hasSessionHere } = STRANGER) {
       const accountKey = keyOfAccount(account);
       if (device !== null) {
-        const own: Counted = { limit: login.accountAndDevice, key: `${accountKey} ${device}` };
-        refuseFor(await takeFromAll([own]));
-        return attemptOf(own, []);
+        const own: LimitedKey = { limit: login.accountAndDevice, key: `${accountKey} ${device}` };
+        return attemptOf(await attempts.take([own]), own);
       }
       const keys = addressKeys(address);
-      const both: Counted = { limit: login.accountAndAddress, key: `${accountKey} ${keys.address}` };
-      const ofAccount: Counted = { limit: login.account, key: accountKey };
-      const ofAddress: Counted[] = [
+      const both: LimitedKey = { limit: login.accountAndAddress, key: `${accountKey} ${keys.address}` };
+      const ofAddress: LimitedKey[] = [
+        both,
         { limit: login.address, key: keys.address },
         ...(keys.network === null ? [] : [{ limit: login.network, key: keys.network }]),
       ];
-      const wait = await takeFromAll([both, ofAccount, ...ofAddress]);
-      if (wait === 0) return attemptOf(both, [ofAccount, ...ofAddress]);
-      if ((await longestWait([both, ...ofAddress])) > 0 || !(await hasSessionHere())) refuseFor(wait);
-      refuseFor(await takeFromAll([both, ...ofAddress]));
-      return attemptOf(both, ofAddress);
+      const taking = await attempts.take([...ofAddress, { limit: login.account, key: accountKey }]);
+      const isRefusedForAccountAlone = taking.refusedBy?.every((limit) => limit === login.account) === true;
+      if (!isRefusedForAccountAlone || !(await hasSessionHere())) return attemptOf(taking, both);
+      return attemptOf(await attempts.take(ofAddress), both);
     },
 
     async countRegistration(address) {
       if (registrations === 0) return;
       const keys = addressKeys(address);
-      const wait = await takeFromAll([
-        { limit: registration.address, key: keys.address },
-        ...(keys.network === null ? [] : [{ limit: registration.network, key: keys.network }]),
-      ]);
-      refuseFor(wait);
+      taken(
+        await attempts.take([
+          { limit: registration.address, key: keys.address },
+          ...(keys.network === null ? [] : [{ limit: registration.network, key: keys.network }]),
+        ]),
+      );
     },
 
     refuseGuessing(address) {
@@ -158,39 +163,16 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   };
 }
 
-interface Counted {
-  readonly limit: AttemptLimit;
-  readonly key: string;
+/** What the attempt may say when its outcome is known; `own` is where a success forgets the failures before it. */
+function attemptOf(taking: Taking, own: LimitedKey): LoginAttempt {
+  const { giveBack } = taken(taking);
+  return { succeeded: () => giveBack(own), withdrawn: () => giveBack() };
 }
 
-/** An attempt that success takes back: all of `own`, and of the others this one. */
-function attemptOf(own: Counted, others: readonly Counted[]): LoginAttempt {
-  return {
-    async succeeded() {
-      await own.limit.forget(own.key);
-      await giveBackTo(others);
-    },
-    withdrawn: () => giveBackTo([own, ...others]),
-  };
-}
-
-/** Counts an attempt with every limit and gives 0 or, where one of them refuses, with none and gives the longest wait. */
-async function takeFromAll(counted: readonly Counted[]): Promise<number> {
-  // Looking first keeps refused attempts from bringing in keys at the cost of others.
-  const waitBefore = await longestWait(counted);
-  if (waitBefore > 0) return waitBefore;
-  const waits = await Promise.all(counted.map(({ limit, key }) => limit.take(key)));
-  const wait = Math.max(...waits);
-  if (wait > 0) await giveBackTo(counted.filter((_, index) => waits[index] === 0));
-  return wait;
-}
-
-async function longestWait(counted: readonly Counted[]): Promise<number> {
-  return Math.max(...(await Promise.all(counted.map(({ limit, key }) => limit.wait(key)))));
-}
-
-async function giveBackTo(counted: readonly Counted[]): Promise<void> {
-  await Promise.all(counted.map(({ limit, key }) => limit.giveBack(key)));
+/** @throws LatchkeyError `too_many_requests` where the attempt was refused. */
+function taken(taking: Taking): Extract<Taking, { readonly giveBack: unknown }> {
+  refuseFor(taking.waitSeconds);
+  return taking as Extract<Taking, { readonly giveBack: unknown }>;
 }
 
 function refuseFor(waitSeconds: number): void {
@@ -206,7 +188,7 @@ function keyOfAccount(account: string): string {
 
 function wholeNumber(
   options: ThrottleOptions,
-  name: Exclude<keyof ThrottleOptions, "clock">,
+  name: Exclude<keyof ThrottleOptions, "clock" | "counts">,
   byDefault: number,
   least: number,
 ): number {

@@ -123,6 +123,18 @@ export interface Store {
   /** Replaces the whole ring if it is still at `expectedVersion`, and raises the version by one. `false` if it is not. */
   replaceSigningKeys(expectedVersion: number, keys: readonly StoredSigningKey[]): Promise<boolean>;
 
+  // Several processes
+
+  /**
+   * Calls `listener` soon after any process has appended to the log of revocations, and gives the way out. It only says that
+   * it is worth looking, and may do so too often, late or, where a connection is lost, not at all: readers look by themselves
+   * as well. Absent where a store cannot tell.
+   */
+  onRevocation?(listener: () => void): () => void;
+
+  /** Counts attempts for all processes on the database. Absent where one process serves it, which counts in its memory. */
+  readonly attempts?: AttemptCounts;
+
   // Operation
 
   /**
@@ -138,6 +150,37 @@ export interface Store {
 
   close(): Promise<void>;
 }
+
+/** Counts attempts by key, within windows that begin with a key's first attempt. Time is the database's, since clocks differ. */
+export interface AttemptCounts {
+  /**
+   * Counts an attempt under every key or, where a key has none left, under none. The keys must differ. However many arrive at
+   * once, from whatever process, no more than the limit are counted.
+   */
+  takeAttempts(limits: readonly AttemptsAllowed[]): Promise<AttemptsTaken>;
+  /** Takes back attempts, unless their window is over, and all attempts under the keys `forgotten`. */
+  giveBackAttempts(counted: readonly CountedAttempt[], forgotten: readonly string[]): Promise<void>;
+  /** Deletes keys whose window is over, `limit` at most, and gives how many. */
+  sweepAttempts(limit: number): Promise<number>;
+}
+
+export interface AttemptsAllowed {
+  /** Short: it is indexed. */
+  readonly key: string;
+  readonly attempts: number;
+  readonly windowSeconds: number;
+}
+
+export interface CountedAttempt {
+  readonly key: string;
+  /** When the window ends that it was counted in. */
+  readonly windowEndsAt: number;
+}
+
+/** `waitSeconds`: the longest wait of the keys `refusedBy`, which have no attempts left, 1 or more; then nothing was counted. */
+export type AttemptsTaken =
+  | { readonly waitSeconds: 0; readonly counted: readonly CountedAttempt[]; readonly refusedBy: readonly [] }
+  | { readonly waitSeconds: number; readonly counted: readonly []; readonly refusedBy: readonly string[] };
 
 /** What a store has done since it was opened, for metrics and tests. */
 export interface StoreStatistics {

@@ -11,7 +11,7 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
-function throttleWith(options: Omit<ThrottleOptions, "clock"> = {}): Throttle {
+function throttleWith(options: Omit<ThrottleOptions, "clock" | "counts"> = {}): Throttle {
   return createThrottle({ clock, ...options });
 }
 
@@ -36,7 +36,7 @@ async function failLogins(
 const always = (text: string) => () => text;
 
 describe("options", () => {
-  it.each<keyof Omit<ThrottleOptions, "clock">>([
+  it.each<keyof Omit<ThrottleOptions, "clock" | "counts">>([
     "failuresPerAccountAndAddressPer15Minutes",
     "failuresPerAddressPer15Minutes",
     "failuresPerAccountPerHour",
@@ -49,7 +49,7 @@ describe("options", () => {
     }
   });
 
-  it.each<keyof Omit<ThrottleOptions, "clock">>(["registrationsPerHour", "sessionRefreshesPerMinute"])(
+  it.each<keyof Omit<ThrottleOptions, "clock" | "counts">>(["registrationsPerHour", "sessionRefreshesPerMinute"])(
     "%s may be 0 and may not be negative",
     (name) => {
       expect(() => throttleWith({ [name]: 0 })).not.toThrow();

@@ -1,0 +1,117 @@
+import type { AttemptCounts } from "../store/store.ts";
+import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
+
+/** A limit on attempts. */
+export interface Limit {
+  /** Short, and another one for each limit: what its keys begin with in the store. */
+  readonly name: string;
+  readonly attempts: number;
+  /** The window begins with a key's first attempt. */
+  readonly windowSeconds: number;
+}
+
+/** Whom a limit counts an attempt for. */
+export interface LimitedKey {
+  readonly limit: Limit;
+  readonly key: string;
+}
+
+/** What became of an attempt. */
+export type Taking =
+  /** Counted under every key. */
+  | {
+      readonly waitSeconds: 0;
+      readonly refusedBy?: never;
+      /** Takes the attempt back under every key; under `forgotten`, all attempts there are. */
+      giveBack(forgotten?: LimitedKey): Promise<void>;
+    }
+  /** Counted nowhere, since a key has no attempts left: the longest wait, 1 or more, and the limits that refuse. */
+  | { readonly waitSeconds: number; readonly refusedBy: readonly Limit[]; readonly giveBack?: never };
+
+/** Counts attempts. Keys of one attempt belong to different limits. */
+export interface Attempts {
+  take(keys: readonly LimitedKey[]): Promise<Taking>;
+}
+
+/** Counts in this process's memory. @param maxKeys how many keys each limit keeps. */
+export function createLocalAttempts(maxKeys: number): Attempts {
+  const limits = new Map<string, AttemptLimit>();
+
+  function countOf({ name, attempts, windowSeconds }: Limit): AttemptLimit {
+    const known = limits.get(name);
+    if (known !== undefined) return known;
+    const made = createAttemptLimit({ attempts, windowSeconds, maxKeys });
+    limits.set(name, made);
+    return made;
+  }
+
+  return {
+    async take(keys) {
+      const counts = keys.map(({ limit, key }) => ({ limit, count: countOf(limit), key }));
+      // Looking first keeps refused attempts from bringing in keys at the cost of others.
+      const before = refusal(counts, await Promise.all(counts.map(({ count, key }) => count.wait(key))));
+      if (before !== null) return before;
+      const waits = await Promise.all(counts.map(({ count, key }) => count.take(key)));
+      const taken = counts.filter((_, index) => waits[index] === 0);
+      const refused = refusal(counts, waits);
+      if (refused !== null) {
+        await Promise.all(taken.map(({ count, key }) => count.giveBack(key)));
+        return refused;
+      }
+      return {
+        waitSeconds: 0,
+        async giveBack(forgotten) {
+          await Promise.all(
+            taken.map(({ limit, count, key }) =>
+              limit.name === forgotten?.limit.name ? count.forget(key) : count.giveBack(key),
+            ),
+          );
+        },
+      };
+    },
+  };
+}
+
+/**
+ * Counts in the store, for all processes on it. Where the store cannot do it, this process counts for itself, so that
+ * guessing is limited at any time; an attempt is taken back where it was counted.
+ */
+export function createSharedAttempts(counts: AttemptCounts, local: Attempts): Attempts {
+  return {
+    async take(keys) {
+      const limits = keys.map(({ limit, key }) => ({
+        key: storeKey({ limit, key }),
+        attempts: limit.attempts,
+        windowSeconds: limit.windowSeconds,
+      }));
+      const taken = await counts.takeAttempts(limits).catch(() => undefined);
+      if (taken === undefined) return local.take(keys);
+      const { waitSeconds, counted, refusedBy } = taken;
+      if (waitSeconds > 0) {
+        return {
+          waitSeconds,
+          refusedBy: keys.filter((one) => refusedBy.includes(storeKey(one))).map(({ limit }) => limit),
+        };
+      }
+      return {
+        waitSeconds: 0,
+        async giveBack(forgotten) {
+          // What cannot be taken back goes on to count, which errs on the safe side and ends with the window.
+          const forgottenKeys = forgotten === undefined ? [] : [storeKey(forgotten)];
+          await counts.giveBackAttempts(counted, forgottenKeys).catch(() => {});
+        },
+      };
+    },
+  };
+}
+
+/** Where any limit has somebody wait: which, and for how long. */
+function refusal(keys: readonly LimitedKey[], waits: readonly number[]): Taking | null {
+  const waitSeconds = Math.max(...waits);
+  if (waitSeconds === 0) return null;
+  return { waitSeconds, refusedBy: keys.filter((_, index) => waits[index]! > 0).map(({ limit }) => limit) };
+}
+
+function storeKey({ limit, key }: LimitedKey): string {
+  return `${limit.name} ${key}`;
+}
