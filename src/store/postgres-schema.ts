@@ -1,0 +1,156 @@
+/** A step from one version of the schema to the next. */
+export interface PostgresMigration {
+  readonly sql: string;
+  /**
+   * The oldest version of the schema whose code can go on working after this step: what only adds keeps the number of the
+   * step before, so that processes of the version before go on serving while the new ones start.
+   */
+  readonly worksFrom: number;
+}
+
+/** The first number of Latchkey's advisory locks: "LKEY" in ASCII. The second says what is locked. */
+const LOCKS = 0x4c4b4559;
+
+/** Held while a transaction brings the schema up to date. */
+export const MIGRATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 0)`;
+
+/** Held while a transaction looks for an administrator and creates the first. */
+export const FIRST_ADMIN_LOCK = `pg_advisory_xact_lock(${LOCKS}, 1)`;
+
+/** Held by whoever appends to the log of revocations, from then until the commit has become visible. */
+const REVOCATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 2)`;
+
+/** Asks for the right to sweep until the transaction ends, and does not wait for it. */
+export const SWEEP_LOCK = `pg_try_advisory_xact_lock(${LOCKS}, 3)`;
+
+/** The first number of the locks on subjects; the second is taken from the subject. */
+export const SUBJECT_LOCKS = LOCKS + 1;
+
+/**
+ * What brings a database from one version to the next; the version is the number of those that have run. They run in one
+ * transaction. A migration that has been released is never edited: the next one is added.
+ *
+ * - No index covers a column that a rotation changes, and the pages of `sessions` are filled by two thirds, so that a rotation
+ *   writes one page and no index (a HOT update), and the next one reuses its room without a vacuum.
+ * - `user_changes` counts what has happened to a session's user, so that one row tells whether a decision still holds.
+ * - A revocation is logged by a constraint trigger that is deferred to the commit: whatever act revokes, it takes the lock of
+ *   the log as the last of its locks, and holds it until its entries can be seen. So they become visible in the order of their
+ *   numbers, and a rotation pays nothing for it.
+ * - Subjects may be long, which a B-tree refuses and a hash index does not mind. Text is compared byte by byte ("C"), since the
+ *   order of a locale changes with the operating system and damages indexes.
+ */
+export const migrations: readonly PostgresMigration[] = [
+  {
+    worksFrom: 1,
+    sql: `
+  CREATE TABLE latchkey.schema_version (
+    id int PRIMARY KEY CHECK (id = 1),
+    version int NOT NULL,
+    works_from int NOT NULL
+  );
+  INSERT INTO latchkey.schema_version VALUES (1, 0, 0);
+
+  CREATE TABLE latchkey.users (
+    id text COLLATE "C" PRIMARY KEY,
+    username text NOT NULL,
+    canonical_username text COLLATE "C" NOT NULL UNIQUE,
+    password_hash text NOT NULL,
+    roles text NOT NULL,
+    is_admin boolean NOT NULL,
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    disabled_at bigint
+  );
+  CREATE INDEX users_admins ON latchkey.users (id) WHERE is_admin;
+
+  CREATE TABLE latchkey.clients (
+    id text COLLATE "C" PRIMARY KEY,
+    name text NOT NULL,
+    kind text NOT NULL CHECK (kind IN ('confidential', 'public')),
+    secret_hash bytea CHECK (length(secret_hash) = 32),
+    grant_types text NOT NULL,
+    scope text NOT NULL,
+    grant_id bytea NOT NULL UNIQUE CHECK (length(grant_id) = 16),
+    created_at bigint NOT NULL,
+    updated_at bigint NOT NULL,
+    disabled_at bigint,
+    position bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
+    CHECK ((kind = 'confidential') = (secret_hash IS NOT NULL))
+  );
+
+  CREATE TABLE latchkey.sessions (
+    id bytea PRIMARY KEY CHECK (length(id) = 16),
+    subject text COLLATE "C" NOT NULL,
+    client_id text COLLATE "C" NOT NULL,
+    salt bytea NOT NULL,
+    confirmed bigint NOT NULL,
+    pending_from bigint NOT NULL,
+    pending_to bigint NOT NULL,
+    rotated_at bigint NOT NULL,
+    created_at bigint NOT NULL,
+    auth_time bigint NOT NULL,
+    expires_at bigint NOT NULL,
+    revoked_at bigint,
+    revoked_for text,
+    device text,
+    user_agent text,
+    ip text,
+    scope text,
+    amr text,
+    claims text,
+    user_changes int NOT NULL DEFAULT 0,
+    position bigint GENERATED ALWAYS AS IDENTITY,
+    CHECK ((revoked_at IS NULL) = (revoked_for IS NULL))
+  ) WITH (fillfactor = 66);
+  CREATE INDEX sessions_by_subject ON latchkey.sessions USING hash (subject);
+  CREATE INDEX sessions_by_client ON latchkey.sessions USING hash (client_id) WHERE client_id <> 'first-party';
+  CREATE INDEX sessions_by_creation ON latchkey.sessions (created_at);
+  CREATE INDEX sessions_by_expiry ON latchkey.sessions (expires_at);
+
+  CREATE TABLE latchkey.revocations (
+    sequence bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    session_id bytea NOT NULL,
+    at bigint NOT NULL
+  );
+  CREATE FUNCTION latchkey.log_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    PERFORM ${REVOCATION_LOCK};
+    IF TG_TABLE_NAME = 'sessions' THEN
+      INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.id, NEW.revoked_at);
+    ELSE
+      INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.grant_id, NEW.disabled_at);
+    END IF;
+    RETURN NULL;
+  END
+  $$;
+  CREATE CONSTRAINT TRIGGER log_revocation AFTER UPDATE OF revoked_at ON latchkey.sessions
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.revoked_at IS NULL AND NEW.revoked_at IS NOT NULL)
+    EXECUTE FUNCTION latchkey.log_revocation();
+  CREATE CONSTRAINT TRIGGER log_revocation AFTER UPDATE OF disabled_at ON latchkey.clients
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
+    WHEN (OLD.disabled_at IS NULL AND NEW.disabled_at IS NOT NULL)
+    EXECUTE FUNCTION latchkey.log_revocation();
+
+  CREATE TABLE latchkey.key_ring (
+    id int PRIMARY KEY CHECK (id = 1),
+    version bigint NOT NULL
+  );
+  INSERT INTO latchkey.key_ring VALUES (1, 0);
+  CREATE TABLE latchkey.signing_keys (
+    position int PRIMARY KEY,
+    kid text COLLATE "C" NOT NULL UNIQUE,
+    alg text NOT NULL,
+    state text NOT NULL,
+    public_jwk text,
+    sealed_private_key bytea NOT NULL,
+    created_at bigint NOT NULL,
+    activated_at bigint,
+    retired_at bigint
+  );
+  `,
+  },
+];
+
+/** The version of the schema that this code makes. */
+export const NEWEST_POSTGRES_SCHEMA_VERSION = migrations.length;

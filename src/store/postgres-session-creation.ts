@@ -1,0 +1,163 @@
+import { createHash } from "node:crypto";
+import { FIRST_PARTY_CLIENT_ID, type Session } from "../session.ts";
+import { checked, idToBytes, insertion, isStorable, type Row, sessionColumns, toId } from "./postgres-rows.ts";
+import { SUBJECT_LOCKS } from "./postgres-schema.ts";
+import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
+import type { SessionCreated, SessionCreation } from "./store.ts";
+
+/** A live session of a subject, as far as the session limit looks at it. */
+interface Live {
+  readonly id: string;
+  readonly createdAt: number;
+  readonly expiresAt: number;
+}
+
+interface Eviction {
+  readonly id: string;
+  readonly at: number;
+}
+
+/**
+ * Creates sessions. Users, clients and subjects are locked first, in this order and each in that of their keys, so that nobody
+ * is disabled, and no other session of theirs opened, between the look at them and the commit.
+ */
+export async function createSessions(
+  runner: PostgresRunner,
+  batch: readonly SessionCreation[],
+): Promise<readonly SessionCreated[]> {
+  if (batch.length === 0) return [];
+  const { sql, parameters } = insertion(
+    "sessions",
+    sessionColumns,
+    batch.map(({ session }) => session),
+  );
+  return runner.run(async (transaction, isUnknown) => {
+    if (isUnknown) {
+      const committed = await findCommitted(transaction, batch);
+      if (committed !== null) return committed;
+    }
+    const isAllowed = await lockOwners(transaction, batch);
+    const allowed = batch.map((creation) => isAllowed(creation));
+    if (!allowed.includes(true)) return batch.map(() => ({ created: false }));
+
+    const created = batch.filter((_, index) => allowed[index]);
+    const live = await lockSubjects(transaction, created);
+    const results = batch.map((creation, index): SessionCreated => {
+      if (!allowed[index]) return { created: false };
+      return { created: true, evicted: evict(live, creation) };
+    });
+    const evictions = results.flatMap((result, index): Eviction[] =>
+      result.created ? result.evicted.map((id) => ({ id, at: batch[index]!.session.createdAt })) : [],
+    );
+    const columns = parameters.map((column) => (column as never[]).filter((_, index) => allowed[index]));
+    if (evictions.length === 0) {
+      await transaction.last(sql, ...columns);
+    } else {
+      await transaction.query(sql, ...columns);
+      await transaction.last(
+        EVICT,
+        evictions.map(({ id }) => idToBytes(id)),
+        evictions.map(({ at }) => at),
+      );
+    }
+    return results;
+  });
+}
+
+const EVICT = `
+  WITH target AS MATERIALIZED (
+    SELECT s.id AS target_id, t.at AS target_at
+    FROM unnest($1::bytea[], $2::bigint[]) AS t (id, at) JOIN latchkey.sessions s USING (id)
+    ORDER BY s.id FOR NO KEY UPDATE OF s
+  )
+  UPDATE latchkey.sessions SET revoked_at = target_at, revoked_for = 'session_limit'
+  FROM target WHERE id = target_id AND revoked_at IS NULL`;
+
+/** What an earlier try created, where it was committed after all: the ids are nobody else's. */
+async function findCommitted(
+  { query }: Transaction,
+  batch: readonly SessionCreation[],
+): Promise<readonly SessionCreated[] | null> {
+  const ids = batch.map(({ session }) => idToBytes(session.id));
+  const { rows } = await query(
+    `SELECT s.id, coalesce((
+       SELECT array_agg(e.id ORDER BY e.created_at, e.position) FROM latchkey.sessions e
+       WHERE e.subject = s.subject AND e.revoked_at = s.created_at AND e.revoked_for = 'session_limit'), '{}') AS evicted
+     FROM latchkey.sessions s WHERE s.id = ANY ($1::bytea[])`,
+    ids,
+  );
+  if (rows.length === 0) return null;
+  const evicted = new Map(rows.map((row: Row) => [toId(row.id), row.evicted.map(toId)]));
+  return batch.map(({ session }) => {
+    const ofThis = evicted.get(session.id);
+    return ofThis === undefined ? { created: false } : { created: true, evicted: ofThis };
+  });
+}
+
+/** Locks the users and clients against being changed, and gives whether a session may be created. */
+async function lockOwners({ query }: Transaction, batch: readonly SessionCreation[]) {
+  const subjects = [...new Set(batch.map(({ session }) => session.subject))];
+  const { rows: users } = await query(
+    "SELECT id, password_hash, disabled_at FROM latchkey.users WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
+    checked(subjects),
+  );
+  const clientIds = [...new Set(batch.map(({ session }) => session.clientId))].filter(
+    (id) => id !== FIRST_PARTY_CLIENT_ID,
+  );
+  const { rows: clients } =
+    clientIds.length === 0
+      ? { rows: [] }
+      : await query(
+          "SELECT id, disabled_at FROM latchkey.clients WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
+          checked(clientIds),
+        );
+  const userOf = new Map(users.map((row: Row) => [row.id, row]));
+  const isDisabledClient = new Set(clients.filter((row: Row) => row.disabled_at !== null).map((row: Row) => row.id));
+  return ({ session, verifiedPasswordHash }: SessionCreation): boolean => {
+    const user = userOf.get(session.subject);
+    if (user !== undefined && user.disabled_at !== null) return false;
+    if (verifiedPasswordHash !== null && user?.password_hash !== verifiedPasswordHash) return false;
+    return !isDisabledClient.has(session.clientId);
+  };
+}
+
+/** Locks the subjects that have a limit, and gives their live sessions, oldest first. */
+async function lockSubjects({ query }: Transaction, created: readonly SessionCreation[]): Promise<Map<string, Live[]>> {
+  const limited = created.filter(({ sessionLimit }) => sessionLimit > 0);
+  const subjects = [...new Set(limited.map(({ session }) => session.subject))].filter(isStorable);
+  if (subjects.length === 0) return new Map();
+  const keys = [...new Set(subjects.map(lockKey))].sort((one, other) => one - other);
+  await query(`SELECT pg_advisory_xact_lock(${SUBJECT_LOCKS}, key) FROM unnest($1::int[]) AS t (key)`, keys);
+  const { rows } = await query(
+    `SELECT id, subject, created_at, expires_at FROM latchkey.sessions
+     WHERE subject = ANY ($1::text[]) AND revoked_at IS NULL ORDER BY created_at, position`,
+    subjects,
+  );
+  const live = new Map<string, Live[]>(subjects.map((subject) => [subject, []]));
+  for (const row of rows as Row[]) {
+    live.get(row.subject)?.push({ id: toId(row.id), createdAt: row.created_at, expiresAt: row.expires_at });
+  }
+  return live;
+}
+
+/** Two subjects may share a key, and then wait for each other. */
+function lockKey(subject: string): number {
+  return createHash("sha256").update(subject).digest().readInt32BE();
+}
+
+/** Adds the session to its subject's live ones, and takes away those that give way to it. */
+function evict(live: Map<string, Live[]>, { session, sessionLimit }: SessionCreation): readonly string[] {
+  const mine = live.get(session.subject);
+  if (mine === undefined) return [];
+  const others = mine.filter(({ expiresAt }) => expiresAt > session.createdAt);
+  const surplus = sessionLimit === 0 ? [] : others.slice(0, Math.max(0, others.length - (sessionLimit - 1)));
+  const rest = mine.filter((one) => !surplus.includes(one));
+  if (session.revokedAt === null) insertByAge(rest, session);
+  live.set(session.subject, rest);
+  return surplus.map(({ id }) => id);
+}
+
+function insertByAge(sessions: Live[], { id, createdAt, expiresAt }: Session): void {
+  const at = sessions.findIndex((other) => other.createdAt > createdAt);
+  sessions.splice(at === -1 ? sessions.length : at, 0, { id, createdAt, expiresAt });
+}

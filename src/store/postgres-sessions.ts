@@ -1,0 +1,143 @@
+import type { Session } from "../session.ts";
+import { idToBytes, isStorable, type Row, sessionColumns, toId, toSession } from "./postgres-rows.ts";
+import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
+import type { Revocation, RevocationEntry } from "./store.ts";
+
+const COLUMNS = sessionColumns.map(({ name }) => name).join(", ");
+const LIVE = "revoked_at IS NULL AND expires_at >";
+const NEWEST_FIRST = "ORDER BY created_at DESC, position DESC";
+
+/** A session that an act has just revoked. */
+export interface Revoked {
+  readonly id: string;
+  readonly subject: string;
+}
+
+/**
+ * Revokes what is not yet revoked of the sessions that match, but `exceptId`, and gives those, oldest first. Where the
+ * outcome of an earlier try is unknown, what it revoked counts too. All rows are locked first, in the order of their keys.
+ * @param condition on `$1`, which is `value`.
+ */
+export async function revokeWhere(
+  transaction: Transaction,
+  isUnknown: boolean,
+  condition: string,
+  value: string | readonly Uint8Array[],
+  { at, reason }: Revocation,
+  exceptId?: string | null,
+): Promise<readonly Revoked[]> {
+  const earlier = isUnknown
+    ? await transaction.query(
+        `SELECT id, subject, created_at, position FROM latchkey.sessions
+         WHERE ${condition} AND revoked_at = $2 AND revoked_for = $3`,
+        value,
+        at,
+        reason,
+      )
+    : { rows: [] };
+  const except = exceptId == null ? null : idToBytes(exceptId);
+  const { rows } = await transaction.last(
+    `WITH target AS MATERIALIZED (
+       SELECT id AS target_id FROM latchkey.sessions WHERE ${condition} AND revoked_at IS NULL
+       ORDER BY id FOR NO KEY UPDATE
+     )
+     UPDATE latchkey.sessions SET
+       revoked_at = CASE WHEN id = $4 THEN NULL ELSE $2::bigint END,
+       revoked_for = CASE WHEN id = $4 THEN NULL ELSE $3 END,
+       user_changes = user_changes + 1
+     FROM target WHERE id = target_id AND revoked_at IS NULL
+     RETURNING id, subject, created_at, position, revoked_at`,
+    value,
+    at,
+    reason,
+    except,
+  );
+  return [...earlier.rows, ...rows.filter((row: Row) => row.revoked_at !== null)]
+    .sort((one: Row, other: Row) => one.created_at - other.created_at || one.position - other.position)
+    .map((row: Row) => ({ id: toId(row.id), subject: row.subject }));
+}
+
+/** Makes every decision that is under way about a subject's sessions look again. */
+export async function touchSessions(transaction: Transaction, subject: string): Promise<void> {
+  await transaction.last(
+    `WITH target AS MATERIALIZED (
+       SELECT id AS target_id FROM latchkey.sessions WHERE subject = $1 AND revoked_at IS NULL
+       ORDER BY id FOR NO KEY UPDATE
+     )
+     UPDATE latchkey.sessions SET user_changes = user_changes + 1 FROM target WHERE id = target_id`,
+    subject,
+  );
+}
+
+export async function revokeSessions(
+  runner: PostgresRunner,
+  ids: readonly string[],
+  revocation: Revocation,
+): Promise<readonly string[]> {
+  const bytes = ids.flatMap((id) => idToBytes(id) ?? []);
+  if (bytes.length === 0) return [];
+  const revoked = await runner.run((transaction, isUnknown) =>
+    revokeWhere(transaction, isUnknown, "id = ANY ($1::bytea[])", bytes, revocation),
+  );
+  const found = new Set(revoked.map(({ id }) => id));
+  return ids.filter((id) => found.delete(id));
+}
+
+export async function revokeSubjectSessions(
+  runner: PostgresRunner,
+  subject: string,
+  revocation: Revocation,
+  exceptId?: string,
+): Promise<readonly string[]> {
+  if (!isStorable(subject)) return [];
+  const revoked = await runner.run((transaction, isUnknown) =>
+    revokeWhere(transaction, isUnknown, "subject = $1", subject, revocation, exceptId),
+  );
+  return revoked.map(({ id }) => id);
+}
+
+export async function findSession(runner: PostgresRunner, id: string): Promise<Session | null> {
+  const bytes = idToBytes(id);
+  if (bytes === null) return null;
+  const { rows } = await runner.run(({ last }) =>
+    last(`SELECT ${COLUMNS} FROM latchkey.sessions WHERE id = $1`, bytes),
+  );
+  return rows.length === 0 ? null : toSession(rows[0]);
+}
+
+export async function listSessions(runner: PostgresRunner, subject: string, now: number): Promise<readonly Session[]> {
+  if (!isStorable(subject)) return [];
+  const { rows } = await runner.run(({ last }) =>
+    last(`SELECT ${COLUMNS} FROM latchkey.sessions WHERE subject = $1 AND ${LIVE} $2 ${NEWEST_FIRST}`, subject, now),
+  );
+  return rows.map(toSession);
+}
+
+export async function listLiveSessions(
+  runner: PostgresRunner,
+  now: number,
+  limit: number,
+): Promise<readonly Session[]> {
+  const { rows } = await runner.run(({ last }) =>
+    last(`SELECT ${COLUMNS} FROM latchkey.sessions WHERE ${LIVE} $1 ${NEWEST_FIRST} LIMIT $2`, now, limit),
+  );
+  return rows.map(toSession);
+}
+
+export async function listRevocations(
+  runner: PostgresRunner,
+  afterSequence: number,
+  since: number,
+  limit: number,
+): Promise<readonly RevocationEntry[]> {
+  const { rows } = await runner.run(({ last }) =>
+    last(
+      `SELECT sequence, session_id, at FROM latchkey.revocations
+       WHERE sequence > $1 AND at >= $2 ORDER BY sequence LIMIT $3`,
+      afterSequence,
+      since,
+      limit,
+    ),
+  );
+  return rows.map((row: Row) => ({ sequence: row.sequence, sessionId: toId(row.session_id), at: row.at }));
+}

@@ -1,0 +1,149 @@
+import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns } from "./postgres-rows.ts";
+import { FIRST_ADMIN_LOCK } from "./postgres-schema.ts";
+import { revokeWhere, touchSessions } from "./postgres-sessions.ts";
+import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
+import type { PasswordChange, User } from "./store.ts";
+
+const COLUMNS = userColumns.map(({ name }) => name).join(", ");
+
+export async function createUser(runner: PostgresRunner, user: User): Promise<User | null> {
+  return runner.run(async (transaction, isUnknown) => {
+    if (isUnknown && (await exists(transaction, user.id))) return user;
+    return insertUser(transaction, user);
+  });
+}
+
+export async function createFirstAdmin(
+  runner: PostgresRunner,
+  user: User,
+): Promise<User | "not_first" | "username_taken"> {
+  return runner.run(async (transaction, isUnknown) => {
+    if (isUnknown && (await exists(transaction, user.id))) return user;
+    await transaction.query(`SELECT ${FIRST_ADMIN_LOCK}`);
+    const { rows } = await transaction.query("SELECT FROM latchkey.users WHERE is_admin LIMIT 1");
+    if (rows.length > 0) return "not_first";
+    return (await insertUser(transaction, user)) ?? "username_taken";
+  });
+}
+
+async function insertUser(transaction: Transaction, user: User): Promise<User | null> {
+  const { sql, parameters } = insertion("users", userColumns, [user], "ON CONFLICT (canonical_username) DO NOTHING");
+  const { rowCount } = await transaction.last(sql, ...parameters);
+  return rowCount === 1 ? user : null;
+}
+
+async function exists(transaction: Transaction, id: string): Promise<boolean> {
+  return (await transaction.query("SELECT FROM latchkey.users WHERE id = $1", id)).rows.length > 0;
+}
+
+export async function findUser(runner: PostgresRunner, id: string): Promise<User | null> {
+  return findBy(runner, "id", id);
+}
+
+export async function findUserByUsername(runner: PostgresRunner, canonicalUsername: string): Promise<User | null> {
+  return findBy(runner, "canonical_username", canonicalUsername);
+}
+
+async function findBy(runner: PostgresRunner, column: string, text: string): Promise<User | null> {
+  if (!isStorable(text)) return null;
+  const { rows } = await runner.run(({ last }) =>
+    last(`SELECT ${COLUMNS} FROM latchkey.users WHERE ${column} = $1`, text),
+  );
+  return rows.length === 0 ? null : toUser(rows[0]);
+}
+
+export async function listUsers(
+  runner: PostgresRunner,
+  afterUsername: string,
+  limit: number,
+): Promise<readonly User[]> {
+  if (!isStorable(afterUsername)) return [];
+  const { rows } = await runner.run(({ last }) =>
+    last(
+      `SELECT ${COLUMNS} FROM latchkey.users WHERE canonical_username > $1 ORDER BY canonical_username LIMIT $2`,
+      afterUsername,
+      limit,
+    ),
+  );
+  return rows.map((row: Row) => toUser(row));
+}
+
+export async function changePassword(
+  runner: PostgresRunner,
+  change: PasswordChange,
+): Promise<readonly string[] | null> {
+  const { userId, expectedHash, newHash, at, exceptSessionId } = change;
+  if (!isStorable(userId) || !isStorable(expectedHash)) return null;
+  checked([newHash]);
+  return runner.run(async (transaction, isUnknown) => {
+    // A new hash has a salt of its own: where it stands already, an earlier try was committed.
+    const { rowCount } = await transaction.query(
+      `UPDATE latchkey.users SET password_hash = $3, updated_at = $4
+       WHERE id = $1 AND (password_hash = $2 OR $5 AND password_hash = $3)`,
+      userId,
+      expectedHash,
+      newHash,
+      at,
+      isUnknown,
+    );
+    if (rowCount === 0) return null;
+    const revocation = { at, reason: "password_changed" } as const;
+    const revoked = await revokeWhere(transaction, isUnknown, "subject = $1", userId, revocation, exceptSessionId);
+    return revoked.map(({ id }) => id);
+  });
+}
+
+export async function disableUser(
+  runner: PostgresRunner,
+  userId: string,
+  at: number,
+): Promise<readonly string[] | null> {
+  if (!isStorable(userId)) return null;
+  return runner.run(async (transaction, isUnknown) => {
+    const { rowCount } = await transaction.query(
+      `UPDATE latchkey.users SET disabled_at = coalesce(disabled_at, $2),
+         updated_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE updated_at END
+       WHERE id = $1`,
+      userId,
+      at,
+    );
+    if (rowCount === 0) return null;
+    const revocation = { at, reason: "user_disabled" } as const;
+    const revoked = await revokeWhere(transaction, isUnknown, "subject = $1", userId, revocation);
+    return revoked.map(({ id }) => id);
+  });
+}
+
+export async function enableUser(runner: PostgresRunner, id: string, at: number): Promise<boolean> {
+  if (!isStorable(id)) return false;
+  const { rowCount } = await runner.run(({ last }) =>
+    last(
+      `UPDATE latchkey.users SET updated_at = CASE WHEN disabled_at IS NULL THEN updated_at ELSE $2 END, disabled_at = NULL
+       WHERE id = $1`,
+      id,
+      at,
+    ),
+  );
+  return rowCount === 1;
+}
+
+export async function setRoles(
+  runner: PostgresRunner,
+  userId: string,
+  roles: readonly string[],
+  at: number,
+): Promise<boolean> {
+  if (!isStorable(userId)) return false;
+  return runner.run(async (transaction) => {
+    const { rowCount } = await transaction.query(
+      "UPDATE latchkey.users SET roles = $2, is_admin = $3, updated_at = $4 WHERE id = $1",
+      userId,
+      JSON.stringify(roles),
+      isAdmin(roles),
+      at,
+    );
+    if (rowCount === 0) return false;
+    await touchSessions(transaction, userId);
+    return true;
+  });
+}
