@@ -34,7 +34,8 @@ import { createUsers, type Users } from "./users.ts";
 
 /** How far clocks may step without a revoked session's access token being believed again. */
 const CLOCK_STEP_MS = 10 * 60_000;
-const REVOCATION_POLL_MS = 1000;
+/** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
+const REVOCATION_POLL_MS = 500;
 const KEY_RELOAD_MS = 10_000;
 
 /** The engine: everything Latchkey does, without HTTP. */

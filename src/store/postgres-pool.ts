@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import type { PoolClient as PoolClientOfPg, Pool as PoolOfPg } from "pg";
 import { LatchkeyError } from "../errors.ts";
 import { ReadOnlyServerError, unusable, whileConnecting } from "./postgres-errors.ts";
+import type { ListeningClient } from "./postgres-listener.ts";
 import type { PostgresTarget, PostgresTls } from "./postgres-url.ts";
 
 /** What may be bound: a value, or a list of them for a column of a batch. */
@@ -27,6 +28,8 @@ export interface Connection {
 export interface ConnectionPool {
   /** Rejects within the time given, and at once where too many wait already. */
   acquire(): Promise<Connection>;
+  /** A client outside of the pool, not yet connected, for what needs a connection for itself. It is the caller's to end. */
+  client(): ListeningClient;
   /** Waits for what is in flight. */
   close(): Promise<void>;
 }
@@ -129,6 +132,7 @@ export async function createPool(target: PostgresTarget, limits: PoolLimits): Pr
       }
       return connect();
     },
+    client: () => new RotatingClient(),
     close() {
       closing ??= pool.end();
       return closing;

@@ -1,3 +1,6 @@
+import { ATTEMPTS_TABLE } from "./postgres-attempts.ts";
+import { REVOCATION_CHANNEL } from "./postgres-listener.ts";
+
 /** A step from one version of the schema to the next. */
 export interface PostgresMigration {
   readonly sql: string;
@@ -120,6 +123,7 @@ export const migrations: readonly PostgresMigration[] = [
     ELSE
       INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.grant_id, NEW.disabled_at);
     END IF;
+    PERFORM pg_notify('${REVOCATION_CHANNEL}', '');
     RETURN NULL;
   END
   $$;
@@ -148,6 +152,8 @@ export const migrations: readonly PostgresMigration[] = [
     activated_at bigint,
     retired_at bigint
   );
+
+  ${ATTEMPTS_TABLE}
   `,
   },
 ];

@@ -1,8 +1,10 @@
 import { setTimeout } from "node:timers/promises";
-import { type Environment, systemEnvironment } from "../environment.ts";
+import { type Environment, type Random, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import { createPostgresAttempts } from "./postgres-attempts.ts";
 import * as clients from "./postgres-clients.ts";
 import * as keys from "./postgres-keys.ts";
+import { createRevocationListener, type ListeningClient } from "./postgres-listener.ts";
 import { inspectPostgres, migratePostgres, type PostgresInspection, proveWritable } from "./postgres-open.ts";
 import { createPool } from "./postgres-pool.ts";
 import { changeSessions } from "./postgres-session-changes.ts";
@@ -48,7 +50,7 @@ const CHECK_MS = 4000;
  * @throws TypeError where the URL or an option is wrong.
  */
 export async function createPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
-  const { runner, place, close } = await connect(url, options);
+  const { runner, random, place, client, close } = await connect(url, options);
   try {
     await migratePostgres(runner, place);
     await proveWritable(runner, place);
@@ -56,6 +58,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     await close();
     throw error;
   }
+  const listener = createRevocationListener(async () => client(), random);
   const statistics = { transactions: 0, sessionWrites: 0 };
 
   async function write<T>(act: Promise<T>): Promise<T> {
@@ -99,13 +102,19 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     readSigningKeys: () => keys.readSigningKeys(runner),
     replaceSigningKeys: (expectedVersion, ring) => write(keys.replaceSigningKeys(runner, expectedVersion, ring)),
 
+    onRevocation: (told) => listener.subscribe(told),
+    attempts: createPostgresAttempts(runner),
+
     sweep: (request) => write(sweep(runner, request)),
     async count(now) {
       const { rows } = await runner.run(({ last }) => last(COUNTS, now));
       return rows[0];
     },
     check: () => withinTime(proveWritable(runner, place), place),
-    close,
+    async close() {
+      await listener.close();
+      await close();
+    },
   };
 }
 
@@ -131,7 +140,9 @@ const COUNTS = `
 
 interface Connected {
   readonly runner: PostgresRunner;
+  readonly random: Random;
   readonly place: string;
+  client(): ListeningClient;
   close(): Promise<void>;
 }
 
@@ -144,7 +155,7 @@ async function connect(url: string, options: PostgresStoreOptions): Promise<Conn
   const pool = await createPool(target, limits);
   const { statementTimeoutSeconds } = limits;
   const runner = createPostgresRunner({ pool, place, statementTimeoutSeconds, random: environment.random });
-  return { runner, place, close: () => pool.close() };
+  return { runner, random: environment.random, place, client: () => pool.client(), close: () => pool.close() };
 }
 
 function readOptions(options: PostgresStoreOptions) {
