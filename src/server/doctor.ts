@@ -3,13 +3,14 @@ import { dirname, resolve } from "node:path";
 import { systemEnvironment } from "../environment.ts";
 import { deriveRootKeys } from "../root-secret.ts";
 import { createSealedKeys } from "../sealed-keys.ts";
+import { readPostgresUrl } from "../store/postgres-url.ts";
 import { type Config, type ConfigReading, issuerUrl } from "./config.ts";
 import { explainFailure } from "./failure.ts";
-import { inspectDatabase, NEWEST_SCHEMA_VERSION } from "./inspect-database.ts";
+import { inspectDatabase } from "./inspect-database.ts";
 import { openStore } from "./open-store.ts";
 import { OLDEST_NODE } from "./package-version.ts";
 import { readSecretFile, secretFilePath } from "./secret-file.ts";
-import { isLoopback } from "./setting-values.ts";
+import { type DatabaseLocation, isLoopback } from "./setting-values.ts";
 
 /** One line of the checklist. `note` needs nothing done. */
 export interface Finding {
@@ -54,29 +55,30 @@ export function examineNode(version: string): Finding {
 const checks: readonly Check[] = [examineDatabase, examineSecret, examineDisk, examineIssuer];
 
 async function examineDatabase({ server: { database } }: Config): Promise<readonly Finding[]> {
-  const path = resolve(database.path);
+  const place = placeOf(database);
   try {
     const found = await inspectDatabase(database, { lookForFaults: true });
     if (found === undefined) {
-      await access(dirname(path), constants.W_OK | constants.X_OK);
-      return [note("database", `${path} is not there yet; the first start makes it`)];
+      if (database.kind === "sqlite") await access(dirname(place), constants.W_OK | constants.X_OK);
+      return [note("database", `${place} is not there yet; the first start makes it`)];
     }
-    const { schemaVersion, faults } = found;
-    if (faults.length > 0) return [wrong("database", `${path} is damaged: ${faults.join("; ")}. Restore a backup.`)];
-    return schemaVersion < NEWEST_SCHEMA_VERSION
-      ? [
-          note(
-            "database",
-            `${path} is at schema version ${schemaVersion}; the next start brings it to ${NEWEST_SCHEMA_VERSION}`,
-          ),
-        ]
-      : [
-          ok("database", `${path} is whole, can be written, schema version ${schemaVersion}`),
-          ...(await examineClock(database)),
-        ];
+    const { schemaVersion, newestVersion, faults, server } = found;
+    if (faults.length > 0) return [wrong("database", `${place} is damaged: ${faults.join("; ")}. Restore a backup.`)];
+    if (schemaVersion < newestVersion) {
+      const text = `${place} is at schema version ${schemaVersion}; the next start brings it to ${newestVersion}`;
+      return [note("database", text)];
+    }
+    const health = server === undefined ? "is whole, can be written" : `is on ${server}, can be written`;
+    return [ok("database", `${place} ${health}, schema version ${schemaVersion}`), ...(await examineClock(database))];
   } catch (error) {
-    return [wrong("database", databaseProblem(error, path))];
+    return [wrong("database", databaseProblem(error, place))];
   }
+}
+
+function placeOf(database: DatabaseLocation): string {
+  if (database.kind === "sqlite") return resolve(database.path);
+  const reading = readPostgresUrl(database.url);
+  return "target" in reading ? reading.target.description : "the PostgreSQL database";
 }
 
 function databaseProblem(error: unknown, path: string): string {
@@ -105,11 +107,11 @@ async function examineClock(database: Config["server"]["database"]): Promise<rea
 
 async function examineSecret(config: Config): Promise<readonly Finding[]> {
   const { database } = config.server;
-  const path = secretFilePath(database.path);
+  const path = database.kind === "sqlite" ? secretFilePath(database.path) : undefined;
   try {
-    const secret = config.issuer.secret ?? (await readSecretFile(path));
+    const secret = config.issuer.secret ?? (path && (await readSecretFile(path)));
     const found = await inspectDatabase(database);
-    const isUsable = found !== undefined && found.schemaVersion === NEWEST_SCHEMA_VERSION;
+    const isUsable = found !== undefined && found.schemaVersion >= found.newestVersion;
     const sealedKeys = isUsable ? await examineSealing(config, secret) : 0;
     if (secret === undefined) {
       return sealedKeys === 0
@@ -135,6 +137,7 @@ async function examineSealing(config: Config, secret: string | undefined): Promi
 }
 
 async function examineDisk({ server: { database } }: Config): Promise<readonly Finding[]> {
+  if (database.kind === "postgres") return [];
   try {
     const { bavail, bsize } = await statfs(dirname(resolve(database.path)));
     const freeBytes = bavail * bsize;

@@ -3,7 +3,7 @@ import { banner } from "./banner.ts";
 import { type Config, issuerUrl, urlHost } from "./config.ts";
 import { type HttpServer, listen } from "./http-server.ts";
 import { type Logger, logEvents } from "./logger.ts";
-import { openIssuer } from "./open-issuer.ts";
+import { openWhenReachable } from "./open-when-reachable.ts";
 
 /** How long the requests in flight have when the server stops. */
 export const STOP_DEADLINE_MS = 10_000;
@@ -28,7 +28,7 @@ export type ServerFacts = Pick<RunningServer, "address" | "issuer" | "database" 
 
 /**
  * Starts the server. It listens first, so that a taken port is told before anything is made or changed; requests get 503
- * until it is ready.
+ * until it is ready, which with PostgreSQL may take until that can be reached.
  * @throws OperatorError, LatchkeyError saying why it cannot start; then nothing is left running.
  */
 export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
@@ -45,7 +45,8 @@ export async function startServer(config: Config, logger: Logger): Promise<Runni
 
 async function serveIssuer(config: Config, server: HttpServer, logger: Logger): Promise<RunningServer> {
   const { address } = server;
-  const { issuer, store } = await openIssuer(config, { port: address.port, onEvent: logEvents(logger) });
+  const options = { port: address.port, onEvent: logEvents(logger) };
+  const { issuer, store } = await openWhenReachable(config, server, logger, options);
   try {
     let isReady = true;
     const handler = createHandler(issuer, {

@@ -5,6 +5,7 @@ import { type Config, issuerUrl } from "./config.ts";
 import { OperatorError } from "./failure.ts";
 import { openStore } from "./open-store.ts";
 import { createSecretFile, readSecretFile, secretFilePath } from "./secret-file.ts";
+import type { DatabaseLocation } from "./setting-values.ts";
 
 /** What `openIssuer` takes beside the configuration. */
 export interface OpenIssuerOptions {
@@ -27,7 +28,7 @@ export interface OpenedIssuer {
 export async function openIssuer(config: Config, { port, onEvent }: OpenIssuerOptions = {}): Promise<OpenedIssuer> {
   const store = await openStore(config.server.database);
   try {
-    const secret = config.issuer.secret ?? (await keptSecret(config.server.database.path, store));
+    const secret = config.issuer.secret ?? (await keptSecret(config.server.database, store));
     const issuer = await createIssuer({ ...config.issuer, issuer: issuerUrl(config, port), secret, store, onEvent });
     return { issuer, store };
   } catch (error) {
@@ -37,8 +38,9 @@ export async function openIssuer(config: Config, { port, onEvent }: OpenIssuerOp
 }
 
 /** The secret kept beside the database; made now, unless the database shows that there has been one. */
-async function keptSecret(databasePath: string, store: Store): Promise<string> {
-  const path = secretFilePath(databasePath);
+async function keptSecret(database: DatabaseLocation, store: Store): Promise<string> {
+  if (database.kind === "postgres") throw new OperatorError("LATCHKEY_SECRET is required with PostgreSQL.");
+  const path = secretFilePath(database.path);
   const kept = await readSecretFile(path);
   if (kept !== undefined) return kept;
   const { keys } = await store.readSigningKeys();

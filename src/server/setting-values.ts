@@ -1,4 +1,5 @@
 import { BlockList, isIP } from "node:net";
+import { readPostgresUrl } from "../store/postgres-url.ts";
 
 /** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
 export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
@@ -7,11 +8,17 @@ export type Reading<Value> = { readonly value: Value } | { readonly problem: str
 export type Reader<Value> = (text: string) => Reading<Value>;
 
 /** Where the data is kept. */
-export interface DatabaseLocation {
-  readonly kind: "sqlite";
-  /** As given: relative to the working directory, or absolute. */
-  readonly path: string;
-}
+export type DatabaseLocation =
+  | {
+      readonly kind: "sqlite";
+      /** As given: relative to the working directory, or absolute. */
+      readonly path: string;
+    }
+  | {
+      readonly kind: "postgres";
+      /** As given. It may hold a password, so it goes into no message. */
+      readonly url: string;
+    };
 
 /** No secret that Latchkey accepts is as short as this, and no address with a password goes without an `@`. */
 const MOST_SHOWN = 31;
@@ -76,14 +83,26 @@ export const bindAddress: Reader<string> = (text) =>
 
 export const database: Reader<DatabaseLocation> = (text) => {
   if (isPostgresUrl(text)) {
-    return { problem: "names a PostgreSQL database, but this version keeps its data in SQLite. Write sqlite:PATH" };
+    const reading = readPostgresUrl(text);
+    return "problem" in reading ? reading : { value: { kind: "postgres", url: text } };
   }
   const path = /^sqlite:(?<path>[^?#]+)$/.exec(text)?.groups?.path;
   if (path === undefined || path.startsWith(":") || /^\/\/[^/]/.test(path) || /\p{Cc}/u.test(path)) {
-    return { problem: "must be sqlite:PATH with the path of a file, such as sqlite:/var/lib/latchkey/latchkey.db" };
+    return {
+      problem:
+        "must be sqlite:PATH with the path of a file, such as sqlite:/var/lib/latchkey/latchkey.db, or postgres://USER:PASSWORD@HOST:5432/DATABASE",
+    };
   }
   return { value: { kind: "sqlite", path } };
 };
+
+/** The texts of a location that no line of the log may hold. */
+export function databaseSecrets(database: DatabaseLocation): readonly string[] {
+  if (database.kind === "sqlite") return [];
+  const reading = readPostgresUrl(database.url);
+  const password = "target" in reading ? reading.target.password : undefined;
+  return password === undefined || password === "" ? [] : [database.url, password, encodeURIComponent(password)];
+}
 
 export function isPostgresUrl(text: string): boolean {
   return /^postgres(?:ql)?:/i.test(text);

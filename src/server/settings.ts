@@ -53,7 +53,11 @@ export const serverDefaults: ServerSettings = Object.freeze({
 export const settings = {
   LATCHKEY_SECRET: issuer("secret", anyText, "root secret, 32 bytes or more; required in production"),
   LATCHKEY_SECRET_PREVIOUS: issuer("previousSecret", anyText, "the root secret before it, still accepted"),
-  LATCHKEY_DATABASE_URL: server("database", database, "sqlite:PATH (sqlite:latchkey.db)"),
+  LATCHKEY_DATABASE_URL: server(
+    "database",
+    database,
+    "sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE (sqlite:latchkey.db)",
+  ),
   LATCHKEY_ISSUER: issuer("issuer", anyText, "the URL that clients use (http://127.0.0.1:PORT)"),
   LATCHKEY_AUDIENCE: issuer("audience", audiences, "aud of access tokens, comma-separated (the issuer)"),
   LATCHKEY_HOST: server("host", bindAddress, "address to listen on (127.0.0.1)"),

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { type Config, loadConfig } from "./config.ts";
 import { OperatorError } from "./failure.ts";
+import { inspectDatabase } from "./inspect-database.ts";
 import { type OpenedIssuer, openIssuer } from "./open-issuer.ts";
 
 /**
@@ -13,7 +14,7 @@ export async function withIssuer<Result>(
   { mayCreate = false } = {},
 ): Promise<Result> {
   const config = loadConfig();
-  if (!mayCreate) requireDatabase(config);
+  if (!mayCreate) await requireDatabase(config);
   const opened = await openIssuer(config);
   try {
     return await work(opened);
@@ -22,7 +23,13 @@ export async function withIssuer<Result>(
   }
 }
 
-function requireDatabase({ server: { database } }: Config): void {
+async function requireDatabase({ server: { database } }: Config): Promise<void> {
+  if (database.kind === "postgres") {
+    if ((await inspectDatabase(database)) !== undefined) return;
+    throw new OperatorError(
+      "The PostgreSQL database holds nothing of Latchkey's yet. Set LATCHKEY_DATABASE_URL to the same value as where the server runs, or make its tables with 'latchkey migrate'.",
+    );
+  }
   const path = resolve(database.path);
   if (existsSync(path)) return;
   throw new OperatorError(

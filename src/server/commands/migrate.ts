@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { loadConfig } from "../config.ts";
-import { inspectDatabase, NEWEST_SCHEMA_VERSION } from "../inspect-database.ts";
+import { type DatabaseInspection, inspectDatabase } from "../inspect-database.ts";
 import { openStore } from "../open-store.ts";
 import type { Terminal } from "../terminal.ts";
 
@@ -11,16 +11,17 @@ export function addMigrateCommand(program: Command, terminal: Terminal): void {
     .description("bring the database up to date, as the server does when it starts")
     .action(async () => {
       const { database } = loadConfig().server;
-      const before = (await inspectDatabase(database))?.schemaVersion;
+      const before = await inspectDatabase(database);
       const store = await openStore(database);
       await store.close();
-      terminal.out(`${store.description}: ${outcome(before)}\n`);
+      const after = await inspectDatabase(database);
+      terminal.out(`${store.description}: ${outcome(before, after?.schemaVersion)}\n`);
     });
 }
 
-function outcome(before: number | undefined): string {
-  if (before === undefined) return `created, at schema version ${NEWEST_SCHEMA_VERSION}`;
-  return before === NEWEST_SCHEMA_VERSION
-    ? `nothing to do, already at schema version ${before}`
-    : `migrated from schema version ${before} to ${NEWEST_SCHEMA_VERSION}`;
+function outcome(before: DatabaseInspection | undefined, after: number | undefined): string {
+  if (before === undefined) return `created, at schema version ${after}`;
+  return before.schemaVersion === after
+    ? `nothing to do, already at schema version ${after}`
+    : `migrated from schema version ${before.schemaVersion} to ${after}`;
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { loadConfig } from "../config.ts";
 import { createLogger, writeToStandardOutput } from "../logger.ts";
 import { announce, type ServerFacts, startServer } from "../main.ts";
+import { databaseSecrets } from "../setting-values.ts";
 import { settings } from "../settings.ts";
 import { exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
@@ -22,7 +23,9 @@ export function addStartCommand(program: Command, terminal: Terminal): void {
         level: config.server.logLevel,
         form: terminal.outIsTerminal ? "readable" : "json",
         colour: terminal.outHasColours,
-        secrets: [secret, previousSecret].filter((text) => text !== undefined),
+        secrets: [secret, previousSecret, ...databaseSecrets(config.server.database)].filter(
+          (text) => text !== undefined,
+        ),
         write: writeToStandardOutput(),
         ...(worker && { origin: worker }),
       });
