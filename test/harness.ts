@@ -36,7 +36,7 @@ export function createTestClock(start = Date.UTC(2026, 10, 21, 12)): TestClock {
   };
 }
 
-/** A whole Latchkey on a real SQLite store in memory, with a clock in hand. */
+/** A whole Latchkey on a real store, SQLite in memory unless told otherwise, with a clock in hand. */
 export interface TestBed {
   readonly issuer: Issuer;
   readonly handler: Handler;
@@ -88,11 +88,11 @@ export interface TestBedOptions extends Partial<IssuerOptions> {
 
 /** Opens a test bed; it is closed after the test. */
 export async function createTestBed(
-  { path = ":memory:", ...issuerOptions }: TestBedOptions = {},
+  { path = ":memory:", store: given, ...issuerOptions }: TestBedOptions = {},
   handlerOptions: HandlerOptions = {},
   clock: TestClock = createTestClock(),
 ): Promise<TestBed> {
-  const store = await createSqliteStore(path);
+  const store = given ?? (await createSqliteStore(path));
   const events: LatchkeyEvent[] = [];
   const issuer = await createIssuer({
     issuer: ISSUER,

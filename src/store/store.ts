@@ -28,7 +28,8 @@ export interface Store {
   /**
    * Reads the sessions, lets `decide` say what becomes of each, and writes what it says. The ids must differ.
    * `decide` is synchronous and pure, since it may be called again for the same index when another process was faster:
-   * the last call is the one that was committed.
+   * the last call is the one that was committed. Every session is changed whole or not at all, and with the user as `decide`
+   * saw them; where the act rejects as `store_unavailable`, some may have been changed.
    */
   changeSessions(ids: readonly string[], decide: SessionDecision): Promise<void>;
 
@@ -48,7 +49,8 @@ export interface Store {
 
   /**
    * The log of revocations after entry `afterSequence`, oldest first, `limit` at most. Every act that revokes a session, or
-   * disables a client, appends to it in the same act. Entries revoked before `since` may be left out.
+   * disables a client, appends to it in the same act. An entry is seen only once all with smaller numbers can be, so a reader
+   * that goes on from the last one it saw misses none. Entries revoked before `since` may be left out.
    */
   listRevocations(afterSequence: number, since: number, limit: number): Promise<readonly RevocationEntry[]>;
 

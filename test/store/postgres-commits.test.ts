@@ -1,0 +1,216 @@
+import { describe, expect, it } from "vitest";
+import type { Session } from "../../src/session.ts";
+import type { FoundSession, Store } from "../../src/store/store.ts";
+import type { TcpProxy } from "../tcp-proxy.ts";
+import { postgresWorld } from "./postgres-world.ts";
+import { NOW, newClient, newId, newSession, newSigningKey, newUser, verified, vouched } from "./records.ts";
+
+const world = postgresWorld();
+
+function next({ session }: FoundSession): { readonly rotation: Session["rotation"] } {
+  const { confirmed, pendingFrom, pendingTo } = session.rotation;
+  return {
+    rotation: { confirmed: confirmed + 1, pendingFrom: pendingFrom + 1, pendingTo: pendingTo + 1, rotatedAt: NOW + 1 },
+  };
+}
+
+describe("round trips", () => {
+  async function counted(proxy: TcpProxy, act: () => Promise<unknown>): Promise<number> {
+    const before = proxy.roundTrips();
+    await act();
+    return proxy.roundTrips() - before;
+  }
+
+  it("are two for a batch of refreshes, and one where nothing is to be written", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const sessions = Array.from({ length: 32 }, () => newSession());
+    await store.createSessions(sessions.map((session) => vouched(session)));
+    const ids = sessions.map(({ id }) => id);
+    expect(await counted(proxy, () => store.changeSessions(ids, (_, found) => next(found!)))).toBe(2);
+    const before = await world.sql("SELECT sum(n_tup_upd) AS n FROM pg_stat_user_tables");
+    expect(await counted(proxy, () => store.changeSessions(ids, () => null))).toBe(1);
+    expect(await world.sql("SELECT sum(n_tup_upd) AS n FROM pg_stat_user_tables")).toEqual(before);
+  });
+
+  it("are one for a look at a session, a user or the log, and for a revocation", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const session = newSession();
+    await store.createSessions([vouched(session)]);
+    expect(await counted(proxy, () => store.findSession(session.id))).toBe(1);
+    expect(await counted(proxy, () => store.findUser(session.subject))).toBe(1);
+    expect(await counted(proxy, () => store.listRevocations(0, 0, 10))).toBe(1);
+    expect(await counted(proxy, () => store.revokeSessions([session.id], { at: NOW, reason: "logout" }))).toBe(1);
+  });
+});
+
+describe("a connection that is lost after the commit, before the answer", () => {
+  /** Runs an act whose commit is not told of. */
+  async function lost<T>(proxy: TcpProxy, act: () => Promise<T>): Promise<T> {
+    proxy.cutBefore("COMMIT\0");
+    const result = await act();
+    expect(proxy.hasCut()).toBe(true);
+    return result;
+  }
+
+  it("does not make a rotation be decided twice", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const sessions = [newSession(), newSession()];
+    await store.createSessions(sessions.map((session) => vouched(session)));
+    const ids = sessions.map(({ id }) => id);
+    // The answer of the read is let through, the one of the write is not.
+    let decisions = 0;
+    await store.changeSessions(ids, (_, found) => {
+      decisions += 1;
+      if (decisions === 2) proxy.cutBefore("COMMIT\0");
+      return next(found!);
+    });
+    expect(proxy.hasCut()).toBe(true);
+    expect(decisions).toBe(2);
+    for (const id of ids) expect((await store.findSession(id))?.rotation).toMatchObject({ confirmed: 1, pendingTo: 2 });
+  });
+
+  it("does not revoke twice, and still tells what was revoked", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const subject = newId();
+    const sessions = Array.from({ length: 3 }, () => newSession({ subject }));
+    await store.createSessions(sessions.map((session) => vouched(session)));
+    const [first, second, third] = sessions.map(({ id }) => id) as [string, string, string];
+    const revocation = { at: NOW + 1, reason: "logout" } as const;
+    expect(await lost(proxy, () => store.revokeSessions([first], revocation))).toEqual([first]);
+    const all = { at: NOW + 2, reason: "logout_all" } as const;
+    const others = await lost(proxy, () => store.revokeSubjectSessions(subject, all));
+    expect(others.toSorted()).toEqual([second, third].toSorted());
+    expect(await store.listRevocations(0, 0, 10)).toHaveLength(3);
+  });
+
+  it("creates sessions, users, clients and the first administrator once", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const ada = newUser();
+    expect(await lost(proxy, () => store.createUser(ada))).toStrictEqual(ada);
+    const subject = ada.id;
+    const [old, session] = [newSession({ subject }), newSession({ subject, createdAt: NOW + 1 })];
+    await store.createSessions([vouched(old)]);
+    const creation = verified(session, ada.passwordHash, 1);
+    expect(await lost(proxy, () => store.createSessions([creation]))).toEqual([{ created: true, evicted: [old.id] }]);
+    expect(await store.listSessions(subject, NOW)).toStrictEqual([session]);
+    const root = newUser({ roles: ["admin"] });
+    expect(await lost(proxy, () => store.createFirstAdmin(root))).toStrictEqual(root);
+    const client = newClient();
+    await lost(proxy, () => store.createClient(client));
+    expect(await store.listClients("", 10)).toStrictEqual([client]);
+  });
+
+  it("changes a password, disables and replaces the keys once", async () => {
+    const { store, proxy } = await world.openBehindProxy();
+    const ada = newUser();
+    await store.createUser(ada);
+    const [kept, other] = [newSession({ subject: ada.id }), newSession({ subject: ada.id })];
+    await store.createSessions([vouched(kept), vouched(other)]);
+    const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW + 1 };
+    expect(await lost(proxy, () => store.changePassword({ ...change, exceptSessionId: kept.id }))).toEqual([other.id]);
+    expect(await lost(proxy, () => store.disableUser(ada.id, NOW + 2))).toEqual([kept.id]);
+    expect(await lost(proxy, () => store.enableUser(ada.id, NOW + 3))).toBe(true);
+    expect(await store.findUser(ada.id)).toMatchObject({ passwordHash: "new", disabledAt: null, updatedAt: NOW + 3 });
+    const keys = [newSigningKey()];
+    expect(await lost(proxy, () => store.replaceSigningKeys(0, keys))).toBe(true);
+    expect(await store.readSigningKeys()).toStrictEqual({ version: 1, keys });
+  });
+});
+
+describe("a race", () => {
+  /** Holds a session's row, so that acts on it queue up in the order in which they are begun. */
+  async function queued(store: Store, id: string, acts: readonly (() => Promise<unknown>)[]): Promise<void> {
+    const holder = world.server.sql(
+      `BEGIN; SELECT FROM latchkey.sessions WHERE id = '\\x${Buffer.from(id, "base64url").toString("hex")}' FOR UPDATE;
+       SELECT pg_sleep(0.6); COMMIT`,
+      world.database,
+    );
+    const begun: Promise<unknown>[] = [];
+    for (const act of acts) {
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      begun.push(act());
+    }
+    await Promise.all([holder, ...begun]);
+    await store.check();
+  }
+
+  it("between a password change and a change to the session that it spares is decided again with the new password", async () => {
+    const [one, two] = [await world.open(), await world.open()];
+    const ada = newUser();
+    await one.createUser(ada);
+    const session = newSession({ subject: ada.id });
+    await one.createSessions([vouched(session)]);
+    const hashes: unknown[] = [];
+    const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW };
+    await queued(one, session.id, [
+      () => one.changePassword({ ...change, exceptSessionId: session.id }),
+      () =>
+        two.changeSessions([session.id], (_, found) => {
+          hashes.push(found?.user?.passwordHash);
+          return found?.user?.passwordHash === "new" ? null : { rotation: session.rotation, authTime: NOW + 9 };
+        }),
+    ]);
+    expect(hashes).toEqual([ada.passwordHash, "new"]);
+    expect((await one.findSession(session.id))?.authTime).toBe(NOW);
+  });
+
+  it("between new roles and a refresh is decided again with the new roles", async () => {
+    const [one, two] = [await world.open(), await world.open()];
+    const ada = newUser({ roles: ["admin"] });
+    await one.createUser(ada);
+    const session = newSession({ subject: ada.id });
+    await one.createSessions([vouched(session)]);
+    const roles: unknown[] = [];
+    await queued(one, session.id, [
+      () => one.setRoles(ada.id, [], NOW),
+      () =>
+        two.changeSessions([session.id], (_, found) => {
+          roles.push(found?.user?.roles);
+          return next(found!);
+        }),
+    ]);
+    expect(roles).toEqual([["admin"], []]);
+    expect((await one.findSession(session.id))?.rotation.confirmed).toBe(1);
+  });
+
+  it("between disabling a user and a refresh never leaves a session that goes on", async () => {
+    const [one, two] = [await world.open(), await world.open()];
+    const ada = newUser();
+    await one.createUser(ada);
+    const session = newSession({ subject: ada.id });
+    await one.createSessions([vouched(session)]);
+    const disabled: unknown[] = [];
+    await queued(one, session.id, [
+      () => one.disableUser(ada.id, NOW),
+      () =>
+        two.changeSessions([session.id], (_, found) => {
+          disabled.push(found?.session.revokedFor);
+          return found?.session.revokedAt === null ? next(found) : null;
+        }),
+    ]);
+    expect(disabled).toEqual([null, "user_disabled"]);
+    expect(await one.findSession(session.id)).toMatchObject({
+      revokedFor: "user_disabled",
+      rotation: session.rotation,
+    });
+  });
+
+  it("of two appends to the log of revocations shows the later one no earlier than the one numbered before it", async () => {
+    const store = await world.open();
+    const [first, second] = [newSession(), newSession()];
+    await store.createSessions([vouched(first), vouched(second)]);
+    const slow = world.sql(
+      `BEGIN; UPDATE latchkey.sessions SET revoked_at = ${NOW}, revoked_for = 'logout'
+       WHERE id = '\\x${Buffer.from(first.id, "base64url").toString("hex")}';
+       SET CONSTRAINTS ALL IMMEDIATE; SELECT pg_sleep(0.5); COMMIT`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    const seen: string[] = [];
+    const quick = store.revokeSessions([second.id], { at: NOW, reason: "logout" });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    for (const { sessionId } of await store.listRevocations(0, 0, 10)) seen.push(sessionId);
+    await Promise.all([slow, quick]);
+    expect(seen).toEqual([]);
+    expect((await store.listRevocations(0, 0, 10)).map(({ sessionId }) => sessionId)).toEqual([first.id, second.id]);
+  });
+});
