@@ -29,6 +29,12 @@ export const SWEEP_LOCK = `pg_try_advisory_xact_lock(${LOCKS}, 3)`;
 /** The first number of the locks on subjects; the second is taken from the subject. */
 export const SUBJECT_LOCKS = LOCKS + 1;
 
+/** The first number of the locks on session ids that are to be used only if they are free; the second is taken from the id. */
+export const SESSION_LOCKS = LOCKS + 2;
+
+/** In the words of the index that leaves all other users out. */
+export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND password_hash COLLATE "C" < 'imported;'`;
+
 /**
  * What brings a database from one version to the next; the version is the number of those that have run. They run in one
  * transaction. A migration that has been released is never edited: the next one is added.
@@ -65,6 +71,7 @@ export const migrations: readonly PostgresMigration[] = [
     disabled_at bigint
   );
   CREATE INDEX users_admins ON latchkey.users (id) WHERE is_admin;
+  CREATE INDEX users_imported ON latchkey.users (password_hash COLLATE "C") WHERE ${HAS_IMPORTED_HASH};
 
   CREATE TABLE latchkey.clients (
     id text COLLATE "C" PRIMARY KEY,
@@ -95,6 +102,7 @@ export const migrations: readonly PostgresMigration[] = [
     expires_at bigint NOT NULL,
     revoked_at bigint,
     revoked_for text,
+    jkt text,
     device text,
     user_agent text,
     ip text,

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { FIRST_PARTY_CLIENT_ID, type Session } from "../session.ts";
 import { checked, idToBytes, insertion, isStorable, type Row, sessionColumns, toId } from "./postgres-rows.ts";
-import { SUBJECT_LOCKS } from "./postgres-schema.ts";
+import { SESSION_LOCKS, SUBJECT_LOCKS } from "./postgres-schema.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
 import type { SessionCreated, SessionCreation } from "./store.ts";
 
@@ -18,7 +18,7 @@ interface Eviction {
 }
 
 /**
- * Creates sessions. Users, clients and subjects are locked first, in this order and each in that of their keys, so that nobody
+ * Creates sessions. Users, clients, ids and subjects are locked first, in this order and each in that of their keys, so that nobody
  * is disabled, and no other session of theirs opened, between the look at them and the commit.
  */
 export async function createSessions(
@@ -37,7 +37,13 @@ export async function createSessions(
       if (committed !== null) return committed;
     }
     const isAllowed = await lockOwners(transaction, batch);
-    const allowed = batch.map((creation) => isAllowed(creation));
+    const taken = await lockIds(transaction, batch);
+    const allowed = batch.map((creation) => {
+      const { session, ifAbsent } = creation;
+      if (!isAllowed(creation) || (ifAbsent === true && taken.has(session.id))) return false;
+      taken.add(session.id);
+      return true;
+    });
     if (!allowed.includes(true)) return batch.map(() => ({ created: false }));
 
     const created = batch.filter((_, index) => allowed[index]);
@@ -73,25 +79,25 @@ const EVICT = `
   UPDATE latchkey.sessions SET revoked_at = target_at, revoked_for = 'session_limit'
   FROM target WHERE id = target_id AND revoked_at IS NULL`;
 
-/** What an earlier try created, where it was committed after all: the ids are nobody else's. */
+/** What an earlier try created, where it was committed after all: the salts are nobody else's. */
 async function findCommitted(
   { query }: Transaction,
   batch: readonly SessionCreation[],
 ): Promise<readonly SessionCreated[] | null> {
   const ids = batch.map(({ session }) => idToBytes(session.id));
   const { rows } = await query(
-    `SELECT s.id, coalesce((
+    `SELECT s.id, s.salt, coalesce((
        SELECT array_agg(e.id ORDER BY e.created_at, e.position) FROM latchkey.sessions e
        WHERE e.subject = s.subject AND e.revoked_at = s.created_at AND e.revoked_for = 'session_limit'), '{}') AS evicted
      FROM latchkey.sessions s WHERE s.id = ANY ($1::bytea[])`,
     ids,
   );
-  if (rows.length === 0) return null;
-  const evicted = new Map(rows.map((row: Row) => [toId(row.id), row.evicted.map(toId)]));
-  return batch.map(({ session }) => {
-    const ofThis = evicted.get(session.id);
-    return ofThis === undefined ? { created: false } : { created: true, evicted: ofThis };
+  const found = new Map(rows.map((row: Row) => [toId(row.id), row]));
+  const results = batch.map(({ session }): SessionCreated => {
+    const row = found.get(session.id);
+    return row?.salt.equals(session.salt) ? { created: true, evicted: row.evicted.map(toId) } : { created: false };
   });
+  return results.some(({ created }) => created) ? results : null;
 }
 
 /** Locks the users and clients against being changed, and gives whether a session may be created. */
@@ -121,6 +127,16 @@ async function lockOwners({ query }: Transaction, batch: readonly SessionCreatio
   };
 }
 
+/** Locks the ids that are to be used only if they are free, and gives those that are not. */
+async function lockIds({ query }: Transaction, batch: readonly SessionCreation[]): Promise<Set<string>> {
+  const ids = batch.filter(({ ifAbsent }) => ifAbsent === true).map(({ session }) => session.id);
+  if (ids.length === 0) return new Set();
+  const keys = [...new Set(ids.map(lockKey))].sort((one, other) => one - other);
+  await query(`SELECT pg_advisory_xact_lock(${SESSION_LOCKS}, key) FROM unnest($1::int[]) AS t (key)`, keys);
+  const { rows } = await query("SELECT id FROM latchkey.sessions WHERE id = ANY ($1::bytea[])", ids.map(idToBytes));
+  return new Set(rows.map((row: Row) => toId(row.id)));
+}
+
 /** Locks the subjects that have a limit, and gives their live sessions, oldest first. */
 async function lockSubjects({ query }: Transaction, created: readonly SessionCreation[]): Promise<Map<string, Live[]>> {
   const limited = created.filter(({ sessionLimit }) => sessionLimit > 0);
@@ -140,9 +156,9 @@ async function lockSubjects({ query }: Transaction, created: readonly SessionCre
   return live;
 }
 
-/** Two subjects may share a key, and then wait for each other. */
-function lockKey(subject: string): number {
-  return createHash("sha256").update(subject).digest().readInt32BE();
+/** Two subjects, or two ids, may share a key, and then wait for each other. */
+function lockKey(text: string): number {
+  return createHash("sha256").update(text).digest().readInt32BE();
 }
 
 /** Adds the session to its subject's live ones, and takes away those that give way to it. */

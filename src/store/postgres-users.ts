@@ -1,8 +1,8 @@
 import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns } from "./postgres-rows.ts";
-import { FIRST_ADMIN_LOCK } from "./postgres-schema.ts";
+import { FIRST_ADMIN_LOCK, HAS_IMPORTED_HASH } from "./postgres-schema.ts";
 import { revokeWhere, touchSessions } from "./postgres-sessions.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
-import type { PasswordChange, User } from "./store.ts";
+import type { PasswordChange, PasswordHashReplacement, User, UserImported } from "./store.ts";
 
 const COLUMNS = userColumns.map(({ name }) => name).join(", ");
 
@@ -11,6 +11,23 @@ export async function createUser(runner: PostgresRunner, user: User): Promise<Us
     if (isUnknown && (await exists(transaction, user.id))) return user;
     return insertUser(transaction, user);
   });
+}
+
+/** A batch whose outcome was unknown, and that was committed after all, finds its users `known`. */
+export async function importUsers(runner: PostgresRunner, users: readonly User[]): Promise<readonly UserImported[]> {
+  return runner.run(async (transaction) => {
+    const imported: UserImported[] = [];
+    for (const user of users) imported.push(await importUser(transaction, user));
+    return imported;
+  });
+}
+
+async function importUser({ query }: Transaction, user: User): Promise<UserImported> {
+  const { sql, parameters } = insertion("users", userColumns, [user], "ON CONFLICT DO NOTHING");
+  if ((await query(sql, ...parameters)).rowCount === 1) return "created";
+  const { rows } = await query("SELECT canonical_username FROM latchkey.users WHERE id = $1", user.id);
+  if (rows.length === 0) return "username_taken";
+  return rows[0].canonical_username === user.canonicalUsername ? "known" : "id_taken";
 }
 
 export async function createFirstAdmin(
@@ -91,6 +108,35 @@ export async function changePassword(
     const revoked = await revokeWhere(transaction, isUnknown, "subject = $1", userId, revocation, exceptSessionId);
     return revoked.map(({ id }) => id);
   });
+}
+
+export async function replacePasswordHash(
+  runner: PostgresRunner,
+  { userId, expectedHash, newHash }: PasswordHashReplacement,
+): Promise<boolean> {
+  if (!isStorable(userId) || !isStorable(expectedHash)) return false;
+  checked([newHash]);
+  const { rowCount } = await runner.run(({ last }, isUnknown) =>
+    last(
+      `UPDATE latchkey.users SET password_hash = $3
+       WHERE id = $1 AND (password_hash = $2 OR $4 AND password_hash = $3)`,
+      userId,
+      expectedHash,
+      newHash,
+      isUnknown,
+    ),
+  );
+  return rowCount === 1;
+}
+
+export async function findLastImportedHash(runner: PostgresRunner): Promise<string | null> {
+  const { rows } = await runner.run(({ last }) =>
+    last(
+      `SELECT password_hash FROM latchkey.users WHERE ${HAS_IMPORTED_HASH}
+       ORDER BY password_hash COLLATE "C" DESC LIMIT 1`,
+    ),
+  );
+  return rows[0]?.password_hash ?? null;
 }
 
 export async function disableUser(

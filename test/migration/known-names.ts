@@ -35,6 +35,7 @@ const issuerOptions: Record<keyof IssuerOptions, true> = {
   revokeReplacedAccessTokens: true,
   keyRotationSeconds: true,
   jwksMaxAgeSeconds: true,
+  sweepIntervalSeconds: true,
   registration: true,
   passwordMinLength: true,
   sessionsPerUser: true,
