@@ -70,10 +70,14 @@ export function createPostgresAttempts(runner: PostgresRunner): AttemptCounts {
     const counted = (rows as Row[])
       .filter(({ isCounted }) => isCounted)
       .map(({ key, ends_at }) => ({ key, windowEndsAt: ends_at }));
-    if (refusing.length === 0) return { waitSeconds: 0, counted };
+    if (refusing.length === 0) return { waitSeconds: 0, counted, refusedBy: [] };
     if (counted.length > 0) await giveBackAttempts(counted, []);
     const waitMs = Math.max(...refusing.map(({ ends_at, now }) => ends_at - now));
-    return { waitSeconds: Math.max(1, Math.ceil(waitMs / 1000)), counted: [] };
+    return {
+      waitSeconds: Math.max(1, Math.ceil(waitMs / 1000)),
+      counted: [],
+      refusedBy: refusing.map(({ key }) => key),
+    };
   }
 
   async function giveBackAttempts(counted: readonly CountedAttempt[], forgotten: readonly string[]): Promise<void> {
