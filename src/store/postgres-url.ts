@@ -52,8 +52,8 @@ export function readPostgresUrl(url: string): { readonly target: PostgresTarget 
   }
 }
 
-/** Whether a host of a target is a directory of Unix-domain sockets. */
-export function isSocketDirectory(host: string): boolean {
+/** Whether a host is a directory of Unix-domain sockets. */
+function isSocketDirectory(host: string): boolean {
   return host.startsWith("/");
 }
 

@@ -195,6 +195,33 @@ describe("a race", () => {
     });
   });
 
+  it("of two sign-ins for the last place never leaves one session too many", async () => {
+    const [one, two] = [await world.open(), await world.open()];
+    for (let round = 0; round < 30; round++) {
+      const subject = newId();
+      const signIn = (store: Store) => store.createSessions([vouched(newSession({ subject }), 1)]);
+      await Promise.all([signIn(one), signIn(two)]);
+      expect(await one.listSessions(subject, NOW)).toHaveLength(1);
+    }
+  });
+
+  it("of batches that name the same sessions in other orders ends in no deadlock", async () => {
+    const stores = [await world.open(), await world.open()];
+    const sessions = Array.from({ length: 60 }, () => newSession());
+    await stores[0]!.createSessions(sessions.map((session) => vouched(session)));
+    const ids = sessions.map(({ id }) => id);
+    await Promise.all(
+      Array.from({ length: 40 }, (_, round) =>
+        stores[round % 2]!.changeSessions(round % 4 < 2 ? ids : ids.toReversed(), (_, found) => next(found!)),
+      ),
+    );
+    for (const store of stores) await store.close();
+    const [{ deadlocks }] = await world.server.sql(
+      `SELECT deadlocks::int FROM pg_stat_database WHERE datname = '${world.database}'`,
+    );
+    expect(deadlocks).toBe(0);
+  });
+
   it("of two appends to the log of revocations shows the later one no earlier than the one numbered before it", async () => {
     const store = await world.open();
     const [first, second] = [newSession(), newSession()];

@@ -83,22 +83,24 @@ describe("a PostgreSQL server", () => {
     const store = await world.open({ maxConnections: 2, connectTimeoutSeconds: 1, statementTimeoutSeconds: 1 });
     const session = newSession();
     await store.createSessions([vouched(session)]);
-    const locked = world.sql("BEGIN; LOCK TABLE latchkey.sessions; SELECT pg_sleep(4); COMMIT");
+    const locked = world.sql("BEGIN; LOCK TABLE latchkey.sessions; SELECT pg_sleep(6); COMMIT");
     await wait(200);
     const startedAt = performance.now();
-    const acts = Array.from({ length: 300 }, () => store.findSession(session.id));
-    const results = await Promise.allSettled(acts);
-    expect(performance.now() - startedAt).toBeLessThan(3500);
-    for (const result of results) {
-      expect(result).toMatchObject({
-        status: "rejected",
-        reason: { code: "store_unavailable", retryAfterSeconds: expect.any(Number) },
-      });
+    while (performance.now() - startedAt < 3500) {
+      const roundStartedAt = performance.now();
+      const acts = Array.from({ length: 300 }, () => store.findSession(session.id));
+      for (const result of await Promise.allSettled(acts)) {
+        expect(result).toMatchObject({
+          status: "rejected",
+          reason: { code: "store_unavailable", retryAfterSeconds: expect.any(Number) },
+        });
+      }
+      expect(performance.now() - roundStartedAt).toBeLessThan(3500);
     }
-    const waiting = await world.server.sql(
+    const working = await world.server.sql(
       `SELECT FROM pg_stat_activity WHERE datname = '${world.database}' AND application_name = 'latchkey' AND state = 'active'`,
     );
-    expect(waiting.length).toBeLessThanOrEqual(2);
+    expect(working).toEqual([]);
     await locked;
     expect(await store.findSession(session.id)).toStrictEqual(session);
   });
@@ -155,19 +157,18 @@ describe("a standby", () => {
     await world.server.start();
   });
 
-  it("of a primary that is set to read only is what such a primary counts as, from one transaction to the next", async () => {
+  it("is what a primary counts as that is set to read only, from one transaction to the next and on new connections", async () => {
     const store = await world.open({ maxConnections: 1 });
     await store.check();
-    await world.server.sql(`ALTER DATABASE ${world.database} SET default_transaction_read_only = on`);
-    await world.server.sql(
-      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${world.database}' AND pid <> pg_backend_pid()`,
-    );
-    await wait(100);
-    await expect(store.findUser("x")).rejects.toMatchObject({
-      code: "store_unavailable",
-      detail: expect.stringMatching(/read only/),
-    });
-    await world.server.sql(`ALTER DATABASE ${world.database} RESET default_transaction_read_only`);
+    const refusal = { code: "store_unavailable", detail: expect.stringMatching(/read only/) };
+    await world.server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
+    await world.server.sql("SELECT pg_reload_conf()");
+    await wait(300);
+    await expect(store.findUser("x")).rejects.toMatchObject(refusal);
+    await expect(createPostgresStore(world.server.url(world.database))).rejects.toMatchObject(refusal);
+    await world.server.sql("ALTER SYSTEM RESET default_transaction_read_only");
+    await world.server.sql("SELECT pg_reload_conf()");
     await recovered(store);
+    expect(await store.findUser("x")).toBeNull();
   });
 });
