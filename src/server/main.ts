@@ -3,6 +3,7 @@ import { banner } from "./banner.ts";
 import { type Config, issuerUrl, urlHost } from "./config.ts";
 import { type HttpServer, listen } from "./http-server.ts";
 import { type Logger, logEvents } from "./logger.ts";
+import type { OpenedIssuer } from "./open-issuer.ts";
 import { openWhenReachable } from "./open-when-reachable.ts";
 
 /** How long the requests in flight have when the server stops. */
@@ -26,27 +27,42 @@ export interface RunningServer {
 /** What there is to tell of a server that serves. */
 export type ServerFacts = Pick<RunningServer, "address" | "issuer" | "database" | "setupToken">;
 
+/** What `startServer` takes beside the configuration. */
+export interface StartOptions {
+  /** Whether it listens before it is ready; otherwise whoever else listens on the port gets all requests until then. Default: true. */
+  readonly listensFirst?: boolean;
+}
+
 /**
  * Starts the server. It listens first, so that a taken port is told before anything is made or changed; requests get 503
  * until it is ready, which with PostgreSQL may take until that can be reached.
  * @throws OperatorError, LatchkeyError saying why it cannot start; then nothing is left running.
  */
-export async function startServer(config: Config, logger: Logger): Promise<RunningServer> {
+export async function startServer(
+  config: Config,
+  logger: Logger,
+  { listensFirst = true }: StartOptions = {},
+): Promise<RunningServer> {
   const { host, port } = config.server;
   const https = issuerUrl(config).startsWith("https:");
-  const server = await listen(host, port, (error) => logger.error({ err: error }, "the handler failed"), https);
+  const listenNow = () => listen(host, port, (error) => logger.error({ err: error }, "the handler failed"), https);
+  const early = listensFirst ? await listenNow() : undefined;
   try {
-    return await serveIssuer(config, server, logger);
+    const options = { port: early?.address.port ?? port, onEvent: logEvents(logger) };
+    const opened = await openWhenReachable(config, early, logger, options);
+    return await serveIssuer(config, opened, logger, async () => early ?? listenNow());
   } catch (error) {
-    await server.stop(0);
+    await early?.stop(0);
     throw error;
   }
 }
 
-async function serveIssuer(config: Config, server: HttpServer, logger: Logger): Promise<RunningServer> {
-  const { address } = server;
-  const options = { port: address.port, onEvent: logEvents(logger) };
-  const { issuer, store } = await openWhenReachable(config, server, logger, options);
+async function serveIssuer(
+  config: Config,
+  { issuer, store }: OpenedIssuer,
+  logger: Logger,
+  listening: () => Promise<HttpServer>,
+): Promise<RunningServer> {
   try {
     let isReady = true;
     const handler = createHandler(issuer, {
@@ -56,9 +72,10 @@ async function serveIssuer(config: Config, server: HttpServer, logger: Logger): 
       onError: (error, requestId) => logger.error({ requestId, err: error }, "a request failed"),
     });
     const setupToken = await issuer.users.inviteFirstAdmin();
+    const server = await listening();
     server.serve(handler);
     return {
-      address,
+      address: server.address,
       issuer: issuer.options.issuer,
       database: store.description,
       setupToken,

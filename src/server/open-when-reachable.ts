@@ -20,7 +20,7 @@ const LONGEST_PAUSE_MS = 10_000;
  */
 export async function openWhenReachable(
   config: Config,
-  server: HttpServer,
+  server: HttpServer | undefined,
   logger: Logger,
   options: OpenIssuerOptions,
 ): Promise<OpenedIssuer> {
@@ -30,7 +30,7 @@ export async function openWhenReachable(
     } catch (error) {
       const isTransient = isLatchkeyError(error) && error.code === "store_unavailable";
       if (!isTransient || config.server.database.kind === "sqlite") throw error;
-      server.serve(createUnreadyHandler(issuerUrl(config).startsWith("https:"), error));
+      server?.serve(createUnreadyHandler(issuerUrl(config).startsWith("https:"), error));
       const nextTryMs = randomInt(pauseMs / 2, pauseMs);
       logger.warn({ err: error, nextTryMs }, "the database cannot be reached; trying again");
       await wait(nextTryMs);

@@ -12,10 +12,24 @@ export interface StopMessage {
   readonly type: "stop";
 }
 
-/** Which worker this process is, for its log lines; `undefined` where it is none. */
-export function workerIdentity(): { readonly worker: number; readonly pid: number } | undefined {
+/** Which worker this process is. */
+export interface WorkerIdentity {
+  /** Counts from 1; one that takes another's place has a number of its own. */
+  readonly number: number;
+  readonly pid: number;
+  /** Whether it is the first of all, which listens before it is ready since nobody else does. */
+  readonly isFirst: boolean;
+}
+
+/** `undefined` where this process is no worker. */
+export function workerIdentity(): WorkerIdentity | undefined {
   const { worker } = cluster;
-  return worker === undefined ? undefined : { worker: worker.id, pid: process.pid };
+  return worker && { number: worker.id, pid: process.pid, isFirst: worker.id === 1 };
+}
+
+/** For a worker that cannot start: otherwise its channel to the primary keeps it from ending. */
+export function leavePrimary(): void {
+  cluster.worker?.disconnect();
 }
 
 /**

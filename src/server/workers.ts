@@ -41,6 +41,9 @@ interface Place {
  * with the configuration, the database or the port is then said once, and an empty database is set up by one process.
  */
 export function startWorkers({ count, logger, script }: WorkersOptions): Workers {
+  // The workers accept connections themselves. Handed on by the primary, one that a worker had not yet taken when it was
+  // killed would hang, since node:cluster never closes it.
+  cluster.schedulingPolicy = cluster.SCHED_NONE;
   if (script !== undefined) cluster.setupPrimary({ exec: script.file, args: [...script.args] });
   const places: readonly Place[] = Array.from({ length: count }, () => ({
     schedule: createRestartSchedule(),
@@ -52,11 +55,17 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
   const gaveUp = later<number>();
   const allEnded = later<void>();
   let hasServed = false;
+  let issuer: string | undefined;
   let isStopping = false;
   let endedWell = true;
 
   function fill(place: Place): void {
-    const worker = cluster.fork();
+    const worker = cluster.fork({
+      // Of connections that come together each worker takes one at a time, and leaves some to the others.
+      UV_TCP_SINGLE_ACCEPT: "1",
+      // The others know it before they listen, also where it comes from whatever port was free.
+      ...(issuer !== undefined && { LATCHKEY_ISSUER: issuer }),
+    });
     place.worker = worker;
     place.servesSince = undefined;
     // A channel that breaks is followed by the worker's end, which is what counts.
@@ -76,6 +85,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
     logger.info(identity(worker), "worker serves");
     if (hasServed) return;
     hasServed = true;
+    issuer = facts.issuer;
     serving.resolve(facts);
     for (const other of places) if (other !== place) fill(other);
   }

@@ -1,12 +1,12 @@
 import type { Command } from "commander";
-import { loadConfig } from "../config.ts";
-import { createLogger, writeToStandardOutput } from "../logger.ts";
+import { type Config, loadConfig } from "../config.ts";
+import { createLogger, type Logger, writeToStandardOutput } from "../logger.ts";
 import { announce, type ServerFacts, startServer } from "../main.ts";
 import { databaseSecrets } from "../setting-values.ts";
 import { settings } from "../settings.ts";
 import { exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
-import { reportReady, workerIdentity } from "../worker.ts";
+import { leavePrimary, reportReady, type WorkerIdentity, workerIdentity } from "../worker.ts";
 import { startWorkers } from "../workers.ts";
 
 /** `latchkey start` */
@@ -27,23 +27,36 @@ export function addStartCommand(program: Command, terminal: Terminal): void {
           (text) => text !== undefined,
         ),
         write: writeToStandardOutput(),
-        ...(worker && { origin: worker }),
+        ...(worker && { origin: { worker: worker.number, pid: worker.pid } }),
       });
       exitOnUncaught(logger);
       const tell = (facts: ServerFacts) =>
         announce(facts, logger, terminal.outIsTerminal ? terminal.out : undefined, config.server.workers);
-      if (config.server.workers > 1 && worker === undefined) {
-        const workers = startWorkers({ count: config.server.workers, logger });
-        stopWorkersOnSignals(workers, logger);
-        void workers.gaveUp.then((exitCode) => process.exit(exitCode));
-        tell(await workers.serving);
-        return;
+      if (worker !== undefined) await serveAsWorker(config, logger, worker);
+      else if (config.server.workers > 1) tell(await serveWithWorkers(config, logger));
+      else {
+        const running = await startServer(config, logger);
+        stopOnSignals(running, logger);
+        tell(running);
       }
-      const running = await startServer(config, logger);
-      const stop = stopOnSignals(running, logger);
-      if (worker === undefined) tell(running);
-      else reportReady(running, stop);
     });
+}
+
+async function serveWithWorkers({ server }: Config, logger: Logger): Promise<ServerFacts> {
+  const workers = startWorkers({ count: server.workers, logger });
+  stopWorkersOnSignals(workers, logger);
+  void workers.gaveUp.then((exitCode) => process.exit(exitCode));
+  return workers.serving;
+}
+
+async function serveAsWorker(config: Config, logger: Logger, { isFirst }: WorkerIdentity): Promise<void> {
+  try {
+    const running = await startServer(config, logger, { listensFirst: isFirst });
+    reportReady(running, stopOnSignals(running, logger));
+  } catch (error) {
+    leavePrimary();
+    throw error;
+  }
 }
 
 function settingsHelp(): string {
