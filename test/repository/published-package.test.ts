@@ -62,10 +62,11 @@ describe("the published package", () => {
       "consumer/main.ts",
       [
         'import { createIssuer, type IssuerOptions, LatchkeyError } from "latchkey";',
+        'import { createPostgresStore } from "latchkey/postgres";',
         'import { createSqliteStore } from "latchkey/sqlite";',
         'import { createVerifier } from "latchkey/verify";',
         "const misspelt: Partial<IssuerOptions> = { accessTtlSecond: 900 };",
-        "console.log(typeof createIssuer, typeof createSqliteStore, typeof createVerifier, typeof LatchkeyError, typeof misspelt);",
+        "console.log(typeof createIssuer, typeof createSqliteStore, typeof createPostgresStore, typeof createVerifier, typeof LatchkeyError, typeof misspelt);",
       ].join("\n"),
     );
     const options = "--ignoreConfig --strict --module nodenext --target es2023 --lib es2023,dom --types node".split(
@@ -73,6 +74,6 @@ describe("the published package", () => {
     );
     const compiled = sandbox.node([join(root, "node_modules/typescript/bin/tsc"), ...options, "consumer/main.ts"]);
     expect(compiled.stdout.match(/error TS\d+/g)).toEqual(["error TS2561"]);
-    expect(sandbox.node(["consumer/main.js"]).stdout).toBe("function function function function object\n");
+    expect(sandbox.node(["consumer/main.js"]).stdout).toBe("function function function function function object\n");
   });
 });
