@@ -192,7 +192,16 @@ export async function startPostgres({
     },
     start,
     stop: () => end("SIGINT"),
-    kill: () => end("SIGKILL"),
+    async kill() {
+      // They would go on answering for a moment without the postmaster.
+      const backends: readonly { pid: number }[] = await sql("SELECT pid FROM pg_stat_activity").catch(() => []);
+      await end("SIGKILL");
+      for (const { pid } of backends) {
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch {}
+      }
+    },
     async remove() {
       await end("SIGINT");
       rmSync(folder, { recursive: true, force: true });

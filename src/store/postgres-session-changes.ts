@@ -168,19 +168,24 @@ function target({ session, change }: Plan): Session {
   return { ...session, rotation: change.rotation, authTime: change.authTime ?? session.authTime };
 }
 
-/** Rows are locked in the order of their keys, so that two batches wait for each other and never in a circle. */
+/**
+ * Rows that are still as they were read are locked in the order of their keys, so that two batches wait for each other and
+ * never in a circle. They are then found again by their place, for which no index has to be asked; one that was changed while
+ * the lock was waited for has another place by then, and has lost.
+ */
 const WRITE = `
-  WITH plan AS (
-    SELECT * FROM unnest(${writeColumns.map(({ type }, at) => `$${at + 1}::${type}[]`).join(", ")})
-      AS t (${writeColumns.map(({ name }) => name).join(", ")})
-  ), locked AS MATERIALIZED (
-    SELECT s.id FROM latchkey.sessions s WHERE s.id = ANY ($1::bytea[]) ORDER BY s.id FOR NO KEY UPDATE
+  WITH locked AS MATERIALIZED (
+    SELECT s.ctid AS place, t.*
+    FROM unnest(${writeColumns.map(({ type }, at) => `$${at + 1}::${type}[]`).join(", ")})
+      AS t (${writeColumns.map(({ name }) => (name === "id" ? "to_id" : name)).join(", ")})
+    JOIN latchkey.sessions s ON s.id = to_id
+    WHERE s.id = ANY ($1::bytea[]) AND s.revoked_at IS NULL AND s.user_changes = was_user_changes
+      AND s.confirmed = was_confirmed AND s.pending_from = was_from AND s.pending_to = was_to
+      AND s.rotated_at = was_rotated_at AND s.auth_time = was_auth_time
+    ORDER BY s.id FOR NO KEY UPDATE OF s
   )
   UPDATE latchkey.sessions s SET
     confirmed = to_confirmed, pending_from = to_from, pending_to = to_to, rotated_at = to_rotated_at,
     auth_time = to_auth_time, revoked_at = to_revoked_at, revoked_for = to_revoked_for
-  FROM plan JOIN locked USING (id)
-  WHERE s.id = plan.id AND s.revoked_at IS NULL AND s.user_changes = was_user_changes
-    AND s.confirmed = was_confirmed AND s.pending_from = was_from AND s.pending_to = was_to
-    AND s.rotated_at = was_rotated_at AND s.auth_time = was_auth_time
+  FROM locked WHERE s.ctid = place
   RETURNING s.id`;
