@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres.ts";
 import type { AttemptCounts, AttemptsAllowed, CountedAttempt, Store } from "../../src/store/store.ts";
+import { createSweeper } from "../../src/sweeper.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 
 let server: PostgresServer;
@@ -133,6 +134,14 @@ describe("attempts counted in PostgreSQL", () => {
     await counts[0].takeAttempts([limit("live", 9)]);
     expect(await counts[0].sweepAttempts(3)).toBe(3);
     expect(await counts[0].sweepAttempts(3)).toBe(2);
+    expect(await sql("SELECT key FROM latchkey.attempts")).toEqual([{ key: "live" }]);
+  });
+
+  it("the sweeper deletes them all, without being asked twice", async () => {
+    const { counts, sql } = await processes(1);
+    await sql("INSERT INTO latchkey.attempts SELECT 'over ' || n, 1, 1000 FROM generate_series(1, 450) AS n");
+    await counts[0].takeAttempts([limit("live", 9)]);
+    await createSweeper({ store: open.at(-1)!.store, now: () => Date.now(), rememberMs: 1000 }).run();
     expect(await sql("SELECT key FROM latchkey.attempts")).toEqual([{ key: "live" }]);
   });
 
