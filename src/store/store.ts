@@ -181,7 +181,7 @@ export interface CountedAttempt {
 
 /** `waitSeconds`: the longest wait of the keys `refusedBy`, which have no attempts left, 1 or more; then nothing was counted. */
 export type AttemptsTaken =
-  | { readonly waitSeconds: 0; readonly counted: readonly CountedAttempt[]; readonly refusedBy: readonly [] }
+  | { readonly waitSeconds: 0; readonly counted: readonly CountedAttempt[]; readonly refusedBy: readonly string[] }
   | { readonly waitSeconds: number; readonly counted: readonly []; readonly refusedBy: readonly string[] };
 
 /** What a store has done since it was opened, for metrics and tests. */

@@ -16,9 +16,9 @@ function unreliable() {
   const counts: AttemptCounts = {
     async takeAttempts([asked]) {
       orDown();
-      if (count >= asked!.attempts) return { waitSeconds: 60, counted: [] };
+      if (count >= asked!.attempts) return { waitSeconds: 60, counted: [], refusedBy: [asked!.key] };
       count += 1;
-      return { waitSeconds: 0, counted: [{ key: asked!.key, windowEndsAt: 1 }] };
+      return { waitSeconds: 0, counted: [{ key: asked!.key, windowEndsAt: 1 }], refusedBy: [] };
     },
     async giveBackAttempts(counted) {
       orDown();
