@@ -102,7 +102,8 @@ export interface Accounts {
 
 /**
  * How long it takes to find no session at an address, in milliseconds: more than the store does, so that the time of a refusal
- * does not tell whether there is such a user, and how many sessions they have.
+ * does not tell whether there is such a user, and how many sessions they have. By chance it takes up to seven more, since a
+ * timer is late by what ran before it.
  */
 const LOOKUP_MS = 25;
 
@@ -177,7 +178,8 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   async function hasSessionFrom(address: string | null, findUser: () => Promise<User | null>): Promise<boolean> {
-    const isOver = setTimeout(LOOKUP_MS);
+    const [chance = 0] = environment.random.bytes(1);
+    const isOver = setTimeout(LOOKUP_MS + (chance & 7));
     const user = await findUser();
     // Asked for nobody too: should the store be slower than that, it is so for everybody.
     const sessions = await store.listSessions(user?.id ?? "", now());
