@@ -113,7 +113,9 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
 
   /** A success with them, unless it says of itself what becomes of the cookies. Errors are thrown and come without. */
   function carrying(response: Response, setCookies: readonly string[]): Response {
-    return response.headers.has("set-cookie") ? response : withCookies(response, setCookies);
+    // On the refresh path nothing looks at the headers of a response: the server's own, made from a plain object, stay one.
+    if (setCookies.length === 0 || response.headers.has("set-cookie")) return response;
+    return withCookies(response, setCookies);
   }
 
   for (const route of routes) {
