@@ -1,0 +1,108 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { createInterface } from "node:readline";
+
+const START_TIMEOUT_MS = 60_000;
+const STOP_TIMEOUT_MS = 10_000;
+/** The unit of the times in /proc/PID/stat, which is the same on every Linux that Node runs on. */
+const CLOCK_TICK_MS = 10;
+
+/** @type {Set<import("node:child_process").ChildProcess>} */
+const running = new Set();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+
+/**
+ * A server under measurement, in a process of its own.
+ * @typedef {{ readonly url: string, cpuMs(): number | undefined, stop(): Promise<void> }} ServerProcess
+ */
+
+/**
+ * Starts a server and waits for the line in which it says where it listens: JSON with `address`, among other lines or not.
+ * @param {{ readonly file: string, readonly args: readonly string[], readonly environment: Readonly<Record<string, string>>,
+ *   readonly folder: string }} command
+ * @returns {Promise<ServerProcess>}
+ */
+export async function startServerProcess({ file, args, environment, folder }) {
+  const child = spawn(file, args, {
+    cwd: folder,
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, ...environment },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  running.add(child);
+  /** @type {string[]} */
+  const errors = [];
+  child.stderr.on("data", (chunk) => {
+    if (errors.length < 50) errors.push(String(chunk));
+  });
+  const exited = once(child, "exit").finally(() => running.delete(child));
+  exited.catch(() => {});
+  try {
+    const url = await announced(child, exited, errors);
+    return { url, cpuMs: () => cpuMsOf(child.pid), stop: () => stop(child, exited) };
+  } catch (error) {
+    await stop(child, exited);
+    throw error;
+  }
+}
+
+/**
+ * @param {import("node:child_process").ChildProcessByStdio<null, import("node:stream").Readable, any>} child
+ * @param {Promise<unknown[]>} exited
+ * @param {readonly string[]} errors
+ * @returns {Promise<string>}
+ */
+function announced(child, exited, errors) {
+  const reason = (/** @type {string} */ what) =>
+    new Error(`${what}. ${errors.join("").trim().split("\n").at(-1) ?? ""}`);
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(reason("it did not listen in time")), START_TIMEOUT_MS);
+    const lines = createInterface({ input: child.stdout });
+    lines.on("line", (line) => {
+      const address = /"address":\s*"(http:[^"]+)"/.exec(line)?.[1];
+      if (address === undefined) return;
+      clearTimeout(timer);
+      // From here on its log is read and thrown away, as by a collector that keeps up.
+      lines.close();
+      child.stdout.resume();
+      resolve(address);
+    });
+    exited.then(
+      ([code]) => {
+        clearTimeout(timer);
+        reject(reason(`it ended with ${code} before it listened`));
+      },
+      (error) => {
+        clearTimeout(timer);
+        reject(error);
+      },
+    );
+  });
+}
+
+/**
+ * @param {import("node:child_process").ChildProcess} child
+ * @param {Promise<unknown>} exited
+ */
+async function stop(child, exited) {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  child.kill("SIGTERM");
+  const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
+  await exited.catch(() => {});
+  clearTimeout(timer);
+}
+
+/**
+ * The processor time that a process has used, where /proc tells.
+ * @param {number | undefined} pid
+ */
+function cpuMsOf(pid) {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
+    return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
+  } catch {
+    return undefined;
+  }
+}
