@@ -1,0 +1,100 @@
+/**
+ * What one whole run found; `bench/results.json` is exactly this.
+ * @typedef {{ readonly date: string, readonly machine: ReturnType<typeof import("./harness/machine.mjs").describeMachine>,
+ *   readonly refresh: readonly import("./refresh.mjs").RefreshResult[],
+ *   readonly verification: readonly import("./verification.mjs").VerificationResult[],
+ *   readonly guards: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Results
+ */
+
+/**
+ * The tables of a run in Markdown: the terminal shows them, and `docs/performance.md` holds those of the committed results.
+ * @param {Results} results
+ * @returns {string}
+ */
+export function tables(results) {
+  return [refreshTable(results), storageTable(results), verificationTable(results), guardTable(results)].join("\n\n");
+}
+
+/** @param {Results} results */
+function refreshTable({ refresh }) {
+  const rows = refresh.flatMap(({ name, levels, notRun }) => {
+    if (notRun !== null) return [[name, "not run", notRun, "", "", "", ""]];
+    return levels.map((level) => [
+      name,
+      String(level.connections),
+      range(level.perSecond, whole),
+      level.ofLimit === null ? "" : range(level.ofLimit, two),
+      range(level.p50Ms, two),
+      range(level.p99Ms, one),
+      level.serverCpuMicroseconds === null ? "" : whole(level.serverCpuMicroseconds.median),
+    ]);
+  });
+  const head = ["refresh", "connections", "a second", "of the limit", "p50 ms", "p99 ms", "processor µs each"];
+  return table(head, rows);
+}
+
+/** @param {Results} results */
+function storageTable({ refresh }) {
+  return table(
+    ["", "keeps", "signs"],
+    refresh.map(({ name, stores, signs }) => [name, stores, signs]),
+  );
+}
+
+/** @param {Results} results */
+function verificationTable({ verification }) {
+  const rows = verification.map(({ name, seen, perSecond, notRun }) => [
+    name,
+    seen ? "seen before" : "first sight",
+    perSecond === null ? `not run: ${notRun}` : range(perSecond, whole),
+  ]);
+  return table(["verify, in process", "access token", "a second"], rows);
+}
+
+/** @param {Results} results */
+function guardTable({ guards }) {
+  const rows = guards.map((result) =>
+    "notRun" in result
+      ? [result.framework, "not run", result.notRun, ""]
+      : [result.framework, range(result.open, whole), range(result.guarded, whole), range(result.cost, percent)],
+  );
+  return table(["guard, 32 connections", "unguarded, a second", "guarded, a second", "the guard's cost"], rows);
+}
+
+/**
+ * @param {readonly string[]} head
+ * @param {readonly (readonly string[])[]} rows
+ */
+function table(head, rows) {
+  const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(" | ")} |`;
+  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
+}
+
+/**
+ * The median, and from least to most behind it.
+ * @param {import("./harness/rounds.mjs").Spread} spread
+ * @param {(value: number) => string} write
+ */
+function range({ median, min, max }, write) {
+  return `${write(median)} (${write(min)}–${write(max)})`;
+}
+
+/** @param {number} value */
+function whole(value) {
+  return Math.round(value).toLocaleString("en-US");
+}
+
+/** @param {number} value */
+function one(value) {
+  return value.toFixed(1);
+}
+
+/** @param {number} value */
+function two(value) {
+  return value.toFixed(2);
+}
+
+/** @param {number} value */
+function percent(value) {
+  return `${Math.round(value * 100)} %`;
+}
