@@ -38,6 +38,7 @@ const { measureVerification } = await import("./verification.mjs");
 const { measureGuards } = await import("./guards.mjs");
 const { tables } = await import("./report.mjs");
 const { charts } = await import("./chart.mjs");
+const { writePage } = await import("./page.mjs");
 
 tell("installing what is measured beside Latchkey");
 const subjects = [generatorCeiling, ...ownSubjects, ...peerSubjects()];
@@ -55,7 +56,8 @@ try {
   writeFileSync(join(root, "bench/results.json"), `${JSON.stringify(results, rounded, 2)}\n`);
   const written = JSON.parse(readFileSync(join(root, "bench/results.json"), "utf8"));
   for (const [name, svg] of Object.entries(charts(written))) writeFileSync(join(root, "docs", name), svg);
-  process.stdout.write(`\n${tables(written)}\n\nbench/results.json and the charts in docs/ are new.\n`);
+  writePage(written);
+  process.stdout.write(`\n${tables(written)}\n\nbench/results.json, docs/performance.md and its charts are new.\n`);
 } finally {
   generator.stop();
 }
