@@ -74,6 +74,15 @@ export function peerSubjects() {
       start: nodePeer("oidc-provider.mjs"),
     },
     {
+      name: "Better Auth",
+      kind: "peer",
+      stores: "one more row for every rotation, synced to disk (synchronous=FULL); detects reuse",
+      signs: "ES256",
+      wire: "form",
+      path: "/api/auth/oauth2/token",
+      start: nodePeer("better-auth.mjs"),
+    },
+    {
       name: "Express tutorial",
       kind: "peer",
       stores: "one more row for every rotation, synced to disk (synchronous=FULL); detects reuse",

@@ -20,14 +20,7 @@ const cache = fileURLToPath(new URL("../../.cache/bench", import.meta.url));
  */
 export function installNodePeers() {
   return install("node", ["package.json", "package-lock.json"], (folder) => {
-    const options = [
-      "--ignore-scripts",
-      "--legacy-peer-deps",
-      "--omit=optional",
-      "--no-audit",
-      "--no-fund",
-      "--loglevel=error",
-    ];
+    const options = ["--ignore-scripts", "--legacy-peer-deps", "--no-audit", "--no-fund", "--loglevel=error"];
     return run("npm", ["ci", ...options], folder);
   });
 }
