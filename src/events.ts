@@ -80,7 +80,12 @@ export type LatchkeyEvent =
       readonly clientId: string | null;
     })
   | (EventBase & { readonly type: "client.token_issued"; readonly clientId: string; readonly scope: string })
-  | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string });
+  | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string })
+  | (EventBase & {
+      readonly type: "clock.differs";
+      /** How far this process's clock is ahead of the database's; negative where it is behind. */
+      readonly aheadSeconds: number;
+    });
 
 export type LoginFailure = "unknown_user" | "wrong_password" | "user_disabled" | "too_many_requests" | "server_busy";
 

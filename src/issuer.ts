@@ -7,6 +7,7 @@ import { createThrottle } from "./accounts/throttle.ts";
 import { canonicalUsername } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./adoption.ts";
 import { type Clients, createClients } from "./clients.ts";
+import { watchClock } from "./clock-watch.ts";
 import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
 import { createDeviceToken, recognisedDevice } from "./device-token.ts";
 import { createDpopNonce, isDpopNonce } from "./dpop-nonce.ts";
@@ -37,6 +38,7 @@ const CLOCK_STEP_MS = 10 * 60_000;
 /** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
 const REVOCATION_POLL_MS = 500;
 const KEY_RELOAD_MS = 10_000;
+const CLOCK_WATCH_MS = 60_000;
 
 /** The engine: everything Latchkey does, without HTTP. */
 export interface Issuer {
@@ -166,6 +168,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     : nothingIsReplaced;
 
   const sweeper = createSweeper({ store, now, rememberMs });
+  const toleranceMs = Math.max(options.leewaySeconds, 1) * 1000;
+  const compareClocks = () => watchClock({ store, now, emit, toleranceMs });
+  await compareClocks();
 
   const engine: Engine = {
     options,
@@ -224,6 +229,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const timers = [
     setInterval(() => revocations.poll().catch(() => {}), REVOCATION_POLL_MS),
     setInterval(() => keys.reload().catch(() => {}), KEY_RELOAD_MS),
+    setInterval(() => compareClocks().catch(() => {}), CLOCK_WATCH_MS),
   ];
   if (options.sweepIntervalSeconds > 0) {
     timers.push(setInterval(() => sweeper.run().catch(() => {}), options.sweepIntervalSeconds * 1000));

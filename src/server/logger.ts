@@ -76,6 +76,7 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "client.refused": ["warn", "client authentication refused"],
   "client.token_issued": ["info", "a client's own access token issued"],
   "signing_key.rotated": ["info", "signing key changed"],
+  "clock.differs": ["warn", "this machine's clock is not the database's: set them by NTP"],
 };
 
 /** Writes one line for every event, its type under `event`, its time as the line's own. */

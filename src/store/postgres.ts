@@ -114,6 +114,10 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
       return rows[0];
     },
     check: () => withinTime(proveWritable(runner, place), place),
+    async readClock() {
+      const { rows } = await runner.run(({ last }) => last(CLOCK));
+      return rows[0].now;
+    },
     async close() {
       await listener.close();
       await close();
@@ -133,6 +137,8 @@ export async function inspectPostgresDatabase(url: string): Promise<PostgresInsp
     await close();
   }
 }
+
+const CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now";
 
 const COUNTS = `
   SELECT u.*, s.* FROM

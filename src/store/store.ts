@@ -150,6 +150,9 @@ export interface Store {
   /** Resolves when the database answers and can be written. */
   check(): Promise<void>;
 
+  /** The database's own clock, in milliseconds since the Unix epoch. Only of one that may stand on another machine. */
+  readClock?(): Promise<number>;
+
   close(): Promise<void>;
 }
 

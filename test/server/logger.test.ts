@@ -194,6 +194,7 @@ describe("an event", () => {
     { ...base, type: "client.refused", clientId: null },
     { ...base, type: "client.token_issued", clientId: "lkc_x", scope: "reports:read" },
     { ...base, type: "signing_key.rotated", kid: "kid-1" },
+    { ...base, type: "clock.differs", aheadSeconds: -300 },
   ];
 
   it.each(events.map((event) => [event.type, event] as const))(
@@ -203,7 +204,13 @@ describe("an event", () => {
       logEvents(log)(event);
       expect(lines).toHaveLength(1);
       const { type: _, time: __, ...fields } = event;
-      const warns = ["login.failed", "refresh_token.reused", "session.rolled_back", "client.refused"].includes(type);
+      const warns = [
+        "login.failed",
+        "refresh_token.reused",
+        "session.rolled_back",
+        "client.refused",
+        "clock.differs",
+      ].includes(type);
       expect(entry()).toEqual({
         level: warns ? "warn" : "info",
         time: expect.any(String),
