@@ -1,5 +1,5 @@
 import { createAccessTokens } from "./access-token.ts";
-import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "./access-token-claims.ts";
 import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
@@ -211,7 +211,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   }
 
   async function inForce(claims: AnyAccessTokenClaims): Promise<AnyAccessTokenClaims> {
-    const isRevoked = revocations.has(revokedWith(claims));
+    const isRevoked = revocations.covers(claims);
     if (claims.sid === undefined) {
       if (isRevoked) throw new LatchkeyError("invalid_access_token", { description: "The client has been disabled." });
       return claims;
@@ -264,7 +264,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     adoptSessions: adoption.adoptSessions,
     async sessionToEnd(accessToken) {
       const claims = ofPerson(await accessTokens.read(accessToken, { acceptExpired: true }));
-      if (revocations.has(revokedWith(claims))) throw new LatchkeyError("session_revoked");
+      if (revocations.covers(claims)) throw new LatchkeyError("session_revoked");
       return claims.sid;
     },
     logout: revoke.logout,

@@ -1,3 +1,4 @@
+import type { AnyAccessTokenClaims } from "./access-token-claims.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { Revocations } from "./revocations.ts";
 import type { RevocationEntry } from "./store/store.ts";
@@ -33,8 +34,8 @@ export interface FeedEntry {
 export interface FollowRequest {
   /** The last entry already known; 0 for none. */
   readonly after: number;
-  /** What the follower's own access token is revoked with; once that is revoked, it is told no more. */
-  readonly grantedTo: string;
+  /** What the follower's own access token says; once that is revoked, it is told no more. */
+  readonly granted: Pick<AnyAccessTokenClaims, "jti">;
   /** When the follower's own access token expires, in milliseconds since the Unix epoch. */
   readonly until: number;
 }
@@ -90,8 +91,9 @@ export function createRevocationFeed(
     return after <= log.newestSequence ? after : 0;
   }
 
-  function createFollower({ grantedTo, until }: FollowRequest, startingAfter: number): FeedFollower {
+  function createFollower({ granted, until }: FollowRequest, startingAfter: number): FeedFollower {
     let after = startingAfter;
+    let { beginnings } = log;
     // The first page comes at once even if it is empty: then all has been told.
     let isSignOfLifeDue = true;
     let isOver = false;
@@ -122,7 +124,11 @@ export function createRevocationFeed(
 
     const follower: FeedFollower = {
       async next() {
-        while (!isOver && !revocations.has(grantedTo)) {
+        while (!isOver && !revocations.covers(granted)) {
+          if (log.beginnings !== beginnings) {
+            after = 0;
+            beginnings = log.beginnings;
+          }
           const page = pageAfter(after, PAGE);
           if (page.entries.length > 0 || (isSignOfLifeDue && page.isComplete)) return told(page);
           await new Promise<void>((resolve) => {

@@ -1,11 +1,12 @@
+import { type AnyAccessTokenClaims, revokedWith } from "./access-token-claims.ts";
 import type { RevocationEntry, Store } from "./store/store.ts";
 
 const PAGE = 1000;
 
 /** The sessions whose access tokens this process refuses, in memory, each for as long as such a token can live. */
 export interface Revocations {
-  /** Whether the session has been revoked. No input or output. */
-  has(sessionId: string): boolean;
+  /** Whether what the access token stands for has been revoked: its session, or its client. No input or output. */
+  covers(claims: Pick<AnyAccessTokenClaims, "jti">): boolean;
   /** Takes in what this process has just revoked, at once; whoever has subscribed hears of it as soon as the log is read. */
   add(sessionIds: readonly string[], at: number): void;
   /** Reads what has been revoked since the last call, by other processes too. Calls that wait together share one read. */
@@ -14,12 +15,17 @@ export interface Revocations {
   readonly log: RevocationLog;
 }
 
-/** The same in the order in which it was committed, as it was last read from the store. No input or output. */
+/**
+ * The same in the order in which it was committed, as it was last read from the store. No input or output. What a database
+ * has forgotten, by a failover or a restored backup, is no longer in here; this process goes on refusing it all the same.
+ */
 export interface RevocationLog {
   /** The entries after `sequence` that still matter, oldest first, `limit` at most. */
   after(sequence: number, limit: number): readonly RevocationEntry[];
   /** The newest entry's number; 0 where there has been none. */
   readonly newestSequence: number;
+  /** How often the log was found to be another one than before. Numbers from before the last time say nothing about this one. */
+  readonly beginnings: number;
   /** When the log was last read to its end, in milliseconds since the Unix epoch. */
   readonly readAt: number;
   /** Until when an entry matters, in milliseconds since the Unix epoch. */
@@ -32,12 +38,18 @@ export interface RevocationLog {
  * Reads the log of revocations back as far as an access token can live, so that a restart forgets nothing.
  * @param rememberMs how long a revocation matters: the access token's life and the leeway.
  */
-export async function loadRevocations(store: Store, now: () => number, rememberMs: number): Promise<Revocations> {
+export async function loadRevocations(
+  store: Pick<Store, "listRevocations">,
+  now: () => number,
+  rememberMs: number,
+): Promise<Revocations> {
   // In order of insertion, so the oldest stand first and forgetting stops at the first that still matters.
   const revokedAt = new Map<string, number>();
-  const entries: RevocationEntry[] = [];
   const listeners = new Set<() => void>();
-  let newestSequence = 0;
+  let entries: RevocationEntry[] = [];
+  /** The last entry read. It is read again with what follows it, which shows that the log is still the same. */
+  let newest: RevocationEntry | undefined;
+  let beginnings = 0;
   let readAt = Number.NEGATIVE_INFINITY;
   let lastRead: Promise<unknown> = Promise.resolve();
   let waitingRead: Promise<void> | undefined;
@@ -54,18 +66,49 @@ export async function loadRevocations(store: Store, now: () => number, rememberM
 
   async function read(): Promise<void> {
     const startedAt = now();
-    let page: readonly RevocationEntry[];
-    do {
-      page = await store.listRevocations(newestSequence, startedAt - rememberMs, PAGE);
-      for (const entry of page) {
-        revokedAt.set(entry.sessionId, entry.at);
-        newestSequence = Math.max(newestSequence, entry.sequence);
-      }
-      entries.push(...page);
-    } while (page.length === PAGE);
+    await readOn(startedAt - rememberMs);
     readAt = startedAt;
     forget();
     for (const listener of listeners) listener();
+  }
+
+  async function readOn(since: number): Promise<void> {
+    let page: readonly RevocationEntry[];
+    do {
+      page =
+        newest === undefined
+          ? await store.listRevocations(0, since, PAGE)
+          : await store.listRevocations(newest.sequence - 1, Math.min(since, newest.at), PAGE);
+      if (newest !== undefined && !isSame(page[0], newest)) {
+        await beginAgain(since);
+        return;
+      }
+      take(newest === undefined ? page : page.slice(1));
+    } while (page.length === PAGE);
+  }
+
+  /**
+   * Reads the whole log anew, since the last entry read is not there any more. Either it was swept, and all before it too; or
+   * the database has gone back, and its new entries may have numbers that this process has passed already.
+   */
+  async function beginAgain(since: number): Promise<void> {
+    const anew: RevocationEntry[] = [];
+    let page: readonly RevocationEntry[];
+    do {
+      page = await store.listRevocations(anew.at(-1)?.sequence ?? 0, since, PAGE);
+      anew.push(...page);
+    } while (page.length === PAGE);
+    const found = new Map(anew.map((entry) => [entry.sequence, entry]));
+    if (entries.some((entry) => entry.at >= since && !isSame(found.get(entry.sequence), entry))) beginnings += 1;
+    entries = [];
+    newest = undefined;
+    take(anew);
+  }
+
+  function take(page: readonly RevocationEntry[]): void {
+    for (const { sessionId, at } of page) revokedAt.set(sessionId, at);
+    entries.push(...page);
+    newest = page.at(-1) ?? newest;
   }
 
   // One read at a time, or an entry would be taken in twice; and one that begins after the call, so that it sees what
@@ -93,7 +136,7 @@ export async function loadRevocations(store: Store, now: () => number, rememberM
 
   await poll();
   return {
-    has: (sessionId) => revokedAt.has(sessionId),
+    covers: (claims) => revokedAt.has(revokedWith(claims)),
     add(sessionIds, at) {
       for (const sessionId of sessionIds) revokedAt.set(sessionId, at);
       // Should it fail, the next poll makes up for it.
@@ -109,7 +152,10 @@ export async function loadRevocations(store: Store, now: () => number, rememberM
         return entries.slice(start, start + limit);
       },
       get newestSequence() {
-        return newestSequence;
+        return newest?.sequence ?? 0;
+      },
+      get beginnings() {
+        return beginnings;
       },
       get readAt() {
         return readAt;
@@ -121,4 +167,9 @@ export async function loadRevocations(store: Store, now: () => number, rememberM
       },
     },
   };
+}
+
+/** Two timelines may give one number to two revocations. */
+function isSame(one: RevocationEntry | undefined, other: RevocationEntry): boolean {
+  return one?.sequence === other.sequence && one.sessionId === other.sessionId && one.at === other.at;
 }

@@ -1,4 +1,3 @@
-import { revokedWith } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import { endpoint } from "./endpoint.ts";
 import { entryBody, revocationStream } from "./revocation-stream.ts";
@@ -31,7 +30,7 @@ export const revocationEndpoints = [
       if (request.method === "HEAD") return respond.eventStream(null);
       const follower = await revocationFeed.follow({
         after: lastEventId(request.headers) ?? query.after ?? 0,
-        grantedTo: revokedWith(auth),
+        granted: auth,
         until: auth.exp * 1000,
       });
       return respond.eventStream(revocationStream(follower, request.signal));

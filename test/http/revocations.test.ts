@@ -4,6 +4,7 @@ import { createRevocationFeed } from "../../src/revocation-feed.ts";
 import { loadRevocations } from "../../src/revocations.ts";
 import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
 
+const GRANTED = { jti: "AAAAAAAAAAAAAAAAAAAAAQ.1.x" };
 const SCOPE = "revocations:read";
 
 async function openBed(): Promise<TestBed & { readonly bearer: string }> {
@@ -159,7 +160,7 @@ describe("GET /auth/revocations, followed", () => {
 
   it("ends when the follower's own access token expires, its session is revoked, the client goes away or the issuer closes", async () => {
     const bed = await openBed();
-    const expired = await bed.issuer.revocationFeed.follow({ after: 0, grantedTo: "x", until: bed.clock.now() + 50 });
+    const expired = await bed.issuer.revocationFeed.follow({ after: 0, granted: GRANTED, until: bed.clock.now() + 50 });
     await expired.next();
     expect(await expired.next()).toBe(undefined);
 
@@ -199,7 +200,7 @@ describe("the revocation feed", () => {
     const bed = await openBed();
     const now = () => bed.clock.now();
     const revocations = await loadRevocations(bed.store, now, 60_000);
-    const follow = { after: 0, grantedTo: "x", until: bed.clock.now() + 60_000 };
+    const follow = { after: 0, granted: GRANTED, until: bed.clock.now() + 60_000 };
     return { bed, revocations, follow, feed: createRevocationFeed(revocations, now, options) };
   };
 
