@@ -1,20 +1,17 @@
-import { randomInt } from "node:crypto";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { generateKey, type SigningAlgorithm, signingAlgorithms, signWith } from "../../src/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createClock, openRing, openStore } from "../keys/harness.ts";
+import { report, seed, times } from "../long-run.ts";
+import { type Below, seededRandom } from "../seeded-random.ts";
 import { compactJws, goodClaims, goodHeader, grantAt, outcome, tokensOn } from "./harness.ts";
 
-// MUTATIONS=1000000 makes the long run; MUTATION_SEED repeats one.
-const mutationCount = Number(process.env.MUTATIONS ?? 50_000);
-const seed = Number(process.env.MUTATION_SEED ?? randomInt(2 ** 31));
+const mutationCount = times({ short: 50_000, long: 1_000_000 }) / signingAlgorithms.length;
 const clock = createClock();
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map((store) => store.close())));
-beforeAll(() => console.log(`Mutations of access tokens: MUTATION_SEED=${seed} MUTATIONS=${mutationCount}`));
 
-type Below = (bound: number) => number;
 type Mutate = (token: string, other: string, below: Below) => string;
 
 const mutations: readonly Mutate[] = [
@@ -52,17 +49,27 @@ const mutations: readonly Mutate[] = [
 ];
 
 describe.each(signingAlgorithms)("a mutated access token, %s", (alg) => {
-  it(`SECURITY 40: is never accepted, in ${Math.ceil(mutationCount / signingAlgorithms.length)} mutations`, async () => {
-    const below = random(seed + signingAlgorithms.indexOf(alg));
+  it(`SECURITY 40: is never accepted, in ${mutationCount} mutations (seed ${seed})`, {
+    timeout: 60_000 + mutationCount * 5,
+  }, async () => {
+    const began = performance.now();
+    const below = seededRandom(seed + signingAlgorithms.indexOf(alg));
     const { tokens, good } = await setUp(alg);
     let made = 0;
-    while (made < mutationCount / signingAlgorithms.length) {
+    while (made < mutationCount) {
       const batch = Array.from({ length: 500 }, () => mutate(good, below)).filter((text) => !good.includes(text));
       made += batch.length;
       const codes = await Promise.all(batch.map((text) => outcome(tokens.verify(text))));
       expect(codes.findIndex((code) => code !== "invalid_access_token")).toBe(-1);
     }
     for (const token of good) expect(await outcome(tokens.verify(token))).toBe("accepted");
+    report({
+      run: `mutated access tokens, ${alg}`,
+      count: made,
+      seed,
+      seconds: (performance.now() - began) / 1000,
+      found: { accepted: 0 },
+    });
   });
 
   it("SECURITY 40: is refused with any single bit of its text changed, and with any single bit of what it stands for", async () => {
@@ -134,17 +141,6 @@ function mutate(good: readonly string[], below: Below): string {
   const [token, other] = [good[below(good.length)]!, good[below(good.length)]!];
   const once = mutations[below(mutations.length)]!(token, other, below);
   return below(4) === 0 ? mutations[below(mutations.length)]!(once || token, other, below) : once;
-}
-
-/** The mulberry32 generator: small, and the same everywhere for the same seed. */
-function random(from: number): Below {
-  let state = from >>> 0;
-  return (bound) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32) * bound);
-  };
 }
 
 function flipBit(bytes: Buffer, bit: number): Buffer {

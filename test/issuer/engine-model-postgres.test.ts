@@ -1,10 +1,13 @@
 import { createPostgresStore } from "../../src/store/postgres.ts";
+import { times } from "../long-run.ts";
 import { postgresWorld } from "../store/postgres-world.ts";
 import { describeEngineModel } from "./engine-model.ts";
 
 const world = postgresWorld();
 
-// The issuer closes its store.
-describeEngineModel("PostgreSQL", Number(process.env.MODEL_RUNS_POSTGRES ?? 300), () =>
-  createPostgresStore(world.server.url(world.database)),
-);
+describeEngineModel({
+  on: "PostgreSQL",
+  interleavings: times({ short: 600, long: 100_000 }),
+  lanes: 6,
+  openStore: () => createPostgresStore(world.server.url(world.database), { maxConnections: 2 }),
+});

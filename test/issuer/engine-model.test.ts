@@ -1,3 +1,4 @@
+import { times } from "../long-run.ts";
 import { describeEngineModel } from "./engine-model.ts";
 
-describeEngineModel("SQLite", Number(process.env.MODEL_RUNS ?? 5000));
+describeEngineModel({ on: "SQLite", interleavings: times({ short: 10_000, long: 1_000_000 }) });

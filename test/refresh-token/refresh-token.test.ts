@@ -1,18 +1,15 @@
-import { randomInt } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { deriveRefreshToken, parseRefreshToken } from "../../src/refresh-token.ts";
 import { deriveRootKeys, hmacSha256 } from "../../src/root-secret.ts";
 import { createTestBed, PASSWORD, SECRET, type TestBed } from "../harness.ts";
+import { report, seed, times } from "../long-run.ts";
 import { pick, seededRandom } from "../seeded-random.ts";
 import { newPath } from "../store/sqlite-places.ts";
 import { dumpDatabase } from "../store-dump.ts";
 import { mutateRefreshToken, TOKEN_BYTES, withBytes } from "./mutations.ts";
 
-// MUTATIONS=1000000 makes the long run; MUTATION_SEED repeats one.
-const mutationCount = Number(process.env.MUTATIONS ?? 50_000);
-const seed = Number(process.env.MUTATION_SEED ?? randomInt(2 ** 31));
-beforeAll(() => console.log(`Mutations of refresh tokens: MUTATION_SEED=${seed} MUTATIONS=${mutationCount}`));
+const mutationCount = times({ short: 50_000, long: 1_000_000 });
 
 const keys = deriveRootKeys(SECRET).current;
 const otherKeys = deriveRootKeys(`${SECRET}x`).current;
@@ -151,8 +148,9 @@ describe("SECURITY 67: a refresh token that was altered", () => {
   });
 
   it(
-    `is never accepted, in ${mutationCount} mutations of live, used and foreign tokens`,
+    `is never accepted, in ${mutationCount} mutations of live, used and foreign tokens (seed ${seed})`,
     async () => {
+      const began = performance.now();
       const { bed, path, token, otherToken, session, nextAddress } = await setUp();
       const successor = await bed.issuer.refresh(token);
       const good = [token, successor.refreshToken, otherToken, deriveRefreshToken(otherKeys, session, 2)];
@@ -173,6 +171,13 @@ describe("SECURITY 67: a refresh token that was altered", () => {
       expect(authentic).toBe(0);
       expect([dumpDatabase(path), bed.store.statistics.sessionWrites]).toEqual(before);
       expect((await bed.issuer.refresh(successor.refreshToken)).sessionId).toBe(session.id);
+      report({
+        run: "mutated refresh tokens",
+        count: made,
+        seed,
+        seconds: (performance.now() - began) / 1000,
+        found: { accepted: 0 },
+      });
     },
     Math.max(60_000, mutationCount),
   );
