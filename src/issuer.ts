@@ -280,9 +280,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     sessionEnd: (session) => sessionEnd(session, options),
     jwks: () => keys.jwks(),
     listKeys: () => keys.list(),
-    async rotateKeys(request = {}) {
-      return keys.rotate(request);
-    },
+    rotateKeys: (request) => keys.rotate(request),
     users: createUsers(engine, revoke),
     clients: createClients(engine),
     metrics: () => metrics.read(),
