@@ -1,3 +1,4 @@
+import { availableParallelism } from "node:os";
 import { defineConfig } from "vitest/config";
 
 export default defineConfig({
@@ -6,7 +7,11 @@ export default defineConfig({
     environment: "node",
     // Threads are no faster here, and share what tests change: the process's environment, signals and native modules.
     pool: "forks",
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    // vitest would leave one core to itself, which on two is half of what there is.
+    maxWorkers: Math.max(2, availableParallelism()),
+    // Nothing takes nearly as long, unless the machine has other things to do.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 20_000 } },
   },
 });

@@ -18,7 +18,7 @@ export interface ServerProcess {
   stop(): Promise<number | null>;
 }
 
-const START_TIMEOUT_MS = 20_000;
+const START_TIMEOUT_MS = 60_000;
 
 /** Starts a server and waits until it listens. */
 export async function startServer(environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
