@@ -1,3 +1,4 @@
+import { inject } from "vitest";
 import {
   type PostgresServer,
   type PostgresServerOptions,
@@ -20,6 +21,10 @@ const FAST: Settings = {
 /** Starts a server for tests. It ends with this process, whatever happens. */
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const withDefaults = (settings: Settings = {}) => ({ ...FAST, ...settings });
-  const server = await startPostgresServer({ ...options, settings: withDefaults(options.settings) });
+  const server = await startPostgresServer({
+    shared: inject("postgresCluster"),
+    ...options,
+    settings: withDefaults(options.settings),
+  });
   return { ...server, start: (settings) => server.start(settings && withDefaults(settings)) };
 }
