@@ -13,7 +13,7 @@ export interface Answer {
 }
 
 export interface AttemptOptions {
-  /** Where servers are expected now, dead ones included: each attempt goes to one of them. */
+  /** Where servers are now: each attempt goes to one of them. Where there is none, it has no answer. */
   readonly urls: () => readonly string[];
   readonly below: Below;
   readonly tally: Tally;
@@ -40,7 +40,11 @@ export function createAttempts({ urls, below, tally, timeoutMs }: AttemptOptions
     const deadline = performance.now() + PATIENCE_MS;
     for (let isRetry = false; performance.now() < deadline; ) {
       const startedAt = performance.now();
-      const reply = await attempt(pick(below, urls()) + path, body, timeoutMs).catch(() => undefined);
+      const reachable = urls();
+      const reply =
+        reachable.length === 0
+          ? undefined
+          : await attempt(pick(below, reachable) + path, body, timeoutMs).catch(() => undefined);
       if (reply === undefined) {
         isRetry = true;
         tally.abandoned();

@@ -5,7 +5,7 @@ import { commitRobbery } from "./robbery.ts";
 import { createTally, type Summary } from "./tally.ts";
 
 export interface LoadOptions {
-  /** Where servers are expected now, those that are down just then included. */
+  /** Where servers are now; none at all where all are down. */
   readonly urls: () => readonly string[];
   /** The `LATCHKEY_ROTATION_GRACE_SECONDS` of the servers: what thieves have to wait for. */
   readonly graceSeconds: number;
@@ -32,9 +32,9 @@ export interface Load {
   progress(rotations: number): Promise<void>;
   /**
    * Counts what clients have been told of and the database does not know. `read` gives the newest generation issued in each
-   * session, by session id.
+   * session, by session id; those asked for suffice.
    */
-  compare(read: () => Promise<ReadonlyMap<string, number>>): Promise<void>;
+  compare(read: (sessionIds: readonly string[]) => Promise<ReadonlyMap<string, number>>): Promise<void>;
   /**
    * The database goes back to an older state: what was acknowledged before may be undone. To be called before the servers take
    * requests on that state, and again, with the sessions that are in it, once they are known: those signed in before the call
@@ -94,7 +94,7 @@ export async function startLoad({
     },
     async compare(read) {
       const told = held().map(({ sessionId, refreshToken }) => ({ sessionId, generation: generationOf(refreshToken) }));
-      const known = await read();
+      const known = await read(told.map(({ sessionId }) => sessionId));
       for (const { sessionId, generation } of told) {
         const newest = known.get(sessionId);
         if (newest === undefined || newest < generation) {
