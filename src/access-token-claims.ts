@@ -146,6 +146,20 @@ export function revokedWith(claims: Pick<AnyAccessTokenClaims, "jti">): string {
   return readJti(claims.jti).revokedWith;
 }
 
+/** Stands for every session in the log of revocations: what was issued before is over, also where its session is unknown. */
+export const EVERY_SESSION = "AAAAAAAAAAAAAAAAAAAAAA";
+
+/** Whether an access token is over. `revokedAt` gives when an id of the log was revoked, in milliseconds since the Unix epoch. */
+export function isCovered(
+  claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">,
+  revokedAt: (id: string) => number | undefined,
+): boolean {
+  if (revokedAt(revokedWith(claims)) !== undefined) return true;
+  const everySessionAt = claims.sid === undefined ? undefined : revokedAt(EVERY_SESSION);
+  // In whole seconds, as `iat` is.
+  return everySessionAt !== undefined && claims.iat < Math.floor(everySessionAt / 1000);
+}
+
 /** The generation that an access token was issued with. */
 export function generationOf(claims: Pick<AccessTokenClaims, "jti">): number {
   return readJti(claims.jti).generation;

@@ -101,6 +101,7 @@ export interface Issuer {
   revoke: Revoke["revoke"];
   logoutAll: Revoke["logoutAll"];
   revokeSession: Revoke["revokeSession"];
+  revokeEverySession: Revoke["revokeEverySession"];
   /** The subject's live sessions, newest first. */
   listSessions(subject: string): Promise<readonly Session[]>;
   /** When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. */
@@ -271,6 +272,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     revoke: revoke.revoke,
     logoutAll: revoke.logoutAll,
     revokeSession: revoke.revokeSession,
+    revokeEverySession: revoke.revokeEverySession,
     async listSessions(subject) {
       const at = now();
       return (await store.listSessions(subject, at)).filter(

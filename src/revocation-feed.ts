@@ -35,7 +35,7 @@ export interface FollowRequest {
   /** The last entry already known; 0 for none. */
   readonly after: number;
   /** What the follower's own access token says; once that is revoked, it is told no more. */
-  readonly granted: Pick<AnyAccessTokenClaims, "jti">;
+  readonly granted: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">;
   /** When the follower's own access token expires, in milliseconds since the Unix epoch. */
   readonly until: number;
 }

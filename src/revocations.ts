@@ -1,12 +1,12 @@
-import { type AnyAccessTokenClaims, revokedWith } from "./access-token-claims.ts";
+import { type AnyAccessTokenClaims, isCovered } from "./access-token-claims.ts";
 import type { RevocationEntry, Store } from "./store/store.ts";
 
 const PAGE = 1000;
 
 /** The sessions whose access tokens this process refuses, in memory, each for as long as such a token can live. */
 export interface Revocations {
-  /** Whether what the access token stands for has been revoked: its session, or its client. No input or output. */
-  covers(claims: Pick<AnyAccessTokenClaims, "jti">): boolean;
+  /** Whether what the access token stands for has been revoked: its session, its client, or every session. No input or output. */
+  covers(claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">): boolean;
   /** Takes in what this process has just revoked, at once; whoever has subscribed hears of it as soon as the log is read. */
   add(sessionIds: readonly string[], at: number): void;
   /** Reads what has been revoked since the last call, by other processes too. Calls that wait together share one read. */
@@ -136,7 +136,7 @@ export async function loadRevocations(
 
   await poll();
   return {
-    covers: (claims) => revokedAt.has(revokedWith(claims)),
+    covers: (claims) => isCovered(claims, (id) => revokedAt.get(id)),
     add(sessionIds, at) {
       for (const sessionId of sessionIds) revokedAt.set(sessionId, at);
       // Should it fail, the next poll makes up for it.

@@ -1,10 +1,17 @@
+import { EVERY_SESSION } from "./access-token-claims.ts";
 import type { Adoption } from "./adoption.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "./session.ts";
+import type { RevokedSession } from "./store/store.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
+
+/** Sessions of an act that ends everybody's: few enough for refreshes to go on in between. */
+const ACT = 500;
+/** A sign-in that was under way may commit behind the first one's back. */
+const ROUNDS = 2;
 
 /** Who revokes. */
 export interface RevokeRequest {
@@ -26,6 +33,12 @@ export interface Revoke {
   logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<void>;
   /** Ends one session. With `ofSubject`, only if it is theirs: otherwise `not_found`. */
   revokeSession(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
+  /**
+   * Ends everybody's sessions, in bounded acts, and gives how many. Access tokens die with them, those included whose session the
+   * database does not know, as after a backup was restored. Clients' own access tokens go on. Where it rejects, some have ended;
+   * done again, it ends the rest.
+   */
+  revokeEverySession(context?: RequestContext): Promise<number>;
   /** Takes over sessions that a store act of another module has just revoked. */
   revoked(
     sessionIds: readonly string[],
@@ -95,6 +108,29 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
     return revoked.length > 0;
   }
 
+  async function endEverySession(context: RequestContext): Promise<number> {
+    const reason = "administrator";
+    let [count, afterId]: [number, string | null] = [0, null];
+    for (;;) {
+      const at = now();
+      const alsoLogged = afterId === null ? EVERY_SESSION : null;
+      const revoked: readonly RevokedSession[] = await store.revokeEverySession({
+        afterId,
+        limit: ACT,
+        at,
+        reason,
+        alsoLogged,
+      });
+      const ids = revoked.map(({ id }) => id);
+      revocations.add(alsoLogged === null ? ids : [alsoLogged, ...ids], at);
+      for (const { id: sessionId, subject } of revoked)
+        emit({ type: "session.revoked", sessionId, subject, reason }, context);
+      count += revoked.length;
+      if (revoked.length < ACT) return count;
+      afterId = revoked.at(-1)!.id;
+    }
+  }
+
   return {
     async logout(token, context = {}) {
       const found = await behind(token, context);
@@ -129,6 +165,12 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
       if (await end(sessionId, reason)) {
         emit({ type: "session.revoked", sessionId, subject: session.subject, reason }, context);
       }
+    },
+
+    async revokeEverySession(context = {}) {
+      let count = 0;
+      for (let round = 0; round < ROUNDS; round++) count += await endEverySession(context);
+      return count;
     },
 
     revoked(sessionIds, subject, reason, context) {

@@ -1,4 +1,4 @@
-import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson, revokedWith } from "./access-token-claims.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "./access-token-claims.ts";
 import { createAccessTokenVerifier } from "./access-token-verifier.ts";
 import type { PresentedWith } from "./dpop-proof.ts";
 import { createDpopProofs } from "./dpop-proofs.ts";
@@ -54,7 +54,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
   async function verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims> {
     if (isClosed) throw new TypeError("The verifier has been closed.");
     const claims = await tokens.verify(accessToken, presented);
-    await follower?.refuseRevoked(revokedWith(claims));
+    await follower?.refuseRevoked(claims);
     return claims;
   }
 

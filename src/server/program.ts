@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { isSessionId } from "../session.ts";
+import { addBackupCommand } from "./commands/backup.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
 import { addKeyCommands } from "./commands/key.ts";
@@ -46,6 +47,7 @@ function createProgram(terminal: Terminal): Command {
   addClientCommands(program, terminal);
   addKeyCommands(program, terminal);
   addSecretCommand(program, terminal);
+  addBackupCommand(program, terminal);
   addMigrateCommand(program, terminal);
   addDoctorCommand(program, terminal);
   return program;

@@ -21,7 +21,7 @@ export const MIGRATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 0)`;
 export const FIRST_ADMIN_LOCK = `pg_advisory_xact_lock(${LOCKS}, 1)`;
 
 /** Held by whoever appends to the log of revocations, from then until the commit has become visible. */
-const REVOCATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 2)`;
+export const REVOCATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 2)`;
 
 /** Asks for the right to sweep until the transaction ends, and does not wait for it. */
 export const SWEEP_LOCK = `pg_try_advisory_xact_lock(${LOCKS}, 3)`;

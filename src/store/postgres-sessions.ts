@@ -1,17 +1,13 @@
 import type { Session } from "../session.ts";
+import { REVOCATION_CHANNEL } from "./postgres-listener.ts";
 import { idToBytes, isStorable, type Row, sessionColumns, toId, toSession } from "./postgres-rows.ts";
+import { REVOCATION_LOCK } from "./postgres-schema.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
-import type { Revocation, RevocationEntry } from "./store.ts";
+import type { EverySession, Revocation, RevocationEntry, RevokedSession } from "./store.ts";
 
 const COLUMNS = sessionColumns.map(({ name }) => name).join(", ");
 const LIVE = "revoked_at IS NULL AND expires_at >";
 const NEWEST_FIRST = "ORDER BY created_at DESC, position DESC";
-
-/** A session that an act has just revoked. */
-export interface Revoked {
-  readonly id: string;
-  readonly subject: string;
-}
 
 /**
  * Revokes what is not yet revoked of the sessions that match, but `exceptId`, and gives those, oldest first. Where the
@@ -25,7 +21,7 @@ export async function revokeWhere(
   value: string | readonly Uint8Array[],
   { at, reason }: Revocation,
   exceptId?: string | null,
-): Promise<readonly Revoked[]> {
+): Promise<readonly RevokedSession[]> {
   const earlier = isUnknown
     ? await transaction.query(
         `SELECT id, subject, created_at, position FROM latchkey.sessions
@@ -95,6 +91,43 @@ export async function revokeSubjectSessions(
   );
   return revoked.map(({ id }) => id);
 }
+
+/** What is appended to the log takes its lock after those of the sessions, as the log's trigger does. */
+export async function revokeEverySession(
+  runner: PostgresRunner,
+  { afterId, limit, at, reason, alsoLogged }: EverySession,
+): Promise<readonly RevokedSession[]> {
+  const after = afterId === null ? Buffer.alloc(0) : idToBytes(afterId);
+  const logged = alsoLogged === null ? null : idToBytes(alsoLogged);
+  return runner.run(async ({ query, last }, isUnknown) => {
+    const earlier = isUnknown
+      ? await query(
+          `SELECT id, subject FROM latchkey.sessions WHERE id > $1 AND revoked_at = $2 AND revoked_for = $3
+           ORDER BY id LIMIT $4`,
+          after,
+          at,
+          reason,
+          limit,
+        )
+      : { rows: [] };
+    const { rows } = earlier.rows.length > 0 ? earlier : await query(REVOKE_EVERY, after, at, reason, limit);
+    if (logged !== null) {
+      await query(`SELECT ${REVOCATION_LOCK}, pg_notify('${REVOCATION_CHANNEL}', '')`);
+      await last("INSERT INTO latchkey.revocations (session_id, at) VALUES ($1, $2)", logged, at);
+    }
+    return rows.map((row: Row) => ({ id: toId(row.id), subject: row.subject }));
+  });
+}
+
+const REVOKE_EVERY = `
+  WITH target AS MATERIALIZED (
+    SELECT id AS target_id FROM latchkey.sessions WHERE id > $1 AND ${LIVE} $2
+    ORDER BY id LIMIT $4 FOR NO KEY UPDATE
+  ), revoked AS (
+    UPDATE latchkey.sessions SET revoked_at = $2, revoked_for = $3
+    FROM target WHERE id = target_id RETURNING id, subject
+  )
+  SELECT id, subject FROM revoked ORDER BY id`;
 
 export async function findSession(runner: PostgresRunner, id: string): Promise<Session | null> {
   const bytes = idToBytes(id);

@@ -78,6 +78,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     revokeSessions: (ids, revocation) => write(sessions.revokeSessions(runner, ids, revocation)),
     revokeSubjectSessions: (subject, revocation, exceptId) =>
       write(sessions.revokeSubjectSessions(runner, subject, revocation, exceptId)),
+    revokeEverySession: (request) => write(sessions.revokeEverySession(runner, request)),
     findSession: (id) => sessions.findSession(runner, id),
     listSessions: (subject, now) => sessions.listSessions(runner, subject, now),
     listLiveSessions: (now, limit) => sessions.listLiveSessions(runner, now, limit),

@@ -121,7 +121,7 @@ function connect(path: string): SqliteDatabase {
  * The version of the schema, 0 for an empty database. Refuses what Latchkey did not make, and what a newer one made. Runs in a
  * transaction, lest another process create the tables between one question and the next.
  */
-function recogniseVersion(database: SqliteDatabase, path: string): number {
+export function recogniseVersion(database: SqliteDatabase, path: string): number {
   const version = Number(database.pragma("user_version"));
   const application = Number(database.pragma("application_id"));
   if (application === 0 && version === 0 && Number(database.pragma("schema_version")) === 0) return 0;

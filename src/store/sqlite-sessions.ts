@@ -4,9 +4,11 @@ import { idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_J
 import type {
   Client,
   DisabledClient,
+  EverySession,
   FoundSession,
   Revocation,
   RevocationEntry,
+  RevokedSession,
   SessionCreated,
   SessionCreation,
   SessionDecision,
@@ -72,6 +74,18 @@ export class SqliteSessions {
       revocation,
     );
     return sessions;
+  }
+
+  /** Gives those that it revoked, in the order of their ids' bytes. */
+  revokeEvery({ afterId, limit, at, reason, alsoLogged }: EverySession): readonly RevokedSession[] {
+    if (alsoLogged !== null) this.#statements.log.run(sessionBytes(alsoLogged), at);
+    const after = afterId === null ? new Uint8Array() : sessionBytes(afterId);
+    const found = this.#statements.listLiveAfter.all(after, at, limit);
+    this.revoke(
+      found.map(({ id }) => id),
+      { at, reason },
+    );
+    return found;
   }
 
   find(id: string): Session | null {
@@ -177,6 +191,14 @@ function prepare(database: SqliteDatabase) {
     findClient: database.query<[id: string], Pick<Client, "disabledAt">>(
       "json_object('disabledAt', disabled_at)",
       "FROM clients WHERE id = ?",
+    ),
+    listLiveAfter: database.query<[afterId: Uint8Array, now: number, limit: number], RevokedSession>(
+      "json_object('id', hex(s.id), 'subject', s.subject)",
+      `FROM sessions s WHERE s.id > ? AND ${LIVE} ORDER BY s.id LIMIT ?`,
+      ({ id, subject }) => ({ id: idFromHex(id), subject }),
+    ),
+    log: database.command<[sessionId: Uint8Array, at: number]>(
+      "INSERT INTO revocations (session_id, at) VALUES (?, ?)",
     ),
     listUnrevokedOfClient: database.query<[clientId: string], DisabledClient["revoked"][number]>(
       "json_object('id', hex(id), 'subject', subject)",

@@ -63,6 +63,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     revokeSessions: (ids, revocation) => write(() => sessions.revoke(ids, revocation)),
     revokeSubjectSessions: (subject, revocation, exceptId) =>
       write(() => sessions.revokeSubject(subject, revocation, exceptId)),
+    revokeEverySession: (request) => write(() => sessions.revokeEvery(request)),
     findSession: (id) => read(() => sessions.find(id)),
     listSessions: (subject, now) => read(() => sessions.list(subject, now)),
     listLiveSessions: (now, limit) => read(() => sessions.listLive(now, limit)),

@@ -39,6 +39,12 @@ export interface Store {
   /** Revokes all of a subject's sessions but `exceptId`, and gives the ids of those that were not yet revoked. */
   revokeSubjectSessions(subject: string, revocation: Revocation, exceptId?: string): Promise<readonly string[]>;
 
+  /**
+   * Revokes sessions whoever's they are, `limit` at most of those that are neither revoked nor past their absolute end, in an order
+   * of ids of the store's own, and gives them. To be called until it gives fewer, each time with the last of the time before.
+   */
+  revokeEverySession(request: EverySession): Promise<readonly RevokedSession[]>;
+
   findSession(id: string): Promise<Session | null>;
 
   /** A subject's sessions that are not revoked and not past their absolute end, newest first. */
@@ -236,6 +242,20 @@ export interface Revocation {
   readonly reason: RevocationReason;
 }
 
+export interface EverySession extends Revocation {
+  /** Where to go on; `null` for the beginning. */
+  readonly afterId: string | null;
+  readonly limit: number;
+  /** Is appended to the log of revocations in the same act, though no session has this id; `null` for nothing. */
+  readonly alsoLogged: string | null;
+}
+
+/** A session that an act has just revoked. */
+export interface RevokedSession {
+  readonly id: string;
+  readonly subject: string;
+}
+
 export interface RevocationEntry {
   /** Grows with every entry; a reader goes on from the last one it saw. */
   readonly sequence: number;
@@ -306,7 +326,7 @@ export interface Client {
 /** A client as it is once it has been disabled, and the sessions that ended with it just now. */
 export interface DisabledClient {
   readonly client: Client;
-  readonly revoked: readonly { readonly id: string; readonly subject: string }[];
+  readonly revoked: readonly RevokedSession[];
 }
 
 export interface StoredKeyRing {

@@ -1,10 +1,11 @@
+import { type AnyAccessTokenClaims, isCovered } from "../access-token-claims.ts";
 import { isJsonObject } from "../strict-json.ts";
 
 const ID_PATTERN = /^[A-Za-z0-9_-]{22}$/;
 
 /** What has been revoked, each for as long as an access token of it can live. */
 export interface KnownRevocations {
-  has(id: string): boolean;
+  covers(claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">): boolean;
   /** Takes in one entry of the feed. @throws Error for what is none. */
   learn(entry: unknown): void;
   readonly size: number;
@@ -13,28 +14,32 @@ export interface KnownRevocations {
 /** Knows nothing at first. */
 export function createKnownRevocations(now: () => number): KnownRevocations {
   // In order of the feed, which is the order of expiry but for moments, so forgetting stops at the first that still matters.
-  const expiresAt = new Map<string, number>();
+  const known = new Map<string, { readonly revokedAt: number; readonly expiresAt: number }>();
 
   function forget(): void {
-    for (const [id, at] of expiresAt) {
-      if (at >= now()) return;
-      expiresAt.delete(id);
+    for (const [id, { expiresAt }] of known) {
+      if (expiresAt >= now()) return;
+      known.delete(id);
     }
   }
 
   return {
-    has: (id) => expiresAt.has(id),
+    covers: (claims) => isCovered(claims, (id) => known.get(id)?.revokedAt),
     learn(entry) {
-      const { session_id: id, expires_at: expires } = isJsonObject(entry) ? entry : {};
-      const at = typeof expires === "string" ? Date.parse(expires) : Number.NaN;
-      if (typeof id !== "string" || !ID_PATTERN.test(id) || Number.isNaN(at)) {
+      const { session_id: id, revoked_at: revoked, expires_at: expires } = isJsonObject(entry) ? entry : {};
+      const [revokedAt, expiresAt] = [readInstant(revoked), readInstant(expires)];
+      if (typeof id !== "string" || !ID_PATTERN.test(id) || Number.isNaN(revokedAt + expiresAt)) {
         throw new Error("The feed tells something that is no revocation.");
       }
       forget();
-      expiresAt.set(id, at);
+      known.set(id, { revokedAt, expiresAt });
     },
     get size() {
-      return expiresAt.size;
+      return known.size;
     },
   };
+}
+
+function readInstant(text: unknown): number {
+  return typeof text === "string" ? Date.parse(text) : Number.NaN;
 }

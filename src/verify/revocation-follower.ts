@@ -1,3 +1,4 @@
+import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import { createFeedConnection } from "./feed-connection.ts";
 import { createKnownRevocations } from "./known-revocations.ts";
@@ -24,7 +25,7 @@ export interface RevocationFollower {
    * @throws LatchkeyError `session_revoked`; and `verifier_unavailable` where it cannot be known and the options say to
    *   refuse then.
    */
-  refuseRevoked(id: string): Promise<void>;
+  refuseRevoked(claims: AnyAccessTokenClaims): Promise<void>;
   /** Resolves when the feed has been heard to its end once. */
   readonly heard: Promise<void>;
   status(): FeedStatus;
@@ -128,9 +129,9 @@ export function followRevocations(
 
   void run();
   return {
-    async refuseRevoked(id) {
+    async refuseRevoked(claims) {
       if (heardAt === undefined) await tried.given;
-      if (known.has(id)) throw new LatchkeyError("session_revoked");
+      if (known.covers(claims)) throw new LatchkeyError("session_revoked");
       if (whenFeedIsDown === "refuse" && isDown()) {
         throw new LatchkeyError("verifier_unavailable", {
           detail: `Nothing has been heard of the revocation feed for more than ${maxFeedLagSeconds} seconds.`,

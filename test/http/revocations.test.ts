@@ -4,7 +4,7 @@ import { createRevocationFeed } from "../../src/revocation-feed.ts";
 import { loadRevocations } from "../../src/revocations.ts";
 import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
 
-const GRANTED = { jti: "AAAAAAAAAAAAAAAAAAAAAQ.1.x" };
+const GRANTED = { jti: "AAAAAAAAAAAAAAAAAAAAAQ.1.x", sid: "AAAAAAAAAAAAAAAAAAAAAQ", iat: 0 };
 const SCOPE = "revocations:read";
 
 async function openBed(): Promise<TestBed & { readonly bearer: string }> {

@@ -65,7 +65,7 @@ async function goneBack({ before, lost }: { readonly before: number; readonly lo
 
 type Heard = Awaited<ReturnType<typeof loadRevocations>>;
 const unheard = (revocations: Heard, ids: readonly string[]) =>
-  ids.filter((sid) => !revocations.covers({ jti: `${sid}.1.x` }));
+  ids.filter((sid) => !revocations.covers({ sid, jti: `${sid}.1.x`, iat: 0 }));
 
 describe("a log of revocations that has gone back, as after an asynchronous failover or a restored backup", () => {
   it("is read anew: what is revoked under numbers that had been read before is heard at the next look", async () => {
@@ -112,7 +112,7 @@ describe("a log of revocations that has gone back, as after an asynchronous fail
     const feed = createRevocationFeed(revocations, now);
     const follower = await feed.follow({
       after: revocations.log.newestSequence,
-      granted: { jti: `${newId()}.1.x` },
+      granted: { jti: `${newId()}.1.x`, iat: 0 },
       until: NOW + 60_000,
     });
     await follower.next();

@@ -70,7 +70,7 @@ describe("revocation of access tokens", () => {
     const clock = createTestClock();
     const revocations = await loadRevocations(bed.store, () => clock.now(), 900_000);
     const [a, b] = [newId(), newId()];
-    const covers = (sid: string) => revocations.covers({ jti: `${sid}.1.x` });
+    const covers = (sid: string) => revocations.covers({ sid, jti: `${sid}.1.x`, iat: 0 });
     revocations.add([a], clock.now());
     clock.advanceSeconds(600);
     revocations.add([b], clock.now());

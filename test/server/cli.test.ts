@@ -114,6 +114,8 @@ describe("the command line", () => {
     [["user", "role", "ada", "--set", "a", "--add", "b"], "cannot be used with"],
     [["session", "revoke"], "--user"],
     [["session", "revoke", "an-id", "--user", "ada"], "either"],
+    [["session", "revoke", "--all", "--user", "ada"], "either"],
+    [["backup"], "missing required argument"],
   ])("refuses %j with exit code 1 and a hint, before it touches anything", async (command, hint) => {
     expect(await quicklyRefused(...command)).toContain(hint);
     expect(readdirSync(folder)).toEqual([]);
@@ -129,6 +131,8 @@ describe("the command line", () => {
     ["user", "role", "ada"],
     ["session", "list"],
     ["session", "revoke", "--user", "ada"],
+    ["session", "revoke", "--all", "--yes"],
+    ["backup", "copy.db"],
     ["client", "list"],
     ["client", "add", "reports"],
     ["client", "disable", "lkc_x"],

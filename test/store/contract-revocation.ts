@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
 import type { Session } from "../../src/session.ts";
+import type { RevokedSession } from "../../src/store/store.ts";
 import type { OpenStore } from "./place.ts";
 import { NOW, newId, newSession, newUser, vouched } from "./records.ts";
 
@@ -38,6 +39,43 @@ export function describeRevocation(open: OpenStore): void {
     expect(await store.findSession(another.id)).toStrictEqual(another);
     expect(await store.revokeSubjectSessions(subject, { at: NOW + 3, reason: "logout_all" })).toEqual([kept.id]);
     expect(await store.revokeSubjectSessions(newId(), { at: NOW, reason: "logout_all" })).toEqual([]);
+  });
+
+  it("revokes every live session in acts of a limited size, and gives each once with its subject", async () => {
+    const store = await open();
+    const live = Array.from({ length: 7 }, () => newSession());
+    const ended = newSession({ expiresAt: NOW });
+    const gone = newSession();
+    await store.createSessions([...live, ended, gone].map((session) => vouched(session)));
+    await store.revokeSessions([gone.id], { at: NOW, reason: "logout" });
+    const revoked = [];
+    let afterId: string | null = null;
+    for (const expected of [3, 3, 1]) {
+      const request = { at: NOW + 1, reason: "administrator", afterId, limit: 3, alsoLogged: null } as const;
+      const act: readonly RevokedSession[] = await store.revokeEverySession(request);
+      expect(act).toHaveLength(expected);
+      revoked.push(...act);
+      afterId = act.at(-1)!.id;
+    }
+    const byId = (one: RevokedSession, other: RevokedSession) => (one.id < other.id ? -1 : 1);
+    expect(revoked.toSorted(byId)).toEqual(live.map(({ id, subject }) => ({ id, subject })).toSorted(byId));
+    for (const session of live) {
+      expect(await store.findSession(session.id)).toMatchObject({ revokedAt: NOW + 1, revokedFor: "administrator" });
+    }
+    expect(await store.findSession(gone.id)).toMatchObject({ revokedAt: NOW, revokedFor: "logout" });
+    expect(await store.findSession(ended.id)).toStrictEqual(ended);
+    const log = (await store.listRevocations(0, NOW + 1, 100)).map(({ sessionId }) => sessionId);
+    expect(log.toSorted()).toEqual(live.map(({ id }) => id).toSorted());
+  });
+
+  it("appends to the log, in the act that revokes every session, what no session has for an id", async () => {
+    const store = await open();
+    const alsoLogged = newId();
+    const request = { at: NOW, reason: "administrator", afterId: null, limit: 3, alsoLogged } as const;
+    expect(await store.revokeEverySession(request)).toEqual([]);
+    expect(await store.listRevocations(0, 0, 10)).toEqual([
+      { sequence: expect.any(Number), sessionId: alsoLogged, at: NOW },
+    ]);
   });
 
   it("appends every revocation to the log once, whatever act it came from, in the order of the acts", async () => {

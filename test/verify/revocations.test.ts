@@ -18,6 +18,14 @@ async function openSession(bed: ServedBed) {
   return { accessToken, end: () => bed.issuer.logout(refreshToken) };
 }
 
+/** An access token whose session the database has lost. */
+async function tokenOfUnknownSession(bed: ServedBed): Promise<string> {
+  const { accessToken, sessionId } = await bed.issuer.issue({ subject: "ada" });
+  const { expiresAt } = (await bed.store.findSession(sessionId))!;
+  expect(await bed.store.sweep({ endedBy: expiresAt, revokedBy: 0, limit: 100 })).toMatchObject({ sessions: 2 });
+  return accessToken;
+}
+
 describe("a verifier that follows the revocation feed", () => {
   it("PARITY 11: Logout ends the session: its refresh token at once, its access tokens at every verifier within the revocation feed's lag", async () => {
     const bed = await serveBed();
@@ -39,6 +47,31 @@ describe("a verifier that follows the revocation feed", () => {
       );
     }
     expect((await bed.call("POST", "/auth/logout", { bearer: "x.y.z" })).status).toBe(204);
+  });
+
+  it("refuses every session's access token once all have been revoked, and goes on with those that are issued later", async () => {
+    const bed = await serveBed();
+    const verifier = bed.follower();
+    await verifier.ready();
+    const [one, other] = [await bed.token("ada"), await bed.token("bob")];
+    expect([await outcome(verifier.verify(one)), await outcome(verifier.verify(other))]).toEqual(["good", "good"]);
+    bed.clock.advanceSeconds(1);
+    await bed.issuer.revokeEverySession();
+    for (const token of [one, other]) {
+      await expect.poll(() => outcome(verifier.verify(token)), eventually).toBe("session_revoked");
+    }
+    expect(await outcome(verifier.verify(await bed.token("ada")))).toBe("good");
+  });
+
+  it("refuses what was issued before all sessions were revoked also where the database knows no session of it", async () => {
+    const bed = await serveBed();
+    const verifier = bed.follower();
+    await verifier.ready();
+    const signedElsewhere = await tokenOfUnknownSession(bed);
+    expect(await outcome(verifier.verify(signedElsewhere))).toBe("good");
+    bed.clock.advanceSeconds(1);
+    await bed.issuer.revokeEverySession();
+    await expect.poll(() => outcome(verifier.verify(signedElsewhere)), eventually).toBe("session_revoked");
   });
 
   it("hears of a logout in a real server process within a second, with no call per request, and lets the process stop", async () => {

@@ -30,18 +30,38 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
 
   session
     .command("revoke")
-    .description("end one session, or all of a user's")
+    .description("end one session, all of a user's, or everybody's")
     .argument("[id]", "the session's id")
     .option("--user <username>", "end every session of this user")
-    .action((id: string | undefined, { user }: { user?: string }) => {
-      if ((id === undefined) === (user === undefined)) {
-        throw new OperatorError("Name either a session's id or --user <username>. 'latchkey session list' shows both.");
+    .option("--all", "end every session there is, as after a backup was restored")
+    .option("--yes", "with --all: go ahead")
+    .action((id: string | undefined, { user, all, yes }: { user?: string; all?: true; yes?: true }) => {
+      if ([id, user, all].filter((one) => one !== undefined).length !== 1) {
+        throw new OperatorError(
+          "Name either a session's id, --user <username> or --all. 'latchkey session list' shows the first two.",
+        );
       }
       return withIssuer(async (opened) => {
-        const ended = id === undefined ? await revokeAll(opened, user ?? "") : await revokeOne(opened, id);
-        terminal.out(`${ended} A running server refuses its access tokens within a second.\n`);
+        if (all === true) terminal.out(await revokeEverybodys(opened, yes === true));
+        else {
+          const ended = id === undefined ? await revokeAll(opened, user ?? "") : await revokeOne(opened, id);
+          terminal.out(`${ended} A running server refuses its access tokens within a second.\n`);
+        }
       });
     });
+}
+
+async function revokeEverybodys({ issuer, store }: OpenedIssuer, isConfirmed: boolean): Promise<string> {
+  if (!isConfirmed) {
+    const { liveSessions } = await store.count(issuer.options.environment.clock.now());
+    throw new OperatorError(`This signs everybody out, of ${sessions(liveSessions)}. To do it, add --yes.`);
+  }
+  const count = await issuer.revokeEverySession();
+  return `${sessions(count)} ended. A running server refuses every access token issued before within a second.\n`;
+}
+
+function sessions(count: number): string {
+  return count === 1 ? "1 session" : `${count} sessions`;
 }
 
 async function listSessions(

@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import { existsSync } from "node:fs";
+import { open, rename, stat, unlink } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { systemEnvironment } from "../environment.ts";
+import { copySqliteDatabase } from "../store/sqlite-copy.ts";
+import { createRunner } from "../store/sqlite-retry.ts";
+import { OperatorError, systemErrorCode } from "./failure.ts";
+
+/** How long it is tried while another process has the database locked as a whole, as a restart does for a moment. */
+const LOCK_TIMEOUT_SECONDS = 10;
+
+/**
+ * Copies a SQLite database as it is at one moment, whatever is written to it meanwhile, into a new file with mode 0600. The
+ * file appears whole and durable, or not at all.
+ * @throws OperatorError where there is no database, or the file exists or cannot be written.
+ * @throws LatchkeyError `store_unavailable` or `store_unusable`: nothing is copied that is damaged.
+ */
+export async function backUpSqlite(
+  databasePath: string,
+  file: string,
+): Promise<{ readonly path: string; readonly bytes: number }> {
+  const [from, path] = [resolve(databasePath), resolve(file)];
+  if (!existsSync(from)) {
+    throw new OperatorError(
+      `There is no database ${from}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
+    );
+  }
+  const draft = `${path}.${randomBytes(6).toString("hex")}`;
+  await reserve(path);
+  try {
+    await reserve(draft);
+    const run = createRunner({
+      place: from,
+      lockTimeoutSeconds: LOCK_TIMEOUT_SECONDS,
+      random: systemEnvironment.random,
+    });
+    await run(() => copySqliteDatabase(from, draft));
+    await sync(draft);
+    await rename(draft, path);
+    await sync(dirname(path));
+    return { path, bytes: (await stat(path)).size };
+  } catch (error) {
+    await Promise.all([unlink(draft).catch(() => {}), unlink(path).catch(() => {})]);
+    throw error;
+  }
+}
+
+/** Makes an empty file that its owner alone may read, and that nobody else takes meanwhile. */
+async function reserve(path: string): Promise<void> {
+  try {
+    const file = await open(path, "wx", 0o600);
+    await file.close();
+  } catch (error) {
+    const code = systemErrorCode(error);
+    throw new OperatorError(
+      code === "EEXIST"
+        ? `${path} is there already, and a backup replaces nothing. Name another file, or move that one away.`
+        : `${path} cannot be made (${code}). Make its directory, and let this user write in it.`,
+    );
+  }
+}
+
+async function sync(path: string): Promise<void> {
+  const isDirectory = (await stat(path)).isDirectory();
+  if (isDirectory && process.platform === "win32") return;
+  const file = await open(path, isDirectory ? "r" : "r+");
+  try {
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
