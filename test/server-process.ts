@@ -1,7 +1,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
+import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free-port.ts";
 
 /** The built command line; `npm test` builds before it tests. */
 export const CLI = fileURLToPath(new URL("../dist/server/cli.js", import.meta.url));
@@ -20,10 +22,15 @@ export interface ServerProcess {
 
 const START_TIMEOUT_MS = 60_000;
 
-/** Starts a server and waits until it listens. */
+/** Log levels at which a server does not tell where it listens. */
+const QUIET_LEVELS = ["warn", "error", "fatal", "silent"];
+
+/** Starts a server and waits until it listens; where it is to log nothing of that, until it serves. */
 export async function startServer(environment: Readonly<Record<string, string>> = {}): Promise<ServerProcess> {
+  const isQuiet = QUIET_LEVELS.includes(environment.LATCHKEY_LOG_LEVEL ?? "");
+  const port = isQuiet ? await freePort() : 0;
   const child = spawn(process.execPath, [CLI, "start"], {
-    env: { PATH: process.env.PATH, HOME: process.env.HOME, LATCHKEY_PORT: "0", ...environment },
+    env: { PATH: process.env.PATH, HOME: process.env.HOME, LATCHKEY_PORT: String(port), ...environment },
     stdio: ["ignore", "pipe", "pipe"],
   });
   const written: string[] = [];
@@ -36,13 +43,19 @@ export async function startServer(environment: Readonly<Record<string, string>> 
       () => reject(new Error(`The server did not listen in time:\n${written.join("")}`)),
       START_TIMEOUT_MS,
     );
+    const listens = (address: string) => {
+      clearTimeout(timer);
+      resolve(address);
+    };
     lines.on("line", (line) => {
       written.push(`${line}\n`);
       const address = /"address":"(http:[^"]+)"/.exec(line)?.[1];
-      if (address === undefined) return;
-      clearTimeout(timer);
-      resolve(address);
+      if (address !== undefined) listens(address);
     });
+    if (isQuiet) {
+      const address = `http://127.0.0.1:${port}`;
+      serves(address, child).then(() => listens(address), reject);
+    }
     exited.then(([code]) => reject(new Error(`The server ended with ${code}:\n${written.join("")}`)), reject);
   });
   const hasExited = () => child.exitCode !== null || child.signalCode !== null;
@@ -61,6 +74,17 @@ export async function startServer(environment: Readonly<Record<string, string>> 
       return child.exitCode;
     },
   };
+}
+
+async function serves(address: string, child: ChildProcess): Promise<void> {
+  while (child.exitCode === null && child.signalCode === null) {
+    const isReady = await fetch(`${address}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+    if (isReady) return;
+    await wait(20);
+  }
 }
 
 export const PASSWORD = "correct horse battery staple";
