@@ -1,4 +1,8 @@
 import Libsql from "libsql";
+import LibsqlOnThreads from "libsql/promise";
+
+/** Runs statements on a thread of libsql's own. Both of its interfaces have connections of one kind. */
+const execOnThread: (this: Libsql.Database, sql: string) => Promise<void> = LibsqlOnThreads.prototype.exec;
 
 /** What may be bound. Whole numbers only; no boolean and no `undefined`, of which libsql aborts at one and hides the other. */
 export type Parameter = string | number | Uint8Array | null;
@@ -26,6 +30,7 @@ const unstorable = /\0|\p{Surrogate}/u;
 export class SqliteDatabase {
   #connection: Libsql.Database | null;
   #statements: Prepared[] = [];
+  #commit: Promise<void> | undefined;
 
   /** `path` is absolute, or `:memory:`. Never waits for a lock: SQLite would do so on the event loop. */
   constructor(path: string) {
@@ -82,10 +87,35 @@ export class SqliteDatabase {
       connection.exec("COMMIT");
       return result;
     } catch (error) {
-      // SQLite itself has rolled back after a full disk or a failed write.
-      if (connection.inTransaction) connection.exec("ROLLBACK");
+      rollBack(connection);
       throw error;
     }
+  }
+
+  /**
+   * The same, but the event loop goes on while the disk syncs. `work` still runs at once; until the commit is through, nothing
+   * else may be asked of the database: whoever shares it asks by way of {@link SqliteDatabase.whenFree}.
+   */
+  async transactionAside<T>(work: () => T): Promise<T> {
+    const connection = this.#open();
+    connection.exec("BEGIN IMMEDIATE");
+    try {
+      const result = work();
+      this.#commit = execOnThread.call(connection, "COMMIT");
+      await this.#commit;
+      return result;
+    } catch (error) {
+      rollBack(connection);
+      throw error;
+    } finally {
+      this.#commit = undefined;
+    }
+  }
+
+  /** Runs `act` as soon as no commit is in flight, at once where none is. */
+  async whenFree<T>(act: () => T | Promise<T>): Promise<T> {
+    while (this.#commit !== undefined) await this.#commit.catch(() => {});
+    return act();
   }
 
   /** libsql lets go of the file only when the last statement has been collected, so none is kept. */
@@ -148,6 +178,11 @@ class Prepared {
     }
     return this.#statement;
   }
+}
+
+/** SQLite itself has rolled back after a full disk or a failed write. */
+function rollBack(connection: Libsql.Database): void {
+  if (connection.inTransaction) connection.exec("ROLLBACK");
 }
 
 /** Bytes that a query's JSON holds as `hex(…)`, in memory of their own, unlike a Buffer, which shares its memory with others. */

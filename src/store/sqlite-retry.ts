@@ -5,8 +5,8 @@ import { isLocked, toStoreError } from "./sqlite-errors.ts";
 const FIRST_PAUSE_MS = 1;
 const LONGEST_PAUSE_MS = 50;
 
-/** Runs a synchronous act on the database, and rejects with a `LatchkeyError` where SQLite fails. */
-export type Runner = <T>(act: () => T) => Promise<T>;
+/** Runs an act on the database, and rejects with a `LatchkeyError` where SQLite fails. */
+export type Runner = <T>(act: () => T | Promise<T>) => Promise<T>;
 
 export interface RunnerOptions {
   /** What the operator knows the database by. */
@@ -22,7 +22,7 @@ export function createRunner({ place, lockTimeoutSeconds, random }: RunnerOption
     let remainingMs = lockTimeoutSeconds * 1000;
     for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
       try {
-        return act();
+        return await act();
       } catch (error) {
         if (!isLocked(error) || remainingMs <= 0) throw toStoreError(error, place);
       }

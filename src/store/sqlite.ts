@@ -40,14 +40,17 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
   });
   const statistics = { transactions: 0, sessionWrites: 0 };
 
-  function read<T>(act: () => T): Promise<T> {
-    return run(() => {
-      if (!database.isOpen) throw closedError();
-      return act();
-    });
+  function read<T>(act: () => T | Promise<T>): Promise<T> {
+    return run(() =>
+      database.whenFree(() => {
+        if (!database.isOpen) throw closedError();
+        return act();
+      }),
+    );
   }
   async function write<T>(act: () => T): Promise<T> {
-    const result = await read(() => database.transaction(act));
+    // In memory there is no disk to wait for.
+    const result = await read(() => (place === IN_MEMORY ? database.transaction(act) : database.transactionAside(act)));
     statistics.transactions += 1;
     return result;
   }
@@ -98,15 +101,16 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
         if (place !== IN_MEMORY && identifyFile(place) !== openedFile) throw replacedError(place);
         proveWritable(database, place);
       }),
-    close: async () => {
-      if (!database.isOpen) return;
-      try {
-        database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
-      } catch {
-        // The file is then not whole on its own, but nothing is lost: whoever opens it next reads the log beside it as well.
-      }
-      database.close();
-    },
+    close: () =>
+      database.whenFree(() => {
+        if (!database.isOpen) return;
+        try {
+          database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
+        } catch {
+          // The file is then not whole on its own, but nothing is lost: whoever opens it next reads the log beside it as well.
+        }
+        database.close();
+      }),
   };
 }
 

@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Session } from "../../src/session.ts";
 import type { RevokedSession } from "../../src/store/store.ts";
@@ -182,7 +183,11 @@ export function describeRevocation(open: OpenStore): void {
     ).finally(() => {
       revoking = false;
     });
-    while (revoking) await follow();
+    while (revoking) {
+      await follow();
+      // Reading alone may never let the event loop turn, in which the writers hear of their commits.
+      await endOfTurn();
+    }
     await writers;
     await follow();
     expect(seen.toSorted()).toEqual(sessions.map(({ id }) => id).toSorted());
