@@ -1,65 +1,73 @@
-// npm run bench: measures refresh, verification and guards beside what people would use instead. With --quick it checks counts
-// only, never times.
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// npm run bench: measures refresh, sessions by the million, logins, guards and verification beside what people would use instead.
+// With --quick it checks counts only, never times; with --soak it keeps a server under load for as long as it is told.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { requireNode } from "../scripts/node-version.mjs";
 
 requireNode();
 const { prepare } = await import("../scripts/prepare.mjs");
 await prepare();
-const { root } = await import("../scripts/root.mjs");
-const { values } = parseArgs({
-  options: {
-    quick: { type: "boolean", default: false },
-    rounds: { type: "string", default: "5" },
-    seconds: { type: "string", default: "2" },
-  },
-});
-if (values.quick) {
+const { readOptions } = await import("./options.mjs");
+const options = readOptions(process.argv.slice(2));
+if ("problem" in options) {
+  process.stderr.write(`${options.problem}\n`);
+  process.exit(1);
+}
+if (options.mode === "quick") {
   const { countsReport } = await import("./quick.mjs");
   const { lines, passed } = await countsReport();
   process.stdout.write(lines.map((line) => `${line}\n`).join(""));
   process.exit(passed ? 0 : 1);
 }
 
-const rounds = wholeNumber("rounds", 1, 50);
-const seconds = wholeNumber("seconds", 1, 30);
 const folder = mkdtempSync(join(tmpdir(), "latchkey-bench-"));
 process.once("exit", () => rmSync(folder, { recursive: true, force: true }));
 for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 const { describeMachine } = await import("./harness/machine.mjs");
 const { startLoadGenerator } = await import("./harness/load.mjs");
-const { generatorCeiling, ownSubjects, peerSubjects } = await import("./refresh-subjects.mjs");
-const { measureRefresh } = await import("./refresh.mjs");
-const { measureVerification } = await import("./verification.mjs");
-const { measureGuards } = await import("./guards.mjs");
-const { tables } = await import("./report.mjs");
-const { charts } = await import("./chart.mjs");
-const { writePage } = await import("./page.mjs");
-
-tell("installing what is measured beside Latchkey");
-const subjects = [generatorCeiling, ...ownSubjects, ...peerSubjects()];
 const machine = describeMachine(folder);
+const date = new Date().toISOString().slice(0, 10);
 const generator = startLoadGenerator();
 try {
-  const refresh = await measureRefresh(subjects, generator, { levels: [1, 32, 128], rounds, seconds }, folder, tell);
-  tell("guards");
-  const guards = await measureGuards(generator, { rounds, seconds }, folder);
-  tell("verification");
-  const verification = await measureVerification({ rounds: rounds * 2 + 1, milliseconds: 250 });
-  const date = new Date().toISOString().slice(0, 10);
-  /** @type {import("./report.mjs").Results} */
-  const results = { date, machine, refresh, verification, guards };
-  writeFileSync(join(root, "bench/results.json"), `${JSON.stringify(results, rounded, 2)}\n`);
-  const written = JSON.parse(readFileSync(join(root, "bench/results.json"), "utf8"));
-  for (const [name, svg] of Object.entries(charts(written))) writeFileSync(join(root, "docs", name), svg);
-  writePage(written);
-  process.stdout.write(`\n${tables(written)}\n\nbench/results.json, docs/performance.md and its charts are new.\n`);
+  process.exitCode = await (options.mode === "soak" ? soakAndWrite(options) : measureAndWrite(options));
 } finally {
   generator.stop();
+}
+
+/** @param {Extract<import("./options.mjs").BenchOptions, { mode: "soak" }>} plan */
+async function soakAndWrite(plan) {
+  const { soak, soakClaims } = await import("./soak.mjs");
+  const { soakChart } = await import("./charts/charts.mjs");
+  const { writePage } = await import("./page.mjs");
+  const found = { date, machine, ...(await soak(plan, generator, folder, tell)) };
+  write("bench/soak.json", json(found));
+  write("docs/performance-soak.svg", soakChart(found));
+  writePage();
+  const claims = soakClaims(found);
+  for (const [claim, holds] of claims) process.stdout.write(`${holds ? "ok    " : "FAILED"}  ${claim}\n`);
+  return claims.every(([, holds]) => holds) ? 0 : 1;
+}
+
+/** @param {Extract<import("./options.mjs").BenchOptions, { mode: "measure" }>} plan */
+async function measureAndWrite(plan) {
+  const { measure } = await import("./measure.mjs");
+  const { tables } = await import("./report.mjs");
+  const { charts } = await import("./charts/charts.mjs");
+  const { writePage } = await import("./page.mjs");
+  /** @type {import("./report.mjs").Results} */
+  const results = JSON.parse(json({ date, machine, ...(await measure(plan, generator, folder, tell)) }));
+  process.stdout.write(`\n${tables(results)}\n`);
+  if (plan.only !== undefined) {
+    process.stdout.write("\nNothing was written: only a whole run makes bench/results.json new.\n");
+    return 0;
+  }
+  write("bench/results.json", json(results));
+  for (const [name, svg] of Object.entries(charts(results))) write(`docs/${name}`, svg);
+  writePage();
+  process.stdout.write("\nbench/results.json, docs/performance.md and its charts are new.\n");
+  return 0;
 }
 
 /** @param {string} line */
@@ -68,22 +76,19 @@ function tell(line) {
 }
 
 /**
- * Four significant digits are more than the noise leaves.
- * @param {string} _
- * @param {unknown} value
+ * @param {string} path in the repository
+ * @param {string} text
  */
-function rounded(_, value) {
-  return typeof value === "number" && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
+function write(path, text) {
+  writeFileSync(new URL(`../${path}`, import.meta.url), text);
 }
 
 /**
- * @param {"rounds" | "seconds"} name
- * @param {number} least
- * @param {number} most
+ * Four significant digits are more than the noise leaves.
+ * @param {object} value
  */
-function wholeNumber(name, least, most) {
-  const value = Number(values[name]);
-  if (Number.isInteger(value) && value >= least && value <= most) return value;
-  process.stderr.write(`--${name} takes a whole number from ${least} to ${most}.\n`);
-  process.exit(1);
+function json(value) {
+  const rounded = (/** @type {string} */ _, /** @type {unknown} */ one) =>
+    typeof one === "number" && !Number.isInteger(one) ? Number(one.toPrecision(4)) : one;
+  return `${JSON.stringify(value, rounded, 2)}\n`;
 }

@@ -1,33 +1,57 @@
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { tables } from "./report.mjs";
+import { soakClaims } from "./soak.mjs";
 
-const MARKED = /(<!-- begin -->\n).*(<!-- end -->)/s;
 const page = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
+const MARKED = /<!-- begin (\w+) -->\n.*?<!-- end \1 -->/gs;
 
-/**
- * Puts a run's tables between the page's marks.
- * @param {import("./report.mjs").Results} results
- */
-export function writePage(results) {
-  const text = readFileSync(page, "utf8");
-  writeFileSync(
-    page,
-    text.replace(MARKED, (_, begin, end) => `${begin}\n${measuredOn(results)}\n\n${tables(results)}\n\n${end}`),
-  );
+/** Puts what the committed results say between the page's marks. */
+export function writePage() {
+  writeFileSync(page, pageAndResults().expected);
 }
 
 /**
- * The tables of the committed results, and what stands in their place on the page.
+ * The page as the committed results would have it, and as it is.
  * @returns {{ readonly expected: string, readonly found: string }}
  */
 export function pageAndResults() {
-  const results = JSON.parse(readFileSync(new URL("./results.json", import.meta.url), "utf8"));
-  const found = MARKED.exec(readFileSync(page, "utf8"))?.[0] ?? "";
-  return { expected: `<!-- begin -->\n\n${measuredOn(results)}\n\n${tables(results)}\n\n<!-- end -->`, found };
+  const found = readFileSync(page, "utf8");
+  const parts = generatedParts();
+  const expected = found.replace(
+    MARKED,
+    (_, name) => `<!-- begin ${name} -->\n\n${parts[name]}\n\n<!-- end ${name} -->`,
+  );
+  return { expected, found };
 }
 
-/** @param {import("./report.mjs").Results} results */
+/** @returns {Record<string, string>} */
+function generatedParts() {
+  /** @type {import("./report.mjs").Results} */
+  const results = read("results.json");
+  return { figures: `${measuredOn(results)}\n\n${tables(results)}`, soak: soakText() };
+}
+
+function soakText() {
+  if (!existsSync(new URL("soak.json", import.meta.url))) return "No soak of this version has been kept yet.";
+  /** @type {import("./soak.mjs").Soak} */
+  const soak = read("soak.json");
+  const { minutes, database, offeredPerSecond, peakPerSecond } = soak;
+  const claims = soakClaims(soak).map(([claim, holds]) => `- ${claim}${holds ? "" : " **(does not hold)**"}`);
+  return [
+    `${measuredOn(soak)}`,
+    `${minutes} minutes on ${database === "postgres" ? "PostgreSQL" : "SQLite"} at ${offeredPerSecond.toLocaleString("en-US")} refreshes a second, 70 % of the ${Math.round(peakPerSecond.median).toLocaleString("en-US")} that it reached at the beginning:`,
+    claims.join("\n"),
+    "![Memory and latency over the time of the soak.](performance-soak.svg)",
+  ].join("\n\n");
+}
+
+/** @param {string} name */
+function read(name) {
+  return JSON.parse(readFileSync(new URL(name, import.meta.url), "utf8"));
+}
+
+/** @param {Pick<import("./report.mjs").Results, "date" | "machine">} results */
 function measuredOn({ date, machine }) {
   const { processor, cores, memoryGiB, system, node, syncMs, load, commit, changedSince } = machine;
   const code = changedSince ? `${commit} with changes` : commit;

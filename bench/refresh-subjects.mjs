@@ -1,7 +1,7 @@
-import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { fillDatabase, startLatchkey } from "./harness/latchkey.mjs";
 import { installNodePeers, installPythonPeers } from "./harness/peer-installation.mjs";
 import { startServerProcess } from "./harness/server-process.mjs";
 
@@ -20,19 +20,22 @@ function nodeProgram(script) {
     startServerProcess({ file: process.execPath, args: [here(script)], environment, folder });
 }
 
-/** The ceiling of the load generator: no subject that comes near it says anything about itself. */
-export const generatorCeiling = /** @type {Subject} */ ({
-  name: "constant bytes",
-  kind: "generator",
-  stores: "nothing; does not read the request",
-  signs: "nothing",
-  wire: "json",
-  path: "/auth/refresh",
-  start: nodeProgram("subjects/constant.mjs"),
-});
+const SESSIONS = 2048;
 
-/** What does not have to be installed first. */
-export const ownSubjects = /** @type {readonly Subject[]} */ ([
+/**
+ * What the others are measured by: the ceiling of the load generator, so that no subject that comes near it says anything about
+ * itself, and the limit of Node.js.
+ */
+export const yardsticks = /** @type {readonly Subject[]} */ ([
+  {
+    name: "constant bytes",
+    kind: "generator",
+    stores: "nothing; does not read the request",
+    signs: "nothing",
+    wire: "json",
+    path: "/auth/refresh",
+    start: nodeProgram("subjects/constant.mjs"),
+  },
   {
     name: "the limit",
     kind: "limit",
@@ -42,16 +45,46 @@ export const ownSubjects = /** @type {readonly Subject[]} */ ([
     path: "/auth/refresh",
     start: nodeProgram("subjects/limit.mjs"),
   },
-  {
-    name: "Latchkey, SQLite",
-    kind: "latchkey",
-    stores: "one row a session, synced to disk before every answer (synchronous=FULL)",
-    signs: "ES256",
-    wire: "json",
-    path: "/auth/refresh",
-    start: startLatchkey,
-  },
 ]);
+
+/**
+ * Latchkey's server on either database, and as two processes.
+ * @param {import("./harness/postgres.mjs").BenchPostgres} postgres
+ * @returns {readonly Subject[]}
+ */
+export function latchkeySubjects(postgres) {
+  const onPostgres = "one row a session, synced to disk before every answer (fsync and synchronous_commit on)";
+  return [
+    {
+      name: "Latchkey, SQLite",
+      stores: "one row a session, synced to disk before every answer (synchronous=FULL)",
+      start: startOn({ place: async (folder) => join(folder, "latchkey.db") }),
+    },
+    {
+      name: "Latchkey, PostgreSQL",
+      stores: onPostgres,
+      start: startOn({ place: () => postgres.createDatabase(), postgresPid: postgres.pid }),
+    },
+    {
+      name: "Latchkey, PostgreSQL, 2 workers",
+      stores: onPostgres,
+      start: startOn({ place: () => postgres.createDatabase(), postgresPid: postgres.pid, workers: 2 }),
+    },
+  ].map((subject) => ({ ...subject, kind: "latchkey", signs: "ES256", wire: "json", path: "/auth/refresh" }));
+}
+
+/**
+ * @param {{ readonly place: (folder: string) => Promise<string>, readonly workers?: number,
+ *   readonly postgresPid?: () => number | undefined }} options
+ * @returns {Subject["start"]}
+ */
+function startOn({ place, ...options }) {
+  return async (folder, { BENCH_TOKENS: tokensFile = "" }) => {
+    const at = { database: await place(folder), secret: randomBytes(32).toString("base64url") };
+    await fillDatabase({ ...at, sessions: SESSIONS, sample: SESSIONS, tokensFile });
+    return startLatchkey({ ...at, ...options, folder });
+  };
+}
 
 /**
  * What people would use instead. Where one cannot be installed, starting it says why.
@@ -129,31 +162,4 @@ function peer(installation, program, script) {
       folder,
     });
   };
-}
-
-/**
- * Latchkey's own server from the build, as `npm start` runs it, on a database that is filled first. All settings are the
- * defaults but the limit of refreshes per session, which is there to stop exactly this.
- * @param {string} folder
- * @param {Readonly<Record<string, string>>} environment
- */
-async function startLatchkey(folder, environment) {
-  const secret = randomBytes(32).toString("base64url");
-  const database = join(folder, "latchkey.db");
-  const { status, stderr } = spawnSync(process.execPath, [here("subjects/seed-latchkey.mjs")], {
-    env: { ...environment, PATH: process.env.PATH, LATCHKEY_SECRET: secret, BENCH_DATABASE: database },
-    encoding: "utf8",
-  });
-  if (status !== 0) throw new Error(`the database could not be filled: ${stderr.trim().split("\n").at(-1)}`);
-  return startServerProcess({
-    file: process.execPath,
-    args: [...(process.env.BENCH_NODE_OPTIONS?.split(" ") ?? []), here("../dist/server/cli.js"), "start"],
-    environment: {
-      LATCHKEY_PORT: "0",
-      LATCHKEY_SECRET: secret,
-      LATCHKEY_DATABASE_URL: `sqlite:${database}`,
-      LATCHKEY_SESSION_REFRESHES_PER_MINUTE: "0",
-    },
-    folder,
-  });
 }

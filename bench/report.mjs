@@ -1,48 +1,60 @@
 /**
  * What one whole run found; `bench/results.json` is exactly this.
- * @typedef {{ readonly date: string, readonly machine: ReturnType<typeof import("./harness/machine.mjs").describeMachine>,
- *   readonly refresh: readonly import("./refresh.mjs").RefreshResult[],
- *   readonly verification: readonly import("./verification.mjs").VerificationResult[],
- *   readonly guards: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Results
+ * @typedef {{ readonly date: string, readonly machine: ReturnType<typeof import("./harness/machine.mjs").describeMachine> } & Measured} Results
+ *
+ * The parts that have been measured.
+ * @typedef {{ readonly refresh?: readonly import("./refresh.mjs").RefreshResult[],
+ *   readonly verification?: readonly import("./verification.mjs").VerificationResult[],
+ *   readonly guards?: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Measured
  */
 
 /**
  * The tables of a run in Markdown: the terminal shows them, and `docs/performance.md` holds those of the committed results.
- * @param {Results} results
+ * @param {Measured} results
  * @returns {string}
  */
-export function tables(results) {
-  return [refreshTable(results), storageTable(results), verificationTable(results), guardTable(results)].join("\n\n");
+export function tables({ refresh, verification, guards }) {
+  return [
+    ...(refresh === undefined ? [] : [refreshTable(refresh), storageTable(refresh)]),
+    ...(verification === undefined ? [] : [verificationTable(verification)]),
+    ...(guards === undefined ? [] : [guardTable(guards)]),
+  ].join("\n\n");
 }
 
-/** @param {Results} results */
-function refreshTable({ refresh }) {
+/** @param {NonNullable<Measured["refresh"]>} refresh */
+function refreshTable(refresh) {
   const rows = refresh.flatMap(({ name, levels, notRun }) => {
     if (notRun !== null) return [[name, "not run", notRun, "", "", "", ""]];
     return levels.map((level) => [
       name,
       String(level.connections),
       range(level.perSecond, whole),
-      level.ofLimit === null ? "" : range(level.ofLimit, two),
+      level.ofReference === null ? "" : range(level.ofReference, two),
       range(level.p50Ms, two),
       range(level.p99Ms, one),
-      level.serverCpuMicroseconds === null ? "" : whole(level.serverCpuMicroseconds.median),
+      processorTime(level),
     ]);
   });
   const head = ["refresh", "connections", "a second", "of the limit", "p50 ms", "p99 ms", "processor µs each"];
   return table(head, rows);
 }
 
-/** @param {Results} results */
-function storageTable({ refresh }) {
+/** @param {import("./refresh.mjs").Level} level */
+function processorTime({ serverCpuMicroseconds: server, databaseCpuMicroseconds: database }) {
+  if (server === null) return "";
+  return database ? `${whole(server.median)} + ${whole(database.median)}` : whole(server.median);
+}
+
+/** @param {NonNullable<Measured["refresh"]>} refresh */
+function storageTable(refresh) {
   return table(
     ["", "keeps", "signs"],
     refresh.map(({ name, stores, signs }) => [name, stores, signs]),
   );
 }
 
-/** @param {Results} results */
-function verificationTable({ verification }) {
+/** @param {NonNullable<Measured["verification"]>} verification */
+function verificationTable(verification) {
   const rows = verification.map(({ name, seen, perSecond, notRun }) => [
     name,
     seen ? "seen before" : "first sight",
@@ -51,8 +63,8 @@ function verificationTable({ verification }) {
   return table(["verify, in process", "access token", "a second"], rows);
 }
 
-/** @param {Results} results */
-function guardTable({ guards }) {
+/** @param {NonNullable<Measured["guards"]>} guards */
+function guardTable(guards) {
   const rows = guards.map((result) =>
     "notRun" in result
       ? [result.framework, "not run", result.notRun, ""]

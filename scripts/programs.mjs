@@ -5,7 +5,8 @@ import { root } from "./root.mjs";
 
 /**
  * A program and how to call it.
- * @typedef {{ readonly file: string, readonly args: readonly string[], readonly shell?: boolean }} Program
+ * @typedef {{ readonly file: string, readonly args: readonly string[], readonly shell?: boolean,
+ *   readonly environment?: Readonly<Record<string, string | undefined>> }} Program `environment`: in place of this process's own
  */
 
 /**
@@ -52,9 +53,9 @@ export function runShown({ file, args, shell = false }) {
  * @param {Program} program
  * @returns {Promise<{ readonly code: number | string, readonly output: string }>}
  */
-export function runQuietly({ file, args, shell = false }) {
+export function runQuietly({ file, args, shell = false, environment = process.env }) {
   return new Promise((resolve) => {
-    const child = spawn(file, args, { cwd: root, shell, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(file, args, { cwd: root, shell, env: environment, stdio: ["ignore", "pipe", "pipe"] });
     /** @type {Buffer[]} */
     const chunks = [];
     child.stdout.on("data", (chunk) => chunks.push(chunk));

@@ -1,12 +1,10 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { createInterface } from "node:readline";
+import { cpuMsOf, rssMiBOf } from "./process-tree.mjs";
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
-/** The unit of the times in /proc/PID/stat, which is the same on every Linux that Node runs on. */
-const CLOCK_TICK_MS = 10;
 
 /** @type {Set<import("node:child_process").ChildProcess>} */
 const running = new Set();
@@ -15,8 +13,10 @@ process.once("exit", () => {
 });
 
 /**
- * A server under measurement, in a process of its own.
- * @typedef {{ readonly url: string, cpuMs(): number | undefined, stop(): Promise<void> }} ServerProcess
+ * A server under measurement, in a process of its own. What it has used is that of its child processes, too, and `undefined`
+ * where /proc does not tell; `databaseCpuMs` is that of a database server's processes, where there is one.
+ * @typedef {{ readonly url: string, cpuMs(): number | undefined, rssMiB(): number | undefined, databaseCpuMs?(): number | undefined,
+ *   stop(): Promise<void> }} ServerProcess
  */
 
 /**
@@ -41,7 +41,7 @@ export async function startServerProcess({ file, args, environment, folder }) {
   exited.catch(() => {});
   try {
     const url = await announced(child, exited, errors);
-    return { url, cpuMs: () => cpuMsOf(child.pid), stop: () => stop(child, exited) };
+    return { url, cpuMs: () => cpuMsOf(child.pid), rssMiB: () => rssMiBOf(child.pid), stop: () => stop(child, exited) };
   } catch (error) {
     await stop(child, exited);
     throw error;
@@ -92,17 +92,4 @@ async function stop(child, exited) {
   const timer = setTimeout(() => child.kill("SIGKILL"), STOP_TIMEOUT_MS);
   await exited.catch(() => {});
   clearTimeout(timer);
-}
-
-/**
- * The processor time that a process has used, where /proc tells.
- * @param {number | undefined} pid
- */
-function cpuMsOf(pid) {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, "utf8").split(") ")[1]?.split(" ") ?? [];
-    return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_MS;
-  } catch {
-    return undefined;
-  }
 }

@@ -1,7 +1,10 @@
+import { PASSWORD } from "../subjects/subject.mjs";
+
 /**
  * How a subject is asked: the bytes of a request that presents a token, and the token that the answer gives for the next one.
  * @typedef {{ bytes(token: string): Buffer, next(body: string, token: string): string | undefined }} Wire
- * @typedef {"json" | "form" | "bearer" | "bearer-get" | "cookie-get" | "plain-get"} WireName
+ * @typedef {"json" | "form" | "bearer" | "bearer-get" | "cookie-get" | "plain-get" | "login"} WireName
+ *   for `login` the token is a username
  */
 
 /**
@@ -39,6 +42,10 @@ export function createWire(name, path, host) {
     "cookie-get": {
       bytes: (token) => Buffer.from(`${get}Cookie: ${token}\r\n\r\n`),
       next: (_, token) => token,
+    },
+    login: {
+      bytes: (name) => withBody(post, "application/json", JSON.stringify({ username: name, password: PASSWORD })),
+      next: (_, name) => name,
     },
     "plain-get": { bytes: () => Buffer.from(`${get}\r\n`), next: (_, token) => token },
   };

@@ -3,6 +3,9 @@ import { writeFileSync } from "node:fs";
 /** How many sessions there are; the load goes round through all of them. */
 export const SESSIONS = Number(process.env.BENCH_SESSIONS ?? 2048);
 
+/** Everybody's password. */
+export const PASSWORD = "correct horse battery staple";
+
 /**
  * Writes a refresh token for each session to where the load generator looks for them.
  * @param {(nth: number) => string} tokenOf
