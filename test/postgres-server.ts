@@ -6,7 +6,7 @@ import {
   startPostgresServer,
 } from "../scripts/postgres-server.mjs";
 
-export type { PostgresServer };
+export type { PostgresServer, Settings };
 
 /** What it lacks is durability through a crash of the machine, which no test has. */
 const FAST: Settings = {
