@@ -11,6 +11,11 @@ export interface RequestContext {
    * throttling looks at it; no event holds it.
    */
   readonly deviceToken?: string | null | undefined;
+  /**
+   * Whether whoever asked has gone meanwhile, so that nobody will see the answer. A refresh is not decided then: its token may
+   * have been presented again since, elsewhere, and would look like a thief's copy. Default: nobody ever has.
+   */
+  readonly isAbandoned?: () => boolean;
 }
 
 /** What every event carries beside its own fields. Times are ISO 8601, UTC. No event ever holds a secret. */

@@ -14,6 +14,13 @@ export interface RefreshRequest {
   readonly jkt: string | undefined;
   /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
   readonly scope?: string | undefined;
+  /** Whether whoever presents it has gone: then nothing is decided. Default: never. */
+  readonly isAbandoned?: (() => boolean) | undefined;
+  /**
+   * Whether it may still turn out that they have gone. What would be reuse then changes nothing and is to be asked again:
+   * a process that has stood still finds requests whose clients have long gone on elsewhere. Default: false.
+   */
+  readonly mayBeAbandoned?: boolean;
 }
 
 /** What presenting one refresh token came to. */
@@ -30,6 +37,10 @@ export type RefreshOutcome =
     }
   | { readonly kind: "reused"; readonly session: Session; readonly confirmed: number }
   | { readonly kind: "subject_gone"; readonly session: Session }
+  /** Nobody waits for the answer, and nothing was changed. */
+  | { readonly kind: "abandoned" }
+  /** It is reuse, unless nobody waits for the answer. Nothing was changed. */
+  | { readonly kind: "perhaps_reused" }
   | { readonly kind: "refused"; readonly code: ErrorCode };
 
 /** What a refresh is decided by. */
@@ -53,6 +64,7 @@ export function decideRefreshes(
   let session = found.session;
 
   const outcomes = requests.map((request): RefreshOutcome => {
+    if (request.isAbandoned?.()) return { kind: "abandoned" };
     const refusal = refusalOf(request, session, now, policy);
     if (refusal !== undefined) return refused(refusal);
     const { token, scope } = request;
@@ -62,6 +74,7 @@ export function decideRefreshes(
     }
     const decision = decideRotation(session.rotation, token.generation, now, policy);
     if (decision.kind === "reuse") {
+      if (request.mayBeAbandoned) return { kind: "perhaps_reused" };
       const { confirmed } = session.rotation;
       session = { ...session, revokedAt: now, revokedFor: "refresh_token_reused" };
       return { kind: "reused", session, confirmed };

@@ -1,3 +1,4 @@
+import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Adoption } from "./adoption.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
@@ -17,6 +18,9 @@ import { FIRST_PARTY_CLIENT_ID } from "./session.ts";
 import { subjectStates } from "./subjects.ts";
 import { looksLikeAccessToken } from "./token-kinds.ts";
 import type { TokenPair } from "./token-pair.ts";
+
+/** How long a process that has stood still takes, once it runs again, to notice which of its clients have gone. */
+const NOTICED_WITHIN_MS = 25;
 
 /** Who refreshes, and for what. */
 export interface RefreshOptions {
@@ -88,7 +92,14 @@ export function createRefresh(
     const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
     const proof = dpop && (await proofs.read(dpop));
     if (proof !== undefined) await spend(presented, proof);
-    const outcome = await batch.add({ token: presented, clientId, jkt: proof?.jkt, scope });
+    const outcome = await present({
+      token: presented,
+      clientId,
+      jkt: proof?.jkt,
+      scope,
+      isAbandoned: context.isAbandoned,
+      mayBeAbandoned: context.isAbandoned !== undefined,
+    });
     switch (outcome.kind) {
       case "issued": {
         const { session, generation, decision, roles } = outcome;
@@ -125,12 +136,25 @@ export function createRefresh(
         emit({ type: "session.revoked", sessionId, subject, reason: "user_disabled" }, context);
         throw new LatchkeyError("session_revoked");
       }
+      case "perhaps_reused":
+      case "abandoned":
+        throw abandoned();
       case "refused": {
         throw outcome.code === "invalid_refresh_token"
           ? invalidToken(engine, context)
           : new LatchkeyError(outcome.code, outcome.code === "invalid_dpop_proof" ? boundToAnotherKey : {});
       }
     }
+  }
+
+  /** Decides, and takes nobody for a thief who has gone: a closed connection is noticed a little later than what came over it. */
+  async function present(request: RefreshRequest): Promise<RefreshOutcome> {
+    const outcome = await batch.add(request);
+    if (outcome.kind !== "perhaps_reused") return outcome;
+    await setTimeout(NOTICED_WITHIN_MS);
+    // However late that was: the sockets have been looked at twice since, for what came and for the end after it.
+    for (let turn = 0; turn < 3; turn++) await setImmediate();
+    return batch.add({ ...request, mayBeAbandoned: false });
   }
 
   /** Before anything is written, and only for whoever has a refresh token that could be good: strangers use up no memory. */
@@ -146,6 +170,14 @@ export function createRefresh(
 const boundToAnotherKey = {
   description: "The session is bound to a key. Send a DPoP proof that this key has signed.",
 } as const;
+
+/** Read by nobody, unless by who has not gone after all, and may ask again. */
+function abandoned(): LatchkeyError {
+  return new LatchkeyError("server_busy", {
+    retryAfterSeconds: 1,
+    detail: "The connection was closed before the refresh was decided. Nothing was changed.",
+  });
+}
 
 /** Reads a presented token and refuses what cannot be one, before anything is looked up. */
 function parsePresented(engine: Engine, text: string, context: RequestContext): PresentedRefreshToken {

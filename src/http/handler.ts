@@ -123,7 +123,8 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
       const { requestId, ip, respond } = c.env;
       const request = c.req.raw;
       try {
-        const origin = { requestId, ip, userAgent: request.headers.get("user-agent") };
+        const userAgent = request.headers.get("user-agent");
+        const origin = { requestId, ip, userAgent, isAbandoned: () => request.signal.aborted };
         const { auth, renewed, byCookie } = await authorize(route, request, origin);
         // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.
         const setCookies = cookiesFor(route, renewed);
