@@ -28,7 +28,7 @@ import pg from "pg";
  */
 
 /**
- * A real PostgreSQL 18 with data of its own in a temporary folder, on a port of the loopback interface.
+ * A real PostgreSQL, 18 unless told otherwise, with data of its own in a temporary folder, on a port of the loopback interface.
  * @typedef {object} PostgresServer
  * @property {number} port
  * @property {string} user
@@ -46,6 +46,8 @@ import pg from "pg";
  * @property {(settings?: Settings) => Promise<void>} start Starts it again on the same data and port.
  * @property {() => Promise<void>} stop Ends it as an operator would: transactions are rolled back, connections told.
  * @property {() => Promise<void>} kill Ends it at once, as a power cut would.
+ * @property {() => Promise<() => void>} suspend Lets it stand still, all its processes, connections open. Gives what lets it go on.
+ * @property {() => Promise<void>} promote Makes a standby the primary, and waits until it is.
  * @property {() => Promise<void>} remove Stops it, and removes everything.
  */
 
@@ -60,8 +62,12 @@ import pg from "pg";
  * @typedef {object} PostgresServerOptions
  * @property {Settings} [settings] Beside those that it cannot do without. Default: none, so that a commit is durable.
  * @property {SharedCluster} [shared] What several servers begin with. Default: each has its data made for it alone.
+ * @property {string} [within] Where the temporary folder is made that holds it. Default: the system's place for them.
+ * @property {string} [programsFolder] The folder of its programs, of another version of PostgreSQL perhaps. Default: those that
+ *   npm has brought.
  * @property {PostgresServer} [copyOf] Begins with a copy of this server's data, which must have stopped.
- * @property {boolean} [asStandby] As a standby that nobody feeds.
+ * @property {boolean} [asStandby] As a standby.
+ * @property {number} [fedFrom] The port at which a standby reaches the primary whose WAL it follows. Without it nobody feeds it.
  */
 
 const START_TIMEOUT_MS = 60_000;
@@ -87,10 +93,18 @@ process.once("exit", () => {
  * @param {PostgresServerOptions} [options]
  * @returns {Promise<PostgresServer>}
  */
-export async function startPostgresServer({ settings = {}, shared, copyOf, asStandby = false } = {}) {
-  const folder = mkdtempSync(join(tmpdir(), "latchkey-postgres-"));
+export async function startPostgresServer({
+  settings = {},
+  shared,
+  within = tmpdir(),
+  programsFolder,
+  copyOf,
+  asStandby = false,
+  fedFrom,
+} = {}) {
+  const folder = mkdtempSync(join(within, "latchkey-postgres-"));
   folders.add(folder);
-  const programs = await findPrograms(folder);
+  const programs = programsIn(programsFolder ?? (await findPrograms(folder)));
   const identity = process.getuid?.() === 0 ? NOBODY : {};
   if ("uid" in identity) chownSync(folder, NOBODY.uid, NOBODY.gid);
   const dataFolder = join(folder, "data");
@@ -103,7 +117,16 @@ export async function startPostgresServer({ settings = {}, shared, copyOf, asSta
   let written = "";
   /** @type {ChildProcess | undefined} */
   let server;
-  let current = settings;
+  /** @type {Settings} */
+  let current = fedFrom === undefined ? settings : { ...settings, primary_conninfo: feed(fedFrom) };
+
+  /**
+   * A standby calls itself `standby`, which `synchronous_standby_names` can name.
+   * @param {number} primaryPort
+   */
+  function feed(primaryPort) {
+    return `host=127.0.0.1 port=${primaryPort} user=${USER} password='${password}' application_name=standby`;
+  }
 
   /** @param {string} sharedFolder */
   async function beginWith(sharedFolder) {
@@ -227,11 +250,21 @@ export async function startPostgresServer({ settings = {}, shared, copyOf, asSta
       /** @type {readonly { pid: number }[]} */
       const backends = await sql("SELECT pid FROM pg_stat_activity").catch(() => []);
       await end("SIGKILL");
-      for (const { pid } of backends) {
-        try {
-          process.kill(pid, "SIGKILL");
-        } catch {}
-      }
+      const pids = backends.map(({ pid }) => pid);
+      signalAll(pids, "SIGKILL");
+    },
+    async suspend() {
+      const postmaster = server?.pid;
+      if (postmaster === undefined) throw new Error("PostgreSQL does not run.");
+      // First, so that it starts nothing meanwhile.
+      process.kill(postmaster, "SIGSTOP");
+      const pids = [postmaster, ...pidsBelow(postmaster)];
+      signalAll(pids, "SIGSTOP");
+      return () => signalAll(pids, "SIGCONT");
+    },
+    async promote() {
+      const [{ promoted }] = await sql("SELECT pg_promote(true, 60) AS promoted");
+      if (!promoted) throw new Error("The standby was not promoted in time.");
     },
     async remove() {
       await end("SIGINT");
@@ -239,6 +272,23 @@ export async function startPostgresServer({ settings = {}, shared, copyOf, asSta
       folders.delete(folder);
     },
   };
+}
+
+/** @param {readonly number[]} pids @param {NodeJS.Signals} signal */
+function signalAll(pids, signal) {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, signal);
+    } catch {}
+  }
+}
+
+/**
+ * The processes that this one has started, as Linux tells.
+ * @param {number} pid
+ */
+function pidsBelow(pid) {
+  return readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").split(" ").filter(Boolean).map(Number);
 }
 
 /** @param {string} folder */
@@ -265,7 +315,12 @@ async function findPrograms(folder) {
     cpSync(native, join(folder, "native"), { recursive: true, verbatimSymlinks: true });
     native = join(folder, "native");
   }
-  return { postgres: join(native, "bin", "postgres"), initdb: join(native, "bin", "initdb") };
+  return join(native, "bin");
+}
+
+/** @param {string} folder */
+function programsIn(folder) {
+  return { postgres: join(folder, "postgres"), initdb: join(folder, "initdb") };
 }
 
 /**

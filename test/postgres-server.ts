@@ -22,7 +22,8 @@ const FAST: Settings = {
 export async function startPostgres(options: PostgresServerOptions = {}): Promise<PostgresServer> {
   const withDefaults = (settings: Settings = {}) => ({ ...FAST, ...settings });
   const server = await startPostgresServer({
-    shared: inject("postgresCluster"),
+    // Another version begins with data of its own.
+    ...(options.programsFolder === undefined && { shared: inject("postgresCluster") }),
     ...options,
     settings: withDefaults(options.settings),
   });
