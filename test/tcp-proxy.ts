@@ -1,6 +1,11 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 
+/**
+ * What becomes of a part of an answer: it goes on, at once or after a while; the connection is cut before it, or inside it.
+ */
+export type Verdict = "pass" | "cut" | "cut inside" | { readonly delayMs: number };
+
 /** A hop on the way to a server, in which what happens on real networks can be made to happen. */
 export interface TcpProxy {
   readonly port: number;
@@ -10,15 +15,36 @@ export interface TcpProxy {
   cutBefore(text: string): void;
   /** Whether that has happened. */
   hasCut(): boolean;
+  /** Asks of every part of an answer what is to become of it, until told otherwise. */
+  judge(verdict: ((answer: Buffer) => Verdict) | undefined): void;
+  /** Swallows what either side says, and leaves connections open, new ones too; what was swallowed never arrives. */
+  blackHole(isOn: boolean): void;
+  /** Leads new connections to another port, and cuts those that there are. */
+  leadTo(port: number): void;
   close(): Promise<void>;
 }
 
-export async function startProxy(target: number): Promise<TcpProxy> {
+export async function startProxy(firstTarget: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
+  let target = firstTarget;
   let roundTrips = 0;
   let unwanted: string | undefined;
+  let verdict: (answer: Buffer) => Verdict = () => "pass";
+  let isBlackHole = false;
+
+  function deliver(answer: Buffer, client: Socket, delays: { readyAt: number }): void {
+    const judged = verdict(answer);
+    if (judged === "cut") return void client.destroy();
+    if (judged === "cut inside") return void client.end(answer.subarray(0, answer.length >> 1), () => client.destroy());
+    const now = performance.now();
+    delays.readyAt = Math.max(delays.readyAt, now + (judged === "pass" ? 0 : judged.delayMs));
+    if (delays.readyAt <= now) client.write(answer);
+    else setTimeout(() => client.writable && client.write(answer), delays.readyAt - now);
+  }
+
   const proxy = createServer((client) => {
     const server = connect(target, "127.0.0.1");
+    const delays = { readyAt: 0 };
     let isAnswered = true;
     for (const socket of [client, server]) {
       sockets.add(socket);
@@ -33,7 +59,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
     client.on("data", (chunk) => {
       if (isAnswered) roundTrips += 1;
       isAnswered = false;
-      server.write(chunk);
+      if (!isBlackHole) server.write(chunk);
     });
     server.on("data", (chunk) => {
       isAnswered = true;
@@ -42,7 +68,7 @@ export async function startProxy(target: number): Promise<TcpProxy> {
         client.destroy();
         return;
       }
-      client.write(chunk);
+      if (!isBlackHole) deliver(chunk, client, delays);
     });
   }).listen(0, "127.0.0.1");
   await once(proxy, "listening");
@@ -53,6 +79,16 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       unwanted = text;
     },
     hasCut: () => unwanted === undefined,
+    judge(given) {
+      verdict = given ?? (() => "pass");
+    },
+    blackHole(isOn) {
+      isBlackHole = isOn;
+    },
+    leadTo(port) {
+      target = port;
+      for (const socket of sockets) socket.destroy();
+    },
     async close() {
       for (const socket of sockets) socket.destroy();
       proxy.close();

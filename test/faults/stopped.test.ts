@@ -39,7 +39,7 @@ it.concurrent(`SIGSTOP of one of two servers for ${STOPPED_SECONDS} s under load
   expect(summary.abandoned).toBeGreaterThan(0);
 });
 
-it.concurrent(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s under load, ${STOPS} times: every request is answered within 15 s, by 503 and when to ask again, and all goes on after`, {
+it.concurrent(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s under load, ${STOPS} times: every request is answered within 20 s, by 503 and when to ask again, and all goes on after`, {
   timeout,
 }, async (test) => {
   const world = await createFaultWorld(test, servers[1]!);
@@ -59,6 +59,6 @@ it.concurrent(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s under load, ${STOP
   reportLoad(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s`, STOPS, startedAt, summary);
   expect(summary).toMatchObject(nothingWrong);
   expect(summary.unavailable).toBeGreaterThan(0);
-  expect(summary.slowestAnswerSeconds).toBeLessThan(15);
+  expect(summary.slowestAnswerSeconds).toBeLessThan(20);
   expect(summary.recoverySeconds).toBeLessThan(30);
 });
