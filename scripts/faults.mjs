@@ -1,5 +1,5 @@
 // npm run faults: the tests that prove something by numbers, with the numbers of the long run. With arguments, only the tests
-// that they select, as in `npm run faults -- kill`. Their figures become docs/reliability.json.
+// that they select, as in `npm run faults -- kill`. Their figures become docs/reliability.json and the table of docs/reliability.md.
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
@@ -8,6 +8,7 @@ const { cpus, totalmem } = await import("node:os");
 const { join } = await import("node:path");
 const { prepare } = await import("./prepare.mjs");
 const { packageCommand, runQuietly, runShown } = await import("./programs.mjs");
+const { writeReliabilityPage } = await import("./reliability-page.mjs");
 const { root } = await import("./root.mjs");
 
 const everyRun = ["test/faults/", "test/issuer/engine-model", "test/http/fuzz", "mutations", "test/refresh-token/"];
@@ -40,5 +41,6 @@ async function keepResults() {
     figures,
   };
   writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
-  process.stdout.write(`\nThe figures stand in docs/reliability.json.\n`);
+  writeReliabilityPage();
+  process.stdout.write(`\nThe figures stand in docs/reliability.json and docs/reliability.md.\n`);
 }

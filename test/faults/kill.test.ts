@@ -58,6 +58,7 @@ it(`kill -9 of one of two servers on PostgreSQL under load, ${KILLS} times: no a
     load.markFault();
     await world.servers.kill(kill % 2);
     await load.compare(world.generations);
+    await world.forgetFailures();
     await world.servers.start(kill % 2);
   }
   const summary = await load.stop();
@@ -78,6 +79,7 @@ it(`kill -9 of PostgreSQL under load, ${KILLS} times: no acknowledged rotation i
     await world.postgres.kill();
     await world.postgres.start();
     await load.compare(world.generations);
+    await world.forgetFailures();
   }
   await load.progress(ROTATIONS);
   const summary = await load.stop();
@@ -99,6 +101,7 @@ it(`kill -9 of both servers and PostgreSQL at once under load, ${KILLS_OF_BOTH} 
     await Promise.all([world.postgres.kill(), world.servers.kill(0), world.servers.kill(1)]);
     await Promise.all([world.postgres.start(), world.servers.start(0), world.servers.start(1)]);
     await load.compare(world.generations);
+    await world.forgetFailures();
   }
   await load.progress(ROTATIONS);
   const summary = await load.stop();

@@ -30,6 +30,8 @@ export interface Load {
   markFault(): void;
   /** Resolves once this many more rotations have been acknowledged. */
   progress(rotations: number): Promise<void>;
+  /** Resolves once this many more answers have been 503. */
+  refusals(count: number): Promise<void>;
   /**
    * Counts what clients have been told of and the database does not know. `read` gives the newest generation issued in each
    * session, by session id; those asked for suffice.
@@ -80,18 +82,20 @@ export async function startLoad({
     ...Array.from({ length: thieves }, () => rob(seededRandom(seeds(2 ** 31)))),
   ]);
   running.catch(() => {}); // Told by whoever waits for it next.
+  async function counted(count: () => number, more: number): Promise<void> {
+    const target = count() + more;
+    let timer: NodeJS.Timeout | undefined;
+    const reached = new Promise<void>((resolve) => {
+      timer = setInterval(() => count() >= target && resolve(), 10);
+    });
+    await Promise.race([reached, running]).finally(() => clearInterval(timer));
+  }
   const held = () => honest.flatMap((client) => client.held() ?? []);
 
   return {
     markFault: tally.markFault,
-    async progress(rotations) {
-      const target = tally.summary().acknowledged + rotations;
-      let timer: NodeJS.Timeout | undefined;
-      const reached = new Promise<void>((resolve) => {
-        timer = setInterval(() => tally.summary().acknowledged >= target && resolve(), 10);
-      });
-      await Promise.race([reached, running]).finally(() => clearInterval(timer));
-    },
+    progress: (rotations) => counted(() => tally.summary().acknowledged, rotations),
+    refusals: (count) => counted(() => tally.summary().unavailable, count),
     async compare(read) {
       const told = held().map(({ sessionId, refreshToken }) => ({ sessionId, generation: generationOf(refreshToken) }));
       const known = await read(told.map(({ sessionId }) => sessionId));

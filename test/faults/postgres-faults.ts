@@ -17,6 +17,8 @@ export interface FaultWorld {
   sql(text: string): Promise<any[]>;
   /** The newest generation issued in each session that the database knows, by session id. */
   generations(): Promise<ReadonlyMap<string, number>>;
+  /** Forgets failed sign-ins: one that a kill has cut off counts as such, and many kills would look like guessing. */
+  forgetFailures(): Promise<void>;
   /** Starts a load on the servers. */
   load(options?: Partial<LoadOptions>): Promise<Load>;
 }
@@ -24,6 +26,8 @@ export interface FaultWorld {
 export interface FaultWorldOptions {
   /** Default 2. */
   readonly servers?: number;
+  /** Who the servers are to PostgreSQL. Default: its superuser. */
+  readonly role?: { readonly user: string; readonly password: string };
   /** The port under which servers find PostgreSQL, where something stands in between. */
   readonly port?: number;
   /** Added to what each server is told. */
@@ -33,8 +37,8 @@ export interface FaultWorldOptions {
 const TEMPLATE = "with_ada";
 
 /** A PostgreSQL server with a database that has the tables and `ada`, to be copied. It is the caller's to remove. */
-export async function startSeeded(settings: Settings = {}): Promise<PostgresServer> {
-  const postgres = await startPostgres({ settings });
+export async function startSeeded(settings: Settings = {}, within?: string): Promise<PostgresServer> {
+  const postgres = await startPostgres({ settings, ...(within !== undefined && { within }) });
   await postgres.sql(`CREATE DATABASE ${TEMPLATE}`);
   await addUser("ada", { ...loadSettings, LATCHKEY_DATABASE_URL: postgres.url(TEMPLATE) });
   return postgres;
@@ -57,10 +61,12 @@ export function withSeeded(settings: Settings = {}): () => PostgresServer {
 export async function createFaultWorld(
   test: TestContext,
   postgres: PostgresServer,
-  { servers: count = 2, port = postgres.port, settings = () => ({}) }: FaultWorldOptions = {},
+  { servers: count = 2, role, port = postgres.port, settings = () => ({}) }: FaultWorldOptions = {},
 ): Promise<FaultWorld> {
   const database = await postgres.createDatabase(`TEMPLATE ${TEMPLATE}`);
-  const url = postgres.url(database).replace(`:${postgres.port}/`, `:${port}/`);
+  const url = postgres.url(database, role).replace(`:${postgres.port}/`, `:${port}/`);
+  const sql = (text: string) => postgres.sql(text, database);
+  if (role !== undefined) await sql(rightsOf(role.user));
   const servers = await startServers(
     test,
     Array.from({ length: count }, (_, index) => ({
@@ -69,15 +75,22 @@ export async function createFaultWorld(
       ...settings(index),
     })),
   );
-  const sql = (text: string) => postgres.sql(text, database);
   return {
     postgres,
     database,
     servers,
     sql,
     generations: () => generationsIn(sql),
+    async forgetFailures() {
+      await sql("DELETE FROM latchkey.attempts");
+    },
     load: (options = {}) => startLoad({ urls: servers.urls, graceSeconds: GRACE_SECONDS, seed, ...options }),
   };
+}
+
+function rightsOf(user: string): string {
+  return `GRANT USAGE ON SCHEMA latchkey TO ${user}; GRANT ALL ON ALL TABLES IN SCHEMA latchkey TO ${user};
+    GRANT ALL ON ALL SEQUENCES IN SCHEMA latchkey TO ${user}`;
 }
 
 const NEWEST = `

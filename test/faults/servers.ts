@@ -9,6 +9,7 @@ export const loadSettings = {
   LATCHKEY_ROTATION_GRACE_SECONDS: String(GRACE_SECONDS),
   LATCHKEY_SESSION_REFRESHES_PER_MINUTE: "0",
   LATCHKEY_SESSIONS_PER_USER: "0",
+  LATCHKEY_TRUSTED_PROXIES: "127.0.0.1",
 } as const;
 
 /** Server processes that die and come back. */

@@ -1,24 +1,9 @@
-import { closeSync, openSync, unlinkSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { NOW, newSession, newSigningKey, newUser, verified, vouched } from "./records.ts";
-import { mountTmpfs } from "./sqlite-places.ts";
-
-/** Fills the file system to its last page. Gives what frees it again. */
-function fill(directory: string): () => void {
-  const path = join(directory, "filler");
-  const file = openSync(path, "w");
-  try {
-    for (;;) writeSync(file, Buffer.alloc(4096));
-  } catch (error) {
-    expect(error).toMatchObject({ code: "ENOSPC" });
-  } finally {
-    closeSync(file);
-  }
-  return () => unlinkSync(path);
-}
+import { fill, mountTmpfs } from "./sqlite-places.ts";
 
 it("on a full disk every writing act is rejected with store_unavailable, writes nothing, and works once there is space", async (test) => {
   const directory = mountTmpfs(test, "1m");

@@ -1,5 +1,5 @@
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, rmSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished, type TestContext } from "vitest";
@@ -29,6 +29,20 @@ export function mountTmpfs(test: TestContext, size: string): string {
     spawnSync("umount", ["-l", directory]);
   });
   return directory;
+}
+
+/** Fills the file system to its last page. Gives what frees it again. */
+export function fill(directory: string): () => void {
+  const path = join(directory, "filler");
+  const file = openSync(path, "w");
+  try {
+    for (;;) writeSync(file, Buffer.alloc(4096));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
+  } finally {
+    closeSync(file);
+  }
+  return () => unlinkSync(path);
 }
 
 /** Skips a test with a reason; fails it in CI. */
