@@ -19,14 +19,14 @@ export interface TcpProxy {
   judge(verdict: ((answer: Buffer) => Verdict) | undefined): void;
   /** Swallows what either side says, and leaves connections open, new ones too; what was swallowed never arrives. */
   blackHole(isOn: boolean): void;
-  /** Leads new connections to another port, and cuts those that there are. */
-  leadTo(port: number): void;
+  /** Cuts every connection; the next ones lead to this port, or nowhere. */
+  switchTo(port: number | undefined): void;
   close(): Promise<void>;
 }
 
 export async function startProxy(firstTarget: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
-  let target = firstTarget;
+  let target: number | undefined = firstTarget;
   let roundTrips = 0;
   let unwanted: string | undefined;
   let verdict: (answer: Buffer) => Verdict = () => "pass";
@@ -43,6 +43,10 @@ export async function startProxy(firstTarget: number): Promise<TcpProxy> {
   }
 
   const proxy = createServer((client) => {
+    if (target === undefined) {
+      client.destroy();
+      return;
+    }
     const server = connect(target, "127.0.0.1");
     const delays = { readyAt: 0 };
     let isAnswered = true;
@@ -85,7 +89,7 @@ export async function startProxy(firstTarget: number): Promise<TcpProxy> {
     blackHole(isOn) {
       isBlackHole = isOn;
     },
-    leadTo(port) {
+    switchTo(port) {
       target = port;
       for (const socket of sockets) socket.destroy();
     },

@@ -30,7 +30,7 @@ it(`PostgreSQL replaced under load by an older copy of it, ${ROUNDS} times: nobo
     await primary.kill();
     const known = await generationsIn((text) => copy.sql(text, world.database));
     load.databaseWentBack(new Set(known.keys()));
-    proxy.leadTo(copy.port);
+    proxy.switchTo(copy.port);
     load.markFault();
     if (round > 0) await primary.remove();
     primary = copy;
