@@ -85,7 +85,7 @@ const refused: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
   explain: (place) =>
-    `${place} refused the user or the password. Correct them in the URL, percent-encoded, or set a password: ALTER ROLE … PASSWORD.`,
+    `${place} refused the user or the password. Correct them in the URL, percent-encoded, or set the password there, which needs no restart: ALTER ROLE … LOGIN PASSWORD.`,
 };
 const forbidden: Meaning = {
   code: "store_unusable",

@@ -92,6 +92,53 @@ describe("a server on PostgreSQL", () => {
     expect(server.log.join("")).not.toContain("canary");
   });
 
+  it.each([
+    [
+      "password is changed",
+      (role: string) => `ALTER ROLE ${role} PASSWORD 'another'`,
+      (role: string, password: string) => `ALTER ROLE ${role} PASSWORD '${password}'`,
+    ],
+    [
+      "role may not log in",
+      (role: string) => `ALTER ROLE ${role} NOLOGIN`,
+      (role: string) => `ALTER ROLE ${role} LOGIN`,
+    ],
+    [
+      "role is dropped",
+      (role: string) => `REASSIGN OWNED BY ${role} TO admin; DROP OWNED BY ${role}; DROP ROLE ${role}`,
+      (role: string, password: string) =>
+        `CREATE ROLE ${role} LOGIN PASSWORD '${password}'; GRANT USAGE ON SCHEMA latchkey TO ${role};
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA latchkey TO ${role}`,
+    ],
+  ])(
+    "whose %s while it runs answers 503 with Retry-After, says why in its log, and recovers by itself",
+    async (_, spoil, mend) => {
+      const password = "canary-clerk";
+      const database = await postgres.createDatabase();
+      const role = `clerk_${database}`;
+      const sql = (text: string) => postgres.sql(text, database);
+      await sql(`CREATE ROLE ${role} LOGIN PASSWORD '${password}'; ALTER DATABASE ${database} OWNER TO ${role}`);
+      const url = postgres.url(database, { user: role, password });
+      const server = await serve({ LATCHKEY_DATABASE_URL: url, LATCHKEY_SECRET: SECRET });
+      const pair = (await server.signIn()).body;
+      await sql(spoil(role));
+      await sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'latchkey'");
+      for (const answer of [await server.get("/readyz"), await server.post("/auth/refresh", pair)]) {
+        expect(answer.status).toBe(503);
+        expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
+      }
+      const told = server.log.filter((line) => line.includes('"a request failed"'));
+      expect(told.length).toBeGreaterThan(0);
+      for (const line of told) expect(line).toMatch(/clerk_\w+@.* refused the user or the password.*ALTER ROLE/);
+      expect((await server.get("/livez")).status).toBe(200);
+      await sql(mend(role, password));
+      await expect.poll(async () => (await server.get("/readyz")).status, { timeout: 10_000 }).toBe(200);
+      expect((await server.post("/auth/refresh", pair)).status).toBe(200);
+      expect(server.log.join("")).not.toContain("canary");
+      await server.stop();
+    },
+  );
+
   it("does not start with a wrong password, and says what to correct", async () => {
     const url = postgres.url("postgres", { user: "admin", password: "canary wrong" });
     await expect(serve({ LATCHKEY_DATABASE_URL: url, LATCHKEY_SECRET: SECRET })).rejects.toMatchObject({
