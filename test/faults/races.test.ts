@@ -13,6 +13,8 @@ withTwoProcesses();
 const cheapRaces = times({ short: 200, long: 10_000 });
 const dearRaces = times({ short: 20, long: 1000 });
 const MANY_AT_ONCE = 20;
+/** Far more than fit between the start of an act and its acknowledgement. */
+const MOST_TURNS = 5000;
 /** Few, so that a login takes as long as the wait before what it races. */
 const FEW_AT_ONCE = 4;
 const TIMEOUT = { timeout: 120_000 + cheapRaces * 100 + dearRaces * 3000 };
@@ -79,7 +81,7 @@ async function answered(processes: TwoProcesses, tokens: readonly string[]): Pro
 /** A client that refreshes without a pause, at one process after the other, until it is refused; gives every token it had. */
 async function refreshUntilRefused(processes: TwoProcesses, { refreshToken }: TokenPair): Promise<readonly string[]> {
   const tokens = [refreshToken];
-  for (let turn = 0; ; turn++) {
+  for (let turn = 0; turn < MOST_TURNS; turn++) {
     const { status, body } = await refresh(processes, turn, tokens.at(-1)!);
     if (status !== 200) {
       expect([status, body.error]).toEqual([401, "session_revoked"]);
@@ -87,6 +89,7 @@ async function refreshUntilRefused(processes: TwoProcesses, { refreshToken }: To
     }
     tokens.push(body.refresh_token);
   }
+  throw new Error("The session was never refused a refresh.");
 }
 
 /** About as long as logins take now, more or less: what races them is to come at any moment of one. */
@@ -227,7 +230,7 @@ describe(`a user who is disabled, across processes (seed ${seed})`, () => {
 /** Opens sessions until that is refused; gives their tokens. */
 async function signInUntilRefused({ issuer }: TwoProcesses, subject: string): Promise<readonly string[]> {
   const tokens: string[] = [];
-  for (;;) {
+  for (let turn = 0; turn < MOST_TURNS; turn++) {
     try {
       tokens.push((await issuer.issue({ subject })).refreshToken);
     } catch (error) {
@@ -235,6 +238,7 @@ async function signInUntilRefused({ issuer }: TwoProcesses, subject: string): Pr
       return tokens;
     }
   }
+  throw new Error("The user was never refused a session.");
 }
 
 describe(`a password that is changed, across processes (seed ${seed})`, () => {
