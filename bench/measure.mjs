@@ -2,6 +2,7 @@ import { measureGuards } from "./guards.mjs";
 import { createBenchPostgres } from "./harness/postgres.mjs";
 import { measureRefresh } from "./refresh.mjs";
 import { latchkeySubjects, peerSubjects, yardsticks } from "./refresh-subjects.mjs";
+import { measureSizes } from "./sizes.mjs";
 import { measureVerification } from "./verification.mjs";
 
 /**
@@ -24,6 +25,7 @@ export async function measure({ only, rounds, seconds }, generator, folder, tell
       const plan = { levels: [1, 32, 128], rounds, seconds };
       measured.refresh = await measureRefresh(subjects, generator, plan, folder, tell);
     }
+    if (isAsked("sizes")) measured.sizes = await measureSizes(generator, postgres, { rounds, seconds }, folder, tell);
     if (isAsked("guards")) {
       tell("guards");
       measured.guards = await measureGuards(generator, { rounds, seconds }, folder);

@@ -4,6 +4,7 @@
  *
  * The parts that have been measured.
  * @typedef {{ readonly refresh?: readonly import("./refresh.mjs").RefreshResult[],
+ *   readonly sizes?: readonly import("./sizes.mjs").SizeResult[],
  *   readonly verification?: readonly import("./verification.mjs").VerificationResult[],
  *   readonly guards?: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Measured
  */
@@ -13,9 +14,10 @@
  * @param {Measured} results
  * @returns {string}
  */
-export function tables({ refresh, verification, guards }) {
+export function tables({ refresh, sizes, verification, guards }) {
   return [
     ...(refresh === undefined ? [] : [refreshTable(refresh), storageTable(refresh)]),
+    ...(sizes === undefined ? [] : [sizesTable(sizes)]),
     ...(verification === undefined ? [] : [verificationTable(verification)]),
     ...(guards === undefined ? [] : [guardTable(guards)]),
   ].join("\n\n");
@@ -51,6 +53,37 @@ function storageTable(refresh) {
     ["", "keeps", "signs"],
     refresh.map(({ name, stores, signs }) => [name, stores, signs]),
   );
+}
+
+/** @param {NonNullable<Measured["sizes"]>} sizes */
+function sizesTable(sizes) {
+  const rows = sizes.map((size) => {
+    const name = [size.database, whole(size.sessions)];
+    if (size.notRun !== null) return [...name, "not run", size.notRun, "", "", "", "", ""];
+    const { perSecond, ofSmallest, p99Ms, rssMiB, bytes, firstAnswerMs, sessions } = size;
+    return [
+      ...name,
+      range(perSecond, whole),
+      ofSmallest === null ? "" : range(ofSmallest, two),
+      range(p99Ms, one),
+      rssMiB === null ? "" : whole(rssMiB),
+      whole(bytes.sessions / sessions),
+      whole(bytes.users / sessions),
+      range(firstAnswerMs, whole),
+    ];
+  });
+  const head = [
+    "database",
+    "sessions",
+    "refreshes a second, 32 connections",
+    "of the smallest",
+    "p99 ms",
+    "server MiB after",
+    "bytes a session",
+    "bytes a user",
+    "start to first answer, ms",
+  ];
+  return table(head, rows);
 }
 
 /** @param {NonNullable<Measured["verification"]>} verification */
