@@ -1,5 +1,6 @@
 import { measureGuards } from "./guards.mjs";
 import { createBenchPostgres } from "./harness/postgres.mjs";
+import { measureLoginStorm } from "./login-storm.mjs";
 import { measureRefresh } from "./refresh.mjs";
 import { latchkeySubjects, peerSubjects, yardsticks } from "./refresh-subjects.mjs";
 import { measureSizes } from "./sizes.mjs";
@@ -26,6 +27,10 @@ export async function measure({ only, rounds, seconds }, generator, folder, tell
       measured.refresh = await measureRefresh(subjects, generator, plan, folder, tell);
     }
     if (isAsked("sizes")) measured.sizes = await measureSizes(generator, postgres, { rounds, seconds }, folder, tell);
+    if (isAsked("login-storm")) {
+      tell("login storm");
+      measured.loginStorm = await measureLoginStorm(generator, postgres, { rounds, seconds }, folder);
+    }
     if (isAsked("guards")) {
       tell("guards");
       measured.guards = await measureGuards(generator, { rounds, seconds }, folder);

@@ -5,6 +5,7 @@
  * The parts that have been measured.
  * @typedef {{ readonly refresh?: readonly import("./refresh.mjs").RefreshResult[],
  *   readonly sizes?: readonly import("./sizes.mjs").SizeResult[],
+ *   readonly loginStorm?: readonly import("./login-storm.mjs").LoginStormResult[],
  *   readonly verification?: readonly import("./verification.mjs").VerificationResult[],
  *   readonly guards?: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Measured
  */
@@ -14,10 +15,11 @@
  * @param {Measured} results
  * @returns {string}
  */
-export function tables({ refresh, sizes, verification, guards }) {
+export function tables({ refresh, sizes, loginStorm, verification, guards }) {
   return [
     ...(refresh === undefined ? [] : [refreshTable(refresh), storageTable(refresh)]),
     ...(sizes === undefined ? [] : [sizesTable(sizes)]),
+    ...(loginStorm === undefined ? [] : [loginStormTable(loginStorm)]),
     ...(verification === undefined ? [] : [verificationTable(verification)]),
     ...(guards === undefined ? [] : [guardTable(guards)]),
   ].join("\n\n");
@@ -82,6 +84,33 @@ function sizesTable(sizes) {
     "bytes a session",
     "bytes a user",
     "start to first answer, ms",
+  ];
+  return table(head, rows);
+}
+
+/** @param {NonNullable<Measured["loginStorm"]>} loginStorm */
+function loginStormTable(loginStorm) {
+  const rows = loginStorm.map((result) => {
+    if (result.notRun !== null) return [result.database, "not run", result.notRun, "", "", "", ""];
+    const { database, loginsPerSecond, quietPerSecond, stormPerSecond, quietP99Ms, stormP99Ms, ratio } = result;
+    return [
+      database,
+      range(loginsPerSecond, whole),
+      range(quietPerSecond, whole),
+      range(stormPerSecond, whole),
+      range(quietP99Ms, one),
+      range(stormP99Ms, one),
+      range(ratio, one),
+    ];
+  });
+  const head = [
+    "login storm",
+    "logins a second",
+    "refreshes a second, quiet",
+    "in the storm",
+    "p99 ms, quiet",
+    "in the storm",
+    "storm ÷ quiet",
   ];
   return table(head, rows);
 }
