@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { fillDatabase, startLatchkey } from "./harness/latchkey.mjs";
-import { installNodePeers, installPythonPeers } from "./harness/peer-installation.mjs";
+import { installNodePeers, installPythonPeers, peerProgram } from "./harness/peer-installation.mjs";
 import { startServerProcess } from "./harness/server-process.mjs";
 
 /**
@@ -93,9 +93,9 @@ function startOn({ place, ...options }) {
 export function peerSubjects() {
   const node = installNodePeers();
   const python = installPythonPeers();
-  const nodePeer = (/** @type {string} */ script) => peer(node, process.execPath, script);
+  const nodePeer = (/** @type {string} */ script) => peerProgram(node, process.execPath, script);
   const pythonPeer = (/** @type {string} */ script) =>
-    peer(python, "python" in python ? python.python : undefined, script);
+    peerProgram(python, "python" in python ? python.python : undefined, script);
   return [
     {
       name: "node-oidc-provider",
@@ -143,23 +143,4 @@ export function peerSubjects() {
       start: pythonPeer("authx_flow.py"),
     },
   ];
-}
-
-/**
- * @param {import("./harness/peer-installation.mjs").Installation} installation
- * @param {string | undefined} program
- * @param {string} script
- * @returns {Subject["start"]}
- */
-function peer(installation, program, script) {
-  return async (folder, environment) => {
-    if ("missing" in installation) throw new Error(installation.missing);
-    const args = [join(installation.home, "peers", script)];
-    return startServerProcess({
-      file: String(program),
-      args,
-      environment: { ...environment, NODE_ENV: "production" },
-      folder,
-    });
-  };
 }

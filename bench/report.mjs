@@ -7,7 +7,7 @@
  *   readonly sizes?: readonly import("./sizes.mjs").SizeResult[],
  *   readonly loginStorm?: readonly import("./login-storm.mjs").LoginStormResult[],
  *   readonly verification?: readonly import("./verification.mjs").VerificationResult[],
- *   readonly guards?: Awaited<ReturnType<typeof import("./guards.mjs").measureGuards>> }} Measured
+ *   readonly guards?: readonly import("./guards.mjs").GuardResult[] }} Measured
  */
 
 /**
@@ -129,10 +129,11 @@ function verificationTable(verification) {
 function guardTable(guards) {
   const rows = guards.map((result) =>
     "notRun" in result
-      ? [result.framework, "not run", result.notRun, ""]
-      : [result.framework, range(result.open, whole), range(result.guarded, whole), range(result.cost, percent)],
+      ? [result.name, result.how, "not run", result.notRun, ""]
+      : [result.name, result.how, range(result.open, whole), range(result.guarded, whole), range(result.cost, percent)],
   );
-  return table(["guard, 32 connections", "unguarded, a second", "guarded, a second", "the guard's cost"], rows);
+  const head = ["guard, 32 connections", "at every request", "unguarded, a second", "guarded, a second", "its cost"];
+  return table(head, rows);
 }
 
 /**

@@ -9,8 +9,11 @@ const SOAK_TICKS = 6;
  * @param {import("../report.mjs").Results} results
  * @returns {Record<string, string>}
  */
-export function charts({ refresh }) {
-  return refresh === undefined ? {} : refreshCharts(refresh);
+export function charts({ refresh, sizes }) {
+  return {
+    ...(refresh === undefined ? {} : refreshCharts(refresh)),
+    ...(sizes === undefined ? {} : sizesChart(sizes)),
+  };
 }
 
 /** @param {readonly import("../refresh.mjs").RefreshResult[]} refresh */
@@ -45,6 +48,29 @@ function refreshCharts(refresh) {
         ],
       })),
     ),
+  };
+}
+
+/** @param {readonly import("../sizes.mjs").SizeResult[]} sizes */
+function sizesChart(sizes) {
+  const measured = sizes.flatMap((size) => (size.notRun === null ? [size] : []));
+  const series = /** @type {const} */ (["SQLite", "PostgreSQL"]).flatMap((database, nth) => {
+    const points = measured
+      .filter((size) => size.database === database)
+      .map(({ sessions, perSecond: { median, min, max } }) => ({ x: sessions, y: median, min, max }));
+    return points.length === 0 ? [] : [{ name: database, kind: nth === 0 ? "latchkey" : "other", points }];
+  });
+  if (series.length === 0) return {};
+  const ticks = [...new Set(measured.map(({ sessions }) => sessions))];
+  return {
+    "performance-sessions.svg": lineChart({
+      title: "Refreshes a second against the number of sessions",
+      note: "32 connections; median of the rounds, from the least to the most",
+      xTitle: "sessions in the database",
+      xTicks: ticks.map((at) => ({ at, text: at.toLocaleString("en-US") })),
+      xByRatio: true,
+      panels: [{ title: "", height: 220, series: /** @type {import("./line-chart.mjs").Series[]} */ (series) }],
+    }),
   };
 }
 

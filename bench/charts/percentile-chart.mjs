@@ -2,7 +2,7 @@ import { COLOURS, path, round, scale, svg, text, WIDTH } from "./svg.mjs";
 
 const LABELS = 230;
 const ROW = 34;
-const TOP = 70;
+const TOP = 78;
 
 /**
  * @typedef {{ readonly name: string, readonly kind: keyof typeof COLOURS,

@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { startServerProcess } from "./server-process.mjs";
 
 const INSTALL_TIMEOUT_MS = 180_000;
 
@@ -40,6 +41,25 @@ export function installPythonPeers() {
   return "home" in installation
     ? { ...installation, python: join(installation.home, "venv/bin/python") }
     : installation;
+}
+
+/**
+ * How a peer's program is started; where it could not be installed, starting it says why.
+ * @param {Installation} installation
+ * @param {string | undefined} program
+ * @param {string} script
+ * @returns {import("../refresh-subjects.mjs").Subject["start"]}
+ */
+export function peerProgram(installation, program, script) {
+  return async (folder, environment) => {
+    if ("missing" in installation) throw new Error(installation.missing);
+    return startServerProcess({
+      file: String(program),
+      args: [join(installation.home, "peers", script)],
+      environment: { ...environment, NODE_ENV: "production" },
+      folder,
+    });
+  };
 }
 
 /**
