@@ -52,13 +52,16 @@ async function soakAndWrite(plan) {
 
 /** @param {Extract<import("./options.mjs").BenchOptions, { mode: "measure" }>} plan */
 async function measureAndWrite(plan) {
+  const { aims } = await import("./aims.mjs");
   const { measure } = await import("./measure.mjs");
   const { tables } = await import("./report.mjs");
   const { charts } = await import("./charts/charts.mjs");
   const { writePage } = await import("./page.mjs");
   /** @type {import("./report.mjs").Results} */
   const results = JSON.parse(json({ date, machine, ...(await measure(plan, generator, folder, tell)) }));
-  process.stdout.write(`\n${tables(results)}\n`);
+  process.stdout.write(`\n${tables(results)}\n\n`);
+  for (const { aim, found, isReached } of aims(results))
+    tell(`${isReached ? "reached" : "missed "}  ${aim}; found ${found}`);
   if (plan.only !== undefined) {
     process.stdout.write("\nNothing was written: only a whole run makes bench/results.json new.\n");
     return 0;

@@ -2,7 +2,7 @@ import { parseArgs } from "node:util";
 import { nearestName } from "../dist/option-names.js";
 
 /** The parts of a whole run, in its order. */
-export const parts = /** @type {const} */ (["refresh", "sizes", "login-storm", "guards", "verification"]);
+const parts = /** @type {const} */ (["refresh", "sizes", "login-storm", "guards", "verification"]);
 
 /**
  * @typedef {(typeof parts)[number]} Part

@@ -1,6 +1,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { tables } from "./report.mjs";
+import { sizing } from "./sizing.mjs";
 import { soakClaims } from "./soak.mjs";
 
 const page = fileURLToPath(new URL("../docs/performance.md", import.meta.url));
@@ -29,7 +30,7 @@ export function pageAndResults() {
 function generatedParts() {
   /** @type {import("./report.mjs").Results} */
   const results = read("results.json");
-  return { figures: `${measuredOn(results)}\n\n${tables(results)}`, soak: soakText() };
+  return { figures: `${measuredOn(results)}\n\n${tables(results)}`, sizing: sizing(results.sizes), soak: soakText() };
 }
 
 function soakText() {

@@ -1,3 +1,5 @@
+import { one, percent, range, table, two, whole } from "./markdown.mjs";
+
 /**
  * What one whole run found; `bench/results.json` is exactly this.
  * @typedef {{ readonly date: string, readonly machine: ReturnType<typeof import("./harness/machine.mjs").describeMachine> } & Measured} Results
@@ -17,7 +19,7 @@
  */
 export function tables({ refresh, sizes, loginStorm, verification, guards }) {
   return [
-    ...(refresh === undefined ? [] : [refreshTable(refresh), storageTable(refresh)]),
+    ...(refresh === undefined ? [] : [refreshTable(refresh), generatorProof(refresh), storageTable(refresh)]),
     ...(sizes === undefined ? [] : [sizesTable(sizes)]),
     ...(loginStorm === undefined ? [] : [loginStormTable(loginStorm)]),
     ...(verification === undefined ? [] : [verificationTable(verification)]),
@@ -41,6 +43,25 @@ function refreshTable(refresh) {
   });
   const head = ["refresh", "connections", "a second", "of the limit", "p50 ms", "p99 ms", "processor µs each"];
   return table(head, rows);
+}
+
+/**
+ * How far the generator is from being the limit itself.
+ * @param {NonNullable<Measured["refresh"]>} refresh
+ */
+function generatorProof(refresh) {
+  const levels = refresh.flatMap(({ name, kind, levels }) => levels.map((level) => ({ name, kind, ...level })));
+  const at32 = levels
+    .filter(({ connections }) => connections === 32)
+    .sort((a, b) => b.perSecond.median - a.perSecond.median);
+  const ceiling = at32.find(({ kind }) => kind === "generator");
+  const fastest = at32.find(({ kind }) => kind !== "generator");
+  if (ceiling === undefined || fastest === undefined) return "What the load generator could ask for was not measured.";
+  const share = fastest.perSecond.median / ceiling.perSecond.median;
+  return (
+    `At 32 connections the load generator asks a server of constant bytes for ${whole(ceiling.perSecond.median)} a second; the fastest ` +
+    `subject, ${fastest.name}, takes ${percent(share)} of that, and ${percent(fastest.generatorCpu.median)} of a core of the generator.`
+  );
 }
 
 /** @param {import("./refresh.mjs").Level} level */
@@ -134,42 +155,4 @@ function guardTable(guards) {
   );
   const head = ["guard, 32 connections", "at every request", "unguarded, a second", "guarded, a second", "its cost"];
   return table(head, rows);
-}
-
-/**
- * @param {readonly string[]} head
- * @param {readonly (readonly string[])[]} rows
- */
-function table(head, rows) {
-  const line = (/** @type {readonly string[]} */ cells) => `| ${cells.join(" | ")} |`;
-  return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
-}
-
-/**
- * The median, and from least to most behind it.
- * @param {import("./harness/rounds.mjs").Spread} spread
- * @param {(value: number) => string} write
- */
-function range({ median, min, max }, write) {
-  return `${write(median)} (${write(min)}–${write(max)})`;
-}
-
-/** @param {number} value */
-function whole(value) {
-  return Math.round(value).toLocaleString("en-US");
-}
-
-/** @param {number} value */
-function one(value) {
-  return value.toFixed(1);
-}
-
-/** @param {number} value */
-function two(value) {
-  return value.toFixed(2);
-}
-
-/** @param {number} value */
-function percent(value) {
-  return `${Math.round(value * 100)} %`;
 }

@@ -4,6 +4,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { runQuietly } from "../scripts/programs.mjs";
 import { cli, fillDatabase, settingsOf, startLatchkey } from "./harness/latchkey.mjs";
 import { createBenchPostgres } from "./harness/postgres.mjs";
+import { reasonIn } from "./harness/reason.mjs";
 import { spread } from "./harness/rounds.mjs";
 import { countRows } from "./harness/row-counts.mjs";
 import { createWitness } from "./harness/witness.mjs";
@@ -183,7 +184,7 @@ async function rotateKeys(place, over, problems) {
       environment: { PATH: process.env.PATH, ...settingsOf(place) },
     });
     if (code === 0) rotations += 1;
-    else problems.push(`the signing key could not be changed: ${output.trim().split("\n").at(-1)}`);
+    else problems.push(`the signing key could not be changed: ${reasonIn(output)}`);
   }
 }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { fileURLToPath } from "node:url";
 import { runQuietly } from "../../scripts/programs.mjs";
 import { cpuMsOf } from "./process-tree.mjs";
+import { reasonIn } from "./reason.mjs";
 import { startServerProcess } from "./server-process.mjs";
 
 /** The built command line. */
@@ -37,7 +38,7 @@ export async function fillDatabase({ database, secret, sessions, sample, tokensF
       BENCH_TOKENS: tokensFile,
     },
   });
-  if (code !== 0) throw new Error(`the database could not be filled: ${output.trim().split("\n").at(-1)}`);
+  if (code !== 0) throw new Error(`the database could not be filled: ${reasonIn(output)}`);
   return JSON.parse(output);
 }
 
@@ -46,7 +47,7 @@ export async function fillDatabase({ database, secret, sessions, sample, tokensF
  * @param {number} needed bytes
  * @param {string} [folder]
  */
-export function refuseLittleDisk(needed, folder = tmpdir()) {
+function refuseLittleDisk(needed, folder = tmpdir()) {
   const { bavail, bsize } = statfsSync(folder);
   const free = bavail * bsize;
   if (free >= needed) return;

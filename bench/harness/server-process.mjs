@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { cpuMsOf, rssMiBOf } from "./process-tree.mjs";
+import { reasonIn } from "./reason.mjs";
 
 const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 10_000;
@@ -55,8 +56,7 @@ export async function startServerProcess({ file, args, environment, folder }) {
  * @returns {Promise<string>}
  */
 function announced(child, exited, errors) {
-  const reason = (/** @type {string} */ what) =>
-    new Error(`${what}. ${errors.join("").trim().split("\n").at(-1) ?? ""}`);
+  const reason = (/** @type {string} */ what) => new Error(`${what}. ${reasonIn(errors.join(""))}`.trim());
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => reject(reason("it did not listen in time")), START_TIMEOUT_MS);
     const lines = createInterface({ input: child.stdout });
