@@ -37,6 +37,28 @@ async function openIssuer(url: string, aheadSeconds: number): Promise<Issuer> {
   });
 }
 
+interface Recent {
+  readonly accessToken: string;
+  /** Before it was asked for. */
+  readonly at: number;
+}
+
+/** Verifies each at each. An access token's life is a second, and a machine may stall for longer: that counts for nothing. */
+async function countVerified(issuers: readonly Issuer[], tokens: readonly Recent[]): Promise<number> {
+  let count = 0;
+  for (const issuer of issuers) {
+    for (const { accessToken, at } of tokens) {
+      const error = await issuer.verify(accessToken).then(
+        () => undefined,
+        (thrown) => thrown,
+      );
+      if (error === undefined) count += 1;
+      else if (error.code !== "access_token_expired" || performance.now() - at < 900) throw error;
+    }
+  }
+  return count;
+}
+
 describe("signing keys of several processes", () => {
   it("are one ring, however many processes start at once on an empty database", async () => {
     const { settings, sql } = await newDatabase();
@@ -55,31 +77,29 @@ describe("signing keys of several processes", () => {
       await issuers[0].users.create({ username: "ada", password: PASSWORD, roles: [] });
       let pair = await issuers[0].login({ username: "ada", password: PASSWORD });
       const signedWith = new Set<string>();
-      const recent: { readonly accessToken: string; readonly at: number }[] = [];
+      const recent: Recent[] = [];
       let disagreements = 0;
       let verified = 0;
-      const end = performance.now() + 10_000;
-      for (let round = 0; performance.now() < end; round++) {
+      const deadline = performance.now() + 60_000;
+      const isShown = () => signedWith.size > 8 && disagreements > 5 && verified > 1000;
+      for (let round = 0; !isShown() && performance.now() < deadline; round++) {
+        const at = performance.now();
         pair = await issuers[round % 2]!.refresh(pair.refreshToken);
         const { accessToken } = pair;
         signedWith.add(kidOf(accessToken));
-        recent.push({ accessToken, at: performance.now() });
+        recent.push({ accessToken, at });
         // Half a minute of the clock, so that keys which have retired are asked for too.
-        while (performance.now() - recent[0]!.at > 500) recent.shift();
-        for (const issuer of issuers) {
-          await issuer.verify(accessToken);
-          await issuer.verify(recent[0]!.accessToken);
-          verified += 2;
-        }
+        while (recent.length > 1 && performance.now() - recent[0]!.at > 500) recent.shift();
+        verified += await countVerified(issuers, [recent.at(-1)!, recent[0]!]);
         const [one, other] = issuers.map((issuer) => issuer.listKeys().find(({ state }) => state === "current")!.kid);
         if (one !== other) disagreements += 1;
         await wait(2);
       }
-      expect(signedWith.size).toBeGreaterThan(5);
+      expect(signedWith.size).toBeGreaterThan(8);
       expect(disagreements).toBeGreaterThan(5);
       expect(verified).toBeGreaterThan(1000);
     } finally {
       for (const issuer of issuers) await issuer.close();
     }
-  }, 60_000);
+  });
 });

@@ -1,5 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
+import { expectWithin } from "../on-time.ts";
 import { login, me, post, refresh, twoServers, withPostgres } from "./two-servers.ts";
 
 withPostgres();
@@ -36,9 +37,16 @@ describe("rotation across two processes", () => {
   it("PARITY 7: a refresh whose response was lost, retried at the other process: 200, the same successor within the grace window, a sibling after it", async () => {
     const { servers } = await twoServers({ LATCHKEY_ROTATION_GRACE_SECONDS: "1" });
     const [one, other] = servers;
-    const { refresh_token: token } = (await login(one)).body;
-    const lost = (await refresh(one, token)).body.refresh_token;
-    const retried = await refresh(other, token);
+    // A machine that stalls for as long as the window is none to try this on.
+    const attempt = async () => {
+      const token: string = (await login(one)).body.refresh_token;
+      const startedAt = performance.now();
+      const lost: string = (await refresh(one, token)).body.refresh_token;
+      const retried = await refresh(other, token);
+      return { token, lost, retried, tookMs: performance.now() - startedAt };
+    };
+    let { token, lost, retried, tookMs } = await attempt();
+    for (let tries = 1; tries < 10 && tookMs > 900; tries++) ({ token, lost, retried, tookMs } = await attempt());
     expect(retried).toMatchObject({ status: 200, body: { refresh_token: lost } });
     await wait(1100);
     const late = await refresh(other, token);
@@ -73,15 +81,17 @@ describe("rotation across two processes", () => {
   it("PARITY 11: logout at one process ends the session at the other: its refresh token at once, its access token within a second", async () => {
     const { servers } = await twoServers();
     const [one, other] = servers;
-    for (let round = 0; round < 5; round++) {
+    const lag = async () => {
       const { refresh_token: refreshToken, access_token: accessToken } = (await login(one)).body;
       expect((await me(other, accessToken)).status).toBe(200);
       expect((await post(one, "/auth/logout", { bearer: refreshToken })).status).toBe(204);
       const at = performance.now();
       expect(await refresh(other, refreshToken)).toMatchObject({ status: 401, body: { error: "session_revoked" } });
       await expect.poll(async () => (await me(other, accessToken)).status, { interval: 5 }).toBe(401);
-      expect(performance.now() - at).toBeLessThan(1000);
+      const tookMs = performance.now() - at;
       expect((await post(other, "/auth/logout", { bearer: refreshToken })).status).toBe(204);
-    }
+      return tookMs;
+    };
+    for (let round = 0; round < 5; round++) await expectWithin(1000, lag);
   });
 });

@@ -67,7 +67,7 @@ describe("attempts counted in PostgreSQL", () => {
     const both = [limit("short", 1, 60), limit("long", 1, 3600)];
     expect((await one.takeAttempts(both)).waitSeconds).toBe(0);
     const { waitSeconds } = await one.takeAttempts(both);
-    expect(waitSeconds).toBeGreaterThan(3590);
+    expect(waitSeconds).toBeGreaterThan(3000);
     expect(waitSeconds).toBeLessThanOrEqual(3600);
     expect((await one.takeAttempts([limit("short", 1, 60)])).waitSeconds).toBeLessThanOrEqual(60);
   });
@@ -104,9 +104,9 @@ describe("attempts counted in PostgreSQL", () => {
 
   it("a window that is over counts anew, and an attempt given back late does not lower the next one", async () => {
     const { counts, sql } = await processes(1);
-    const { counted } = await counts[0].takeAttempts([limit("a", 1, 1)]);
-    expect((await counts[0].takeAttempts([limit("a", 1, 1)])).waitSeconds).toBe(1);
-    await sql("UPDATE latchkey.attempts SET ends_at = ends_at - 2000");
+    const { counted } = await counts[0].takeAttempts([limit("a", 1)]);
+    expect((await counts[0].takeAttempts([limit("a", 1)])).waitSeconds).toBeGreaterThan(0);
+    await sql("UPDATE latchkey.attempts SET ends_at = ends_at - 1000000");
     expect((await counts[0].takeAttempts([limit("a", 1)])).waitSeconds).toBe(0);
     await counts[0].giveBackAttempts(counted, []);
     expect((await counts[0].takeAttempts([limit("a", 1)])).waitSeconds).toBeGreaterThan(0);

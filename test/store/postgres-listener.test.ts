@@ -2,6 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
+import { expectWithin } from "../on-time.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { NOW, newSession, vouched } from "./records.ts";
 
@@ -47,13 +48,17 @@ describe("revocations told by PostgreSQL", () => {
   it("reach every process that listens within milliseconds, once for each act, and the one that revokes as well", async () => {
     const [one, other] = [await openStore(), await openStore()];
     const [heardByOne, heardByOther] = [await listening(one), await listening(other)];
-    for (let act = 1; act <= 5; act++) {
+    let acts = 0;
+    const lag = async () => {
+      acts += 1;
       await revoke(one);
       const at = performance.now();
-      await expect.poll(heardByOther.calls, { interval: 1 }).toBe(act + 1);
-      expect(performance.now() - at).toBeLessThan(500);
-      await expect.poll(heardByOne.calls).toBe(act + 1);
-    }
+      await expect.poll(heardByOther.calls, { interval: 1 }).toBe(acts + 1);
+      const tookMs = performance.now() - at;
+      await expect.poll(heardByOne.calls).toBe(acts + 1);
+      return tookMs;
+    };
+    for (let round = 0; round < 5; round++) await expectWithin(500, lag);
   });
 
   it("are told only of what has been committed and can be read", async () => {
@@ -75,7 +80,7 @@ describe("revocations told by PostgreSQL", () => {
     const store = await openStore();
     const { calls } = await listening(store);
     await server.sql(`SELECT pg_terminate_backend(pid) FROM (${listeners}) AS listener`, database);
-    await expect.poll(calls, { timeout: 5000 }).toBe(2);
+    await expect.poll(calls).toBe(2);
     await revoke(store);
     await expect.poll(calls).toBe(3);
   });
@@ -86,7 +91,7 @@ describe("revocations told by PostgreSQL", () => {
     await server.stop();
     await wait(300);
     await server.start();
-    await expect.poll(calls, { timeout: 15_000 }).toBe(2);
+    await expect.poll(calls, { timeout: 60_000 }).toBe(2);
   });
 
   it("whoever has left hears no more, and a closed store leaves no connection behind", async () => {

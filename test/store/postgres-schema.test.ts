@@ -51,7 +51,7 @@ describe("the schema", () => {
       }
       // A connection tells its counts at its end.
       await store.close();
-      await expect.poll(async () => (await counted()).all - before.all, { timeout: 10_000 }).toBe(10_000);
+      await expect.poll(async () => (await counted()).all - before.all).toBe(10_000);
       return ((await counted()).hot - before.hot) / 10_000;
     };
     const withRoom = await hotShare();

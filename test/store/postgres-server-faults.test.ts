@@ -9,7 +9,7 @@ import { NOW, newSession, newUser, vouched } from "./records.ts";
 const world = postgresWorld();
 
 /** Resolves once the store works; its errors before that are those of a store that is away. */
-async function recovered(store: Store, withinMs = 10_000): Promise<void> {
+async function recovered(store: Store, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   for (;;) {
     const error = await store.check().catch((thrown) => thrown);
@@ -41,7 +41,7 @@ describe("a PostgreSQL server", () => {
           reason: { code: "store_unavailable", retryAfterSeconds: expect.any(Number) },
         });
       }
-      expect(performance.now() - startedAt).toBeLessThan(5000);
+      expect(performance.now() - startedAt).toBeLessThan(20_000);
       await world.server.start();
       await recovered(store);
       expect(await store.findSession(session.id)).toStrictEqual(session);
@@ -66,28 +66,30 @@ describe("a PostgreSQL server", () => {
       }
     };
     const clients = Array.from({ length: 8 }, client);
-    await wait(300);
-    await world.server.kill();
-    await world.server.start();
-    await recovered(store);
-    await wait(200);
-    isOver = true;
+    try {
+      await expect.poll(() => acknowledged.length).toBeGreaterThan(50);
+      await world.server.kill();
+      await expect.poll(() => codes.size).toBe(1);
+      const before = acknowledged.length;
+      await world.server.start();
+      await recovered(store);
+      await expect.poll(() => acknowledged.length - before).toBeGreaterThan(50);
+    } finally {
+      isOver = true;
+    }
     await Promise.all(clients);
     expect([...codes]).toEqual(["store_unavailable"]);
     const found = await Promise.all(acknowledged.map((id) => store.findSession(id)));
     expect(found.filter((session) => session === null)).toEqual([]);
-    expect(acknowledged.length).toBeGreaterThan(50);
   });
 
   it("whose tables are locked gives bounded errors, keeps no statement that nobody waits for, and goes on after", async () => {
     const store = await world.open({ maxConnections: 2, connectTimeoutSeconds: 1, statementTimeoutSeconds: 1 });
     const session = newSession();
     await store.createSessions([vouched(session)]);
-    const locked = world.sql("BEGIN; LOCK TABLE latchkey.sessions; SELECT pg_sleep(6); COMMIT");
-    await wait(200);
-    const startedAt = performance.now();
-    while (performance.now() - startedAt < 3500) {
-      const roundStartedAt = performance.now();
+    const holder = await world.hold("LOCK TABLE latchkey.sessions");
+    for (let round = 0; round < 2; round++) {
+      const startedAt = performance.now();
       const acts = Array.from({ length: 300 }, () => store.findSession(session.id));
       for (const result of await Promise.allSettled(acts)) {
         expect(result).toMatchObject({
@@ -95,13 +97,11 @@ describe("a PostgreSQL server", () => {
           reason: { code: "store_unavailable", retryAfterSeconds: expect.any(Number) },
         });
       }
-      expect(performance.now() - roundStartedAt).toBeLessThan(3500);
+      expect(performance.now() - startedAt).toBeLessThan(20_000);
     }
-    const working = await world.server.sql(
-      `SELECT FROM pg_stat_activity WHERE datname = '${world.database}' AND application_name = 'latchkey' AND state = 'active'`,
-    );
-    expect(working).toEqual([]);
-    await locked;
+    const working = `SELECT FROM pg_stat_activity WHERE datname = '${world.database}' AND application_name = 'latchkey' AND state = 'active'`;
+    await expect.poll(() => world.server.sql(working)).toEqual([]);
+    await holder.letGo();
     expect(await store.findSession(session.id)).toStrictEqual(session);
   });
 
@@ -163,7 +163,8 @@ describe("a standby", () => {
     const refusal = { code: "store_unavailable", detail: expect.stringMatching(/read only/) };
     await world.server.sql("ALTER SYSTEM SET default_transaction_read_only = on");
     await world.server.sql("SELECT pg_reload_conf()");
-    await wait(300);
+    const setting = "SHOW default_transaction_read_only";
+    await expect.poll(() => world.server.sql(setting)).toEqual([{ default_transaction_read_only: "on" }]);
     await expect(store.findUser("x")).rejects.toMatchObject(refusal);
     await expect(createPostgresStore(world.server.url(world.database))).rejects.toMatchObject(refusal);
     await world.server.sql("ALTER SYSTEM RESET default_transaction_read_only");

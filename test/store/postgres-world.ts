@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
+import pg from "pg";
+import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { createPostgresStore, type PostgresStoreOptions } from "../../src/store/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
@@ -14,6 +15,15 @@ export interface PostgresWorld {
   openBehindProxy(options?: PostgresStoreOptions): Promise<{ readonly store: Store; readonly proxy: TcpProxy }>;
   // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects by asserting it.
   sql(text: string): Promise<any[]>;
+  /** Runs SQL in a transaction of its own, and keeps what that locks. */
+  hold(sql: string): Promise<HeldTransaction>;
+}
+
+export interface HeldTransaction {
+  /** Resolves when `count` statements in this database wait for a lock. */
+  heldUp(count: number): Promise<void>;
+  /** Commits. */
+  letGo(): Promise<void>;
 }
 
 export function postgresWorld(): PostgresWorld {
@@ -53,5 +63,27 @@ export function postgresWorld(): PostgresWorld {
       return { store, proxy };
     },
     sql: (text) => server.sql(text, database),
+    async hold(sql) {
+      const client = new pg.Client(server.url(database));
+      // The server may be taken away under it.
+      client.on("error", () => {});
+      await client.connect();
+      let isHeld = true;
+      const letGo = async () => {
+        if (!isHeld) return;
+        isHeld = false;
+        await client.query("COMMIT");
+        await client.end();
+      };
+      cleanUps.push(letGo);
+      await client.query(`BEGIN; ${sql}`);
+      return {
+        async heldUp(count) {
+          const waiting = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+          await expect.poll(async () => (await server.sql(waiting, database)).length, { interval: 5 }).toBe(count);
+        },
+        letGo,
+      };
+    },
   };
 }
