@@ -88,7 +88,7 @@ describe("the TypeScript in README.md and docs/", () => {
           ({ ok }) => ok,
           () => false,
         );
-      await expect.poll(isUp, { timeout: 15_000 }).toBe(true);
+      await expect.poll(isUp, { timeout: 60_000 }).toBe(true);
       expect((await fetch(`${url}/orders`)).status).toBe(401);
       const login = await fetch(`${url}/auth/login`, {
         method: "POST",

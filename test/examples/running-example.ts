@@ -80,7 +80,7 @@ export async function startServer(
     if (example.kill()) await ended;
   }
   const answersByGuard = async () => expect((await fetch(url + guardedPath)).status).toBe(401);
-  await vi.waitFor(answersByGuard, { timeout: 15_000 }).catch(async (error) => {
+  await vi.waitFor(answersByGuard, { timeout: 60_000 }).catch(async (error) => {
     await stop();
     throw error;
   });

@@ -61,7 +61,7 @@ describe("revocation of access tokens", () => {
         () => "good",
         (error: { code: string }) => error.code,
       );
-    await expect.poll(answer, { timeout: 5000 }).toBe("session_revoked");
+    await expect.poll(answer).toBe("session_revoked");
     await expect((await open()).verify(pair.access_token)).rejects.toMatchObject({ code: "session_revoked" });
   });
 

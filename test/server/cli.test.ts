@@ -204,8 +204,7 @@ describe("latchkey start", () => {
       .split("\n")
       .map((line) => JSON.parse(line));
     expect(lines[0]).toMatchObject({ msg: "listening", address: server.url, issuer: server.url });
-    await wait(100);
-    expect(server.output()).toContain("latchkey user add NAME --role admin");
+    await expect.poll(() => server.output()).toContain("latchkey user add NAME --role admin");
     expect(server.output()).not.toContain("/setup#");
   });
 
@@ -295,9 +294,9 @@ describe("latchkey user", () => {
 });
 
 describe("while the server runs on the same database", () => {
-  /** Waits until it is so, for the second that the commands promise and a bit more for a slow machine. */
+  /** Waits until it is so, for the seconds that the commands promise and some more for a slow machine. */
   async function within(seconds: number, isSo: () => Promise<boolean>): Promise<void> {
-    const until = performance.now() + seconds * 1000 + 2000;
+    const until = performance.now() + seconds * 1000 + 5000;
     while (!(await isSo())) {
       if (performance.now() > until) throw new Error(`It was not so after ${seconds} s.`);
       await wait(50);
@@ -436,7 +435,7 @@ describe("latchkey client", () => {
       "Disabled reports. A running server refuses its access tokens within a second.\n",
     );
     expect((await token(server, id, secret!)).status).toBe(401);
-    await vi.waitFor(async () => expect((await feed()).status).toBe(401), 5000);
+    await vi.waitFor(async () => expect((await feed()).status).toBe(401), 20_000);
     expect((await quick("client", "enable", id)).stdout).toContain("Enabled reports.");
     expect((await token(server, id, secret!)).status).toBe(200);
     expect((await feed()).status).toBe(401);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { durationOf, expectWithin } from "../on-time.ts";
 import { serve } from "./in-process.ts";
 
 describe("health", () => {
@@ -17,11 +18,13 @@ describe("health", () => {
     const server = await serve();
     const other = new SqliteDatabase(join(server.folder, "latchkey.db"));
     other.execute("BEGIN IMMEDIATE");
-    const startedAt = performance.now();
-    const [live, ready] = await Promise.all([server.get("/livez"), server.get("/readyz")]);
-    expect([live.status, ready.status]).toEqual([200, 503]);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
-    expect(ready.body.error).toBe("store_unavailable");
+    await expectWithin(5000, () =>
+      durationOf(async () => {
+        const [live, ready] = await Promise.all([server.get("/livez"), server.get("/readyz")]);
+        expect([live.status, ready.status]).toEqual([200, 503]);
+        expect(ready.body.error).toBe("store_unavailable");
+      }),
+    );
     other.execute("ROLLBACK");
     other.close();
     expect((await server.get("/readyz")).status).toBe(200);
@@ -30,9 +33,7 @@ describe("health", () => {
   it("of the process is good when the database has been taken away; readiness fails within five seconds", async () => {
     const server = await serve();
     renameSync(join(server.folder, "latchkey.db"), join(server.folder, "elsewhere.db"));
-    const startedAt = performance.now();
-    expect((await server.get("/readyz")).status).toBe(503);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    await expectWithin(5000, () => durationOf(async () => expect((await server.get("/readyz")).status).toBe(503)));
     expect((await server.get("/livez")).status).toBe(200);
     expect(server.log.join("")).toContain('"level":"error"');
   });
@@ -46,7 +47,7 @@ describe("health", () => {
     });
     const closed = new Promise((resolve) => socket.on("close", resolve));
     socket.write("GET /readyz HTTP/1.1\r\nHost: a\r\n");
-    await wait(50);
+    for (let turn = 0; turn < 10; turn++) await wait(5);
     const stopped = server.stop();
     socket.write("\r\n");
     await closed;

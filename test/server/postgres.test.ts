@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { type AddressInfo, createServer } from "node:net";
-import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../src/server/config.ts";
 import { examine } from "../../src/server/doctor.ts";
+import { durationOf, expectWithin } from "../on-time.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { latchkey } from "../server-process.ts";
 import { PASSWORD, serve } from "./in-process.ts";
@@ -72,10 +72,7 @@ describe("a server on PostgreSQL", () => {
     const server = await serve(await settingsFor(await postgres.createDatabase()));
     let pair = (await server.signIn()).body;
     await postgres.kill();
-    const startedAt = performance.now();
-    const ready = await server.get("/readyz");
-    expect(ready.status).toBe(503);
-    expect(performance.now() - startedAt).toBeLessThan(5000);
+    await expectWithin(5000, () => durationOf(async () => expect((await server.get("/readyz")).status).toBe(503)));
     expect((await server.get("/livez")).status).toBe(200);
     for (let tries = 0; tries < 5; tries++) {
       const answer = await server.post("/auth/refresh", pair);
@@ -84,7 +81,7 @@ describe("a server on PostgreSQL", () => {
       expect(Number(answer.headers.get("retry-after"))).toBeGreaterThan(0);
     }
     await postgres.start();
-    await expect.poll(async () => (await server.get("/readyz")).status, { timeout: 10_000 }).toBe(200);
+    await expect.poll(async () => (await server.get("/readyz")).status, { timeout: 60_000 }).toBe(200);
     const refreshed = await server.post("/auth/refresh", pair);
     expect(refreshed.status).toBe(200);
     pair = refreshed.body;
@@ -175,7 +172,7 @@ describe("the doctor", () => {
 });
 
 describe("the command line", () => {
-  it("migrates, adds users, lists and revokes sessions, beside a running server", { timeout: 60_000 }, async () => {
+  it("migrates, adds users, lists and revokes sessions, beside a running server", async () => {
     const settings = await settingsFor(await postgres.createDatabase());
     const early = await latchkey(["user", "list"], settings);
     expect(early).toMatchObject({
@@ -191,8 +188,8 @@ describe("the command line", () => {
     expect((await latchkey(["session", "list"], settings)).stdout).toContain(pair.session_id);
     expect((await latchkey(["session", "revoke", pair.session_id], settings)).code).toBe(0);
     expect((await server.post("/auth/refresh", pair)).body.error).toBe("session_revoked");
-    await wait(1500);
-    expect((await server.get("/auth/me", { authorization: `Bearer ${pair.access_token}` })).status).toBe(401);
+    const me = () => server.get("/auth/me", { authorization: `Bearer ${pair.access_token}` });
+    await expect.poll(async () => (await me()).status).toBe(401);
     expect((await latchkey(["key", "rotate", "--force"], settings)).code).toBe(0);
   });
 });

@@ -1,5 +1,4 @@
 // A worker that does as its arguments and the requests say: node:cluster for real, with nothing of the server in it.
-import cluster from "node:cluster";
 import { existsSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 
@@ -11,9 +10,9 @@ if (behaviour === "fails-later") writeFileSync(marker, "");
 
 const server = createServer((request, response) => {
   if (request.url === "/die") process.exit(7);
-  if (request.url === "/hang") return;
+  if (request.url === "/hang") return response.flushHeaders();
   response.setHeader("connection", "close");
-  response.end(String(cluster.worker?.id));
+  response.end(String(process.pid));
 });
 process.on("message", ({ type }) => {
   if (type === "stop") server.close(() => process.exit(0));

@@ -6,6 +6,7 @@ import { startWorkers, type Workers } from "../../src/server/workers.ts";
 import { temporaryFolder } from "./in-process.ts";
 
 const file = fileURLToPath(new URL("worker-script.mjs", import.meta.url));
+const PATIENTLY = { timeout: 60_000 };
 const running: Workers[] = [];
 afterEach(async () => {
   for (const workers of running.splice(0)) await workers.stop(0);
@@ -27,32 +28,42 @@ function start(count: number, ...args: readonly string[]) {
   };
 }
 
-/** Which workers take part in answering. The kernel hands out connections, and not in turn. */
-async function answerers(url: string, rounds = 10): Promise<number> {
-  const seen = new Set<string>();
-  for (let round = 0; round < rounds; round++) {
-    const answers = Array.from({ length: 30 }, async () => (await fetch(url)).text());
-    for (const answer of await Promise.all(answers)) seen.add(answer);
+/**
+ * Has `count` workers answer, each once, and gives their process ids. Which of those that listen gets a connection is the
+ * kernel's choice, so whoever has answered is paused until the others have.
+ */
+async function answerers(url: string, count: number): Promise<ReadonlySet<number>> {
+  const seen = new Set<number>();
+  try {
+    while (seen.size < count) {
+      const pid = Number(await (await fetch(url)).text());
+      seen.add(pid);
+      process.kill(pid, "SIGSTOP");
+    }
+  } finally {
+    for (const pid of seen) process.kill(pid, "SIGCONT");
   }
-  return seen.size;
+  return seen;
 }
 
 describe("workers", () => {
   it("serve one port together, and say once where", async () => {
     const { url, serves } = start(3);
     const address = await url();
-    await expect.poll(serves, { timeout: 10_000 }).toBe(3);
-    expect(await answerers(address)).toBe(3);
+    await expect.poll(serves, PATIENTLY).toBe(3);
+    expect((await answerers(address, 3)).size).toBe(3);
   });
 
   it("that end are replaced, with a line that says how they ended, while the others serve", async () => {
     const { url, serves, entries } = start(2);
     const address = await url();
-    await expect.poll(serves, { timeout: 10_000 }).toBe(2);
+    await expect.poll(serves, PATIENTLY).toBe(2);
+    const before = await answerers(address, 2);
     await expect(fetch(`${address}/die`)).rejects.toThrow();
-    expect(await answerers(address)).toBe(1);
-    await expect.poll(serves, { timeout: 10_000 }).toBe(3);
-    expect(await answerers(address)).toBe(2);
+    expect((await answerers(address, 1)).size).toBe(1);
+    await expect.poll(serves, PATIENTLY).toBe(3);
+    const after = await answerers(address, 2);
+    expect([...after].filter((pid) => before.has(pid))).toHaveLength(1);
     const ended = entries().filter(({ level }) => level === "error");
     expect(ended).toEqual([
       {
@@ -77,26 +88,26 @@ describe("workers", () => {
   it("give up where none is left and none starts any more", async () => {
     const { workers, url, entries, serves } = start(1, "fails-later", join(temporaryFolder(), "started"));
     const address = await url();
-    await expect.poll(serves, { timeout: 10_000 }).toBe(1);
+    await expect.poll(serves, PATIENTLY).toBe(1);
     await expect(fetch(`${address}/die`)).rejects.toThrow();
     expect(await workers.gaveUp).toBe(1);
     expect(entries().at(-1)).toMatchObject({ level: "fatal", msg: expect.stringContaining("none starts any more") });
     expect(entries().filter(({ msg }) => msg.startsWith("a worker ended before it served"))).toHaveLength(5);
-  }, 40_000);
+  });
 
   it("stop together, and say whether each of them ended well", async () => {
     const { workers, url, serves } = start(2);
     await url();
-    await expect.poll(serves, { timeout: 10_000 }).toBe(2);
+    await expect.poll(serves, PATIENTLY).toBe(2);
     expect(await workers.stop(5000)).toBe(true);
   });
 
   it("that do not end by the deadline are ended, which is not well", async () => {
     const { workers, url, serves } = start(2);
     const address = await url();
-    await expect.poll(serves, { timeout: 10_000 }).toBe(2);
-    const cutOff = expect(fetch(`${address}/hang`)).rejects.toThrow();
-    await answerers(address, 1);
+    await expect.poll(serves, PATIENTLY).toBe(2);
+    const hanging = await fetch(`${address}/hang`);
+    const cutOff = expect(hanging.text()).rejects.toThrow();
     expect(await workers.stop(300)).toBe(false);
     await cutOff;
   });

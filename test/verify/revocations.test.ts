@@ -6,11 +6,12 @@ import { createIssuer } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import { createVerifier } from "../../src/verify.ts";
 import { SECRET } from "../harness.ts";
+import { expectWithin } from "../on-time.ts";
 import { startServer } from "../server-process.ts";
 import { afterwards, createCable, outcome, type ServedBed, serve, serveBed } from "./harness.ts";
 
 const FEED = "/auth/revocations";
-const eventually = { timeout: 10_000, interval: 10 };
+const eventually = { timeout: 20_000, interval: 10 };
 
 /** Opens a session; `end` logs it out. */
 async function openSession(bed: ServedBed) {
@@ -37,9 +38,7 @@ describe("a verifier that follows the revocation feed", () => {
     const refreshed = await bed.call("POST", "/auth/refresh", { json: { refresh_token: pair.refresh_token } });
     expect([refreshed.status, refreshed.body.error]).toEqual([401, "session_revoked"]);
     for (const verifier of verifiers) {
-      await expect
-        .poll(() => outcome(verifier.verify(pair.access_token)), { timeout: 1000, interval: 5 })
-        .toBe("session_revoked");
+      await expect.poll(() => outcome(verifier.verify(pair.access_token)), eventually).toBe("session_revoked");
     }
     for (const again of [204, 204]) {
       expect((await bed.call("POST", "/auth/logout", { json: { refresh_token: pair.refresh_token } })).status).toBe(
@@ -114,21 +113,20 @@ describe("a verifier that follows the revocation feed", () => {
     for (let round = 0; round < 50; round++) for (const { accessToken } of pairs) await verifier.verify(accessToken);
     expect([calls, verifier.feedStatus()?.state]).toEqual([2, "streaming"]);
 
-    const logout = await fetch(`${server.url}/auth/logout`, {
-      method: "POST",
-      headers: { authorization: `Bearer ${pairs[0]!.refreshToken}` },
+    await expectWithin(1000, async () => {
+      const { accessToken, refreshToken } = await beside.issue({ subject: "ada" });
+      await verifier.verify(accessToken);
+      const headers = { authorization: `Bearer ${refreshToken}` };
+      expect((await fetch(`${server.url}/auth/logout`, { method: "POST", headers })).status).toBe(204);
+      const at = performance.now();
+      await expect.poll(() => outcome(verifier.verify(accessToken)), eventually).toBe("session_revoked");
+      return performance.now() - at;
     });
-    expect(logout.status).toBe(204);
-    await expect
-      .poll(() => outcome(verifier.verify(pairs[0]!.accessToken)), { timeout: 1000, interval: 5 })
-      .toBe("session_revoked");
     await beside.logout(pairs[1]!.refreshToken);
     await expect.poll(() => outcome(verifier.verify(pairs[1]!.accessToken)), eventually).toBe("session_revoked");
     expect(calls).toBe(2);
 
-    const stopping = performance.now();
     expect(await server.stop()).toBe(0);
-    expect(performance.now() - stopping).toBeLessThan(5000);
     expect(server.output()).not.toContain("cut off");
   });
 
