@@ -1,9 +1,9 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, expect, onTestFinished, type TestContext } from "vitest";
+import { installPackage } from "./debian-package.ts";
 import { notPossible } from "./store/sqlite-places.ts";
 
 /** How long a test may take that may have to install the browser first. */
@@ -96,16 +96,7 @@ function install(): string | undefined {
   if (!process.env.CI || process.getuid?.() !== 0) {
     return `there is no Chromium at ${PATH}. Install it (apt-get install chromium), or name another with CHROMIUM=/path/to/it`;
   }
-  const wait = ["-o", "DPkg::Lock::Timeout=240"];
-  for (const command of [
-    ["update", ...wait],
-    ["install", "-y", "--no-install-recommends", ...wait, "chromium"],
-  ]) {
-    const { status, stderr } = spawnSync("/usr/bin/apt-get", command, {
-      encoding: "utf8",
-      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-    });
-    if (status !== 0) return `apt-get ${command[0]} failed: ${stderr?.trim().split("\n").at(-1)}`;
-  }
+  const problem = installPackage("chromium");
+  if (problem !== undefined) return problem;
   return existsSync(PATH) ? undefined : `apt-get installed Chromium, but not as ${PATH}`;
 }

@@ -59,18 +59,23 @@ function isProgram(path: string): boolean {
   }
 }
 
+/** Installs a package as root, one at a time on this machine. Gives the reason where that failed. */
+export function installPackage(debianPackage: string): string | undefined {
+  const { status, stderr, error } = spawnSync("/usr/bin/flock", [LOCK, "sh", "-c", INSTALL, "sh", debianPackage], {
+    encoding: "utf8",
+    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+  });
+  if (status === 0) return undefined;
+  return `apt-get could not install ${debianPackage}: ${error?.message ?? stderr.trim().split("\n").at(-1)}`;
+}
+
 /** Gives the reason where the program is still not there afterwards. */
 function install({ debianPackage, path, variable }: DebianProgram, wanted: string): string | undefined {
   const remedy = `Install it (apt-get install ${debianPackage}), or name another with ${variable}=/path/to/it`;
   if (wanted !== path) return `${variable} names ${wanted}, which is no program`;
   if (process.getuid?.() !== 0 || !isProgram("/usr/bin/apt-get") || !isProgram("/usr/bin/flock"))
     return `there is no ${path}. ${remedy}`;
-  const { status, stderr, error } = spawnSync("/usr/bin/flock", [LOCK, "sh", "-c", INSTALL, "sh", debianPackage], {
-    encoding: "utf8",
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
-  if (status !== 0) {
-    return `apt-get could not install ${debianPackage}: ${error?.message ?? stderr.trim().split("\n").at(-1)}. ${remedy}`;
-  }
+  const problem = installPackage(debianPackage);
+  if (problem !== undefined) return `${problem}. ${remedy}`;
   return isProgram(path) ? undefined : `apt-get installed ${debianPackage}, but not as ${path}`;
 }
