@@ -9,7 +9,7 @@ export interface RawAnswer {
   readonly body: string;
 }
 
-const TIMEOUT_MS = 10_000;
+const TIMEOUT_MS = 60_000;
 
 /** Opens a connection to the loopback interface. */
 export async function open(port: number): Promise<Socket> {
