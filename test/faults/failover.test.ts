@@ -6,7 +6,7 @@ import { login, me, post } from "../processes/two-servers.ts";
 import { addUser, type ServerProcess, startServer } from "../server-process.ts";
 import { startProxy, type TcpProxy } from "../tcp-proxy.ts";
 import { type Load, startLoad } from "./load.ts";
-import { generationsIn } from "./postgres-generations.ts";
+import { generationsIn } from "./postgres-faults.ts";
 import { nothingWrong, type Summary } from "./tally.ts";
 
 const FAILOVERS = times({ short: 1, long: 10 });
