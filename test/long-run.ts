@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 
 /** Whether this is the long run of `npm run faults`, whose figures stand in docs/reliability.md. */
-export const isLongRun = process.env.FAULTS === "long";
+const isLongRun = process.env.FAULTS === "long";
 
 /** How many times something is done: fewer in `npm test` than in the long run. */
 export function times(counts: { readonly short: number; readonly long: number }): number {

@@ -52,7 +52,7 @@ async function onSqlite(): Promise<Place> {
     },
     async restore() {
       shell("rm -f latchkey.db latchkey.db-wal latchkey.db-shm");
-      
+
       shell("install -m 600 backup.db latchkey.db");
     },
   };
