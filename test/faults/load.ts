@@ -1,3 +1,4 @@
+import { setTimeout as wait } from "node:timers/promises";
 import { type Below, seededRandom } from "../seeded-random.ts";
 import { createAttempts } from "./attempts.ts";
 import { createHonestClient, generationOf } from "./honest-client.ts";
@@ -18,11 +19,14 @@ export interface LoadOptions {
   readonly thieves?: number;
   /** An attempt without an answer is abandoned after this long. Default 5000. */
   readonly timeoutMs?: number;
-  /** How long an honest client waits between two refreshes, on average. Default 5. */
+  /** How long an honest client waits between two refreshes, on average. Default 20. */
   readonly pauseMs?: number;
   /** One in this many acts of an honest client is a logout and a new sign-in. Default 100. */
   readonly logoutOneIn?: number;
 }
+
+/** A sign-in hashes a password, which would leave the processor to nothing else. */
+const ROBBERY_PAUSE_MS = 200;
 
 /** Honest clients and thieves at work over HTTP, whatever befalls the servers meanwhile. */
 export interface Load {
@@ -56,7 +60,7 @@ export async function startLoad({
   clients = 8,
   thieves = 2,
   timeoutMs = 5000,
-  pauseMs = 5,
+  pauseMs = 20,
   logoutOneIn = 100,
 }: LoadOptions): Promise<Load> {
   const tally = createTally();
@@ -74,7 +78,11 @@ export async function startLoad({
   await Promise.all(honest.map((client) => client.begin()));
 
   async function rob(below: Below): Promise<void> {
-    while (!isOver) await commitRobbery({ ...optionsOf(below), graceSeconds });
+    const options = { ...optionsOf(below), graceSeconds };
+    while (!isOver) {
+      await commitRobbery(options);
+      await wait(below(2 * ROBBERY_PAUSE_MS));
+    }
   }
   const over = () => isOver;
   const running = Promise.all([

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { seed, times } from "../long-run.ts";
 import { type Below, seededRandom } from "../seeded-random.ts";
@@ -11,7 +10,6 @@ const postgresServer = withSeeded();
 const ROUNDS = times({ short: 1, long: 20 });
 /** How many rotations are acknowledged under each kind of trouble. */
 const ROTATIONS = 150;
-const HOLE_SECONDS = times({ short: 7, long: 10 });
 const timeout = 120_000 + ROUNDS * 60_000;
 
 /** Kinds of trouble, each of which befalls one part in eight of what a server answers. */
@@ -86,29 +84,4 @@ it.concurrent("answers of the servers that are dropped after the commit, cut ins
   reportLoad("answers of servers dropped after the commit, cut inside or delayed", made, startedAt, summary);
   expect(summary).toMatchObject(nothingWrong);
   expect(summary.abandoned).toBeGreaterThan(10);
-});
-
-it.concurrent(`a black hole between servers and PostgreSQL for ${HOLE_SECONDS} s, ${ROUNDS} times: every request is answered within 20 s, by 503 and when to ask again, and the servers recover by themselves`, {
-  timeout,
-}, async (test) => {
-  const proxy = await startProxy(postgresServer().port);
-  test.onTestFinished(() => proxy.close());
-  const world = await createFaultWorld(test, postgresServer(), { port: proxy.port });
-  const startedAt = performance.now();
-  const load = await world.load({ timeoutMs: 30_000 });
-  for (let round = 0; round < ROUNDS; round++) {
-    await load.progress(50);
-    proxy.blackHole(true);
-    await wait(HOLE_SECONDS * 1000);
-    proxy.blackHole(false);
-    load.markFault();
-    await load.progress(1);
-    await load.compare(world.generations);
-  }
-  const summary = await load.stop();
-  reportLoad(`a black hole between servers and PostgreSQL for ${HOLE_SECONDS} s`, ROUNDS, startedAt, summary);
-  expect(summary).toMatchObject(nothingWrong);
-  expect(summary.unavailable).toBeGreaterThan(0);
-  expect(summary.slowestAnswerSeconds).toBeLessThan(20);
-  expect(summary.recoverySeconds).toBeLessThan(30);
 });

@@ -2,14 +2,19 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { times } from "../long-run.ts";
 import type { PostgresServer } from "../postgres-server.ts";
+import { startProxy } from "../tcp-proxy.ts";
 import { reportLoad } from "./figures.ts";
 import { createFaultWorld, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
+const ROUNDS = times({ short: 1, long: 20 });
 const STOPS = times({ short: 1, long: 5 });
 /** Longer than what is in flight may take, in the short run too: a statement 5 s and another for the silence. */
 const STOPPED_SECONDS = times({ short: 8, long: 20 });
-const timeout = 120_000 + STOPS * STOPPED_SECONDS * 3000;
+/** More than a statement may take, which is 5 s. */
+const LOCKED_SECONDS = 7;
+const HOLE_SECONDS = 7;
+const timeout = 120_000 + ROUNDS * 60_000;
 
 const servers: PostgresServer[] = [];
 beforeAll(async () => {
@@ -57,6 +62,52 @@ it.concurrent(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s under load, ${STOP
   await load.progress(100);
   const summary = await load.stop();
   reportLoad(`SIGSTOP of PostgreSQL for ${STOPPED_SECONDS} s`, STOPS, startedAt, summary);
+  expect(summary).toMatchObject(nothingWrong);
+  expect(summary.unavailable).toBeGreaterThan(0);
+  expect(summary.slowestAnswerSeconds).toBeLessThan(20);
+  expect(summary.recoverySeconds).toBeLessThan(30);
+});
+
+it.concurrent(`a black hole between servers and PostgreSQL for ${HOLE_SECONDS} s, ${ROUNDS} times: every request is answered within 20 s, by 503 and when to ask again, and the servers recover by themselves`, {
+  timeout,
+}, async (test) => {
+  const proxy = await startProxy(servers[0]!.port);
+  test.onTestFinished(() => proxy.close());
+  const world = await createFaultWorld(test, servers[0]!, { port: proxy.port });
+  const startedAt = performance.now();
+  const load = await world.load({ timeoutMs: 30_000 });
+  for (let round = 0; round < ROUNDS; round++) {
+    await load.progress(50);
+    proxy.blackHole(true);
+    await wait(HOLE_SECONDS * 1000);
+    proxy.blackHole(false);
+    load.markFault();
+    await load.progress(1);
+    await load.compare(world.generations);
+  }
+  const summary = await load.stop();
+  reportLoad(`a black hole between servers and PostgreSQL for ${HOLE_SECONDS} s`, ROUNDS, startedAt, summary);
+  expect(summary).toMatchObject(nothingWrong);
+  expect(summary.unavailable).toBeGreaterThan(0);
+  expect(summary.slowestAnswerSeconds).toBeLessThan(20);
+  expect(summary.recoverySeconds).toBeLessThan(30);
+});
+
+it.concurrent(`the table of sessions locked for ${LOCKED_SECONDS} s under load, ${ROUNDS} times: every request is answered within 20 s, by 503 and when to ask again, and all goes on after`, {
+  timeout,
+}, async (test) => {
+  const world = await createFaultWorld(test, servers[0]!);
+  const startedAt = performance.now();
+  const load = await world.load({ timeoutMs: 30_000 });
+  for (let round = 0; round < ROUNDS; round++) {
+    await load.progress(50);
+    await world.sql(`BEGIN; LOCK TABLE latchkey.sessions; SELECT pg_sleep(${LOCKED_SECONDS}); COMMIT`);
+    load.markFault();
+    await load.progress(1);
+    await load.compare(world.generations);
+  }
+  const summary = await load.stop();
+  reportLoad(`the table of sessions locked for ${LOCKED_SECONDS} s`, ROUNDS, startedAt, summary);
   expect(summary).toMatchObject(nothingWrong);
   expect(summary.unavailable).toBeGreaterThan(0);
   expect(summary.slowestAnswerSeconds).toBeLessThan(20);
