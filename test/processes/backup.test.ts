@@ -151,7 +151,9 @@ describe.each([
 });
 
 describe("'latchkey backup'", () => {
-  it("copies one moment while a server writes, for its owner alone, and replaces no file", async () => {
+  it("copies one moment while a server writes, for its owner alone, and replaces no file", {
+    timeout: 60_000,
+  }, async () => {
     const { settings } = await onSqlite();
     await addUser("ada", settings);
     const server = await start({ ...settings, LATCHKEY_SESSION_REFRESHES_PER_MINUTE: "0" });
