@@ -30,6 +30,10 @@ export function idFromHex(hex: string): string {
   return Buffer.from(hex, "hex").toString("base64url");
 }
 
+export function bytesToHex(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
+}
+
 /** The 16 bytes of a session id, or `null` where the text is not exactly how they are written. */
 export function idToBytes(id: string): Uint8Array | null {
   if (id.length !== 22) return null;

@@ -1,6 +1,14 @@
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason, type Session } from "../session.ts";
 import type { Parameter, SqliteDatabase } from "./sqlite-database.ts";
-import { idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./sqlite-rows.ts";
+import {
+  bytesToHex,
+  idFromHex,
+  idToBytes,
+  SESSION_JSON,
+  type SessionJson,
+  toSession,
+  USER_JSON,
+} from "./sqlite-rows.ts";
 import type {
   Client,
   DisabledClient,
@@ -35,11 +43,11 @@ export class SqliteSessions {
   /** Gives how many rows it wrote. */
   change(ids: readonly string[], decide: SessionDecision): number {
     if (new Set(ids).size !== ids.length) throw new TypeError("A batch may name each session once.");
+    const found = this.#findWithUsers(ids);
     let written = 0;
     for (const [index, id] of ids.entries()) {
       const bytes = idToBytes(id);
-      const found = bytes === null ? null : this.#statements.findWithUser.first(bytes);
-      const change = decide(index, found);
+      const change = decide(index, found.get(id) ?? null);
       if (change === null || bytes === null) continue;
       if ("revocation" in change) {
         written += this.#revokeOne(bytes, change.revocation);
@@ -112,6 +120,13 @@ export class SqliteSessions {
     };
   }
 
+  /** All of them with one statement: one for each took 6 µs of a refresh more. */
+  #findWithUsers(ids: readonly string[]): ReadonlyMap<string, FoundSession> {
+    const wanted = ids.map(idToBytes).filter((bytes) => bytes !== null);
+    const found = this.#statements.findWithUsers.first(JSON.stringify(wanted.map(bytesToHex))) ?? [];
+    return new Map(found.map((one) => [one.session.id, one]));
+  }
+
   #createOne({ session, verifiedPasswordHash, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
     if (ifAbsent === true && this.#statements.find.first(sessionBytes(session.id)) !== null) return { created: false };
     const user = this.#statements.findUser.first(session.subject);
@@ -179,10 +194,16 @@ function prepare(database: SqliteDatabase) {
     listOtherLiveIds: ids<[subject: string, now: number, exceptId: Uint8Array]>(
       `WHERE s.subject = ? AND ${LIVE} AND s.id <> ? ORDER BY s.created_at, s.rowid`,
     ),
-    findWithUser: database.query<[id: Uint8Array], FoundSession, { session: SessionJson; user: User | null }>(
-      `json_object('session', ${SESSION_JSON}, 'user', iif(u.id IS NULL, NULL, ${USER_JSON}))`,
-      "FROM sessions s LEFT JOIN users u ON u.id = s.subject WHERE s.id = ?",
-      ({ session, user }) => ({ session: toSession(session), user }),
+    findWithUsers: database.query<
+      [hexIds: string],
+      readonly FoundSession[],
+      readonly { session: SessionJson; user: User | null }[]
+    >(
+      `json_group_array(json_object('session', ${SESSION_JSON}, 'user', iif(u.id IS NULL, NULL, ${USER_JSON})))`,
+      // A cross join keeps its order in SQLite: each id is looked up, whatever the planner takes the tables for.
+      `FROM json_each(?) wanted CROSS JOIN sessions s ON s.id = unhex(wanted.value)
+       LEFT JOIN users u ON u.id = s.subject`,
+      (found) => found.map(({ session, user }) => ({ session: toSession(session), user })),
     ),
     findUser: database.query<[id: string], Pick<User, "passwordHash" | "disabledAt">>(
       "json_object('passwordHash', password_hash, 'disabledAt', disabled_at)",
