@@ -68,7 +68,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
   const verified = createVerifiedTokens(options.verifiedCacheSize);
 
   function readCached(token: string): AnyAccessTokenClaims | undefined {
-    const known = verified.find(token);
+    const known = typeof token === "string" ? verified.find(token) : undefined;
     if (known === undefined) return undefined;
     // A key that has left the ring takes its access tokens with it.
     if (keys.find(known.kid) !== undefined) {

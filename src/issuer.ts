@@ -65,6 +65,11 @@ export interface Issuer {
   verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;
   /** The same, and takes a client's own access token as well: for what goes by scope and not by who somebody is. */
   verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
+  /**
+   * The claims of an access token that has been verified before, where it is certain at once that it is as good as then.
+   * `undefined` is no refusal: then ask `verifyAny`. No input or output.
+   */
+  verifyRemembered(accessToken: string): AnyAccessTokenClaims | undefined;
   /** The nonce for DPoP proofs, which goes into the header `DPoP-Nonce` (RFC 9449 section 8); `undefined` where none is asked for. */
   dpopNonce(): string | undefined;
   /** What there is to say of an access or a refresh token (RFC 7662), from the store. A refresh token is not used up by it. */
@@ -246,6 +251,12 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     refresh: (refreshToken, context = {}, refreshOptions = {}) => refresh(refreshToken, context, refreshOptions),
     verify: async (accessToken, presented) => ofPerson(await verifyAny(accessToken, presented)),
     verifyAny,
+    verifyRemembered(accessToken) {
+      const claims = accessTokens.readCached(accessToken);
+      // What is bound to a key, revoked or replaced, `verifyAny` has to look at, or to refuse.
+      if (claims === undefined || claims.cnf !== undefined || revocations.has(revokedWith(claims))) return undefined;
+      return claims.sid === undefined || replaced.includes(claims) === false ? claims : undefined;
+    },
     dpopNonce: () => (asksForNonce ? createDpopNonce(rootKeys.current, now()) : undefined),
     // Whoever asks is told what the token is bound to, and has the proof to look at (RFC 9449 section 6.2).
     introspect: createIntrospect(engine, async (accessToken) => inForce(await accessTokens.read(accessToken))),

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
-import { toRequest } from "./node-message.ts";
+import { toAskingRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies } from "./renewed-cookies.ts";
 
@@ -21,15 +21,19 @@ export interface ExpressRequest extends IncomingMessage {
  * Asks the guard about a request of Express, and puts the cookies of an implicit refresh where they belong.
  * @throws LatchkeyError the guard's refusal; and whatever else failed.
  */
-export async function admitExpress<Let extends OptionalAdmission>(
+export function admitExpress<Let extends OptionalAdmission>(
   guard: Guard<Let>,
   request: ExpressRequest,
   response: ServerResponse,
   resource: unknown,
-): Promise<Let> {
-  const { protocol, host, originalUrl: url, ip, headers, body, cookies } = request;
-  const known = { ip, resource, ...bodyCredentials(headers["content-type"], body) };
-  const admission = await guard.admit(toRequest(request, { protocol, host, url }), known);
-  carryCookies(request, response, admission, cookies);
-  return admission;
+): Let | Promise<Let> {
+  const { protocol, host, originalUrl: url, headers, body, cookies } = request;
+  const asking = toAskingRequest(request, { protocol, host, url });
+  const known = { ip: request.ip, resource, ...bodyCredentials(headers["content-type"], body) };
+  const atOnce = guard.admitAtOnce(asking, known);
+  if (atOnce !== undefined) return atOnce;
+  return guard.admit(asking, known).then((admission) => {
+    carryCookies(request, response, admission, cookies);
+    return admission;
+  });
 }

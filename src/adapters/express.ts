@@ -52,8 +52,9 @@ export function guarded<Let extends OptionalAdmission>(
 ): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Let> }, next: Next) => void {
   return async (request, response, next) => {
     try {
-      const resource = await options.resource?.(request as AnyExpressRequest);
-      const { auth, user } = await admitExpress(guard, request, response, resource);
+      const resource = options.resource && (await options.resource(request as AnyExpressRequest));
+      const admitted = admitExpress(guard, request, response, resource);
+      const { auth, user } = admitted instanceof Promise ? await admitted : admitted;
       Object.assign(response.locals, { auth, user });
       Object.assign(request, { auth });
     } catch (error) {

@@ -8,7 +8,7 @@ import type { Admission, Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
 import { createResponder } from "../http/respond.ts";
-import { type MessageTarget, toRequest } from "./node-message.ts";
+import { type MessageTarget, toAskingRequest, toRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies } from "./renewed-cookies.ts";
 
@@ -114,11 +114,13 @@ export function guarded<Let extends OptionalAdmission>(
     config: { latchkey: guard },
     async preValidation(request, reply) {
       try {
-        const admission = await guard.admit(toRequest(request.raw, targetOf(request)), {
+        const asking = toAskingRequest(request.raw, targetOf(request));
+        const known = {
           ip: request.ip,
-          resource: await options.resource?.(request as FastifyRequest),
+          resource: options.resource && (await options.resource(request as FastifyRequest)),
           ...bodyCredentials(request.raw.headers["content-type"], request.body),
-        });
+        };
+        const admission = guard.admitAtOnce(asking, known) ?? (await guard.admit(asking, known));
         carryCookies(request.raw, reply.raw, admission, request.cookies);
         Object.assign(request, { auth: admission.auth, latchkey: { user: admission.user } });
         return undefined;

@@ -62,8 +62,9 @@ export function guarded<Let extends OptionalAdmission>(
   return async (c, next) => {
     let admission: Let;
     try {
-      const known = { ip: ip(c), resource: await resource?.(c), ...(await readCredentials(c)) };
-      admission = await guard.admit(c.req.raw, known);
+      const read = hasReadBody(c) ? await readCredentials(c) : {};
+      const known = { ip: ip(c), resource: resource && (await resource(c)), ...read };
+      admission = guard.admitAtOnce(c.req.raw, known) ?? (await guard.admit(c.req.raw, known));
     } catch (error) {
       if (isLatchkeyError(error)) return guard.refuse(error);
       throw error;
@@ -73,13 +74,13 @@ export function guarded<Let extends OptionalAdmission>(
     c.set("user", user);
     if (setCookies.length > 0 && cookieHeader !== null) c.req.raw = withCookieHeader(c.req.raw, cookieHeader);
     await next();
-    if (c.res.status < 400) for (const value of setCookies) c.header("set-cookie", value, { append: true });
+    if (setCookies.length > 0 && c.res.status < 400)
+      for (const value of setCookies) c.header("set-cookie", value, { append: true });
     return undefined;
   };
 }
 
 async function readCredentials(c: Context): Promise<BodyCredentials> {
-  if (!hasReadBody(c)) return {};
   const contentType = c.req.header("content-type");
   // What is not JSON holds no token, and is the validator's to refuse.
   const body = isFormType(contentType) ? await c.req.parseBody() : await c.req.json().catch(() => undefined);

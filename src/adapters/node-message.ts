@@ -1,5 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LatchkeyError } from "../errors.ts";
+import type { AskingRequest } from "../http/credentials.ts";
+
+const PLAIN_METHOD = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
+
+/** The last origin that a `Request` was made with, so that it is known to be one; nearly every request names the same. */
+let knownOrigin: string | undefined;
 
 /** Where a request came from and goes to, as the framework sees it. */
 export interface MessageTarget {
@@ -15,6 +21,30 @@ export function targetOf(message: IncomingMessage): MessageTarget {
   const authority = message.headers[":authority"];
   const host = message.headers.host ?? (typeof authority === "string" ? authority : undefined);
   return { protocol: isEncrypted ? "https" : "http", host, url: message.url ?? "/" };
+}
+
+/**
+ * What a guard reads of a request, straight from the message: with a `Request` and its `Headers` a guard takes 8 µs more, which is
+ * more than all else that it does. What is not plain goes that way all the same, and is refused there if the web knows no such request.
+ * @throws LatchkeyError `invalid_request` as {@link toRequest} does.
+ */
+export function toAskingRequest(
+  message: Pick<IncomingMessage, "method" | "headers">,
+  target: MessageTarget,
+): AskingRequest {
+  const { method = "GET", headers } = message;
+  const { protocol, host = "localhost", url } = target;
+  const origin = `${protocol}://${host}`;
+  if (origin !== knownOrigin || !PLAIN_METHOD.test(method) || !url.startsWith("/")) {
+    const request = toRequest(message, target);
+    knownOrigin = origin;
+    return request;
+  }
+  const get = (name: string) => {
+    const value = headers[name];
+    return typeof value === "string" ? value : null;
+  };
+  return { method, url: origin + url, headers: { get, has: (name) => get(name) !== null } };
 }
 
 /**

@@ -5,7 +5,7 @@ import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
 import type { SessionCookies } from "./cookies.ts";
-import { bearerToken, dpopToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
+import { type AskingRequest, authorizationToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
 import { proofIn } from "./dpop.ts";
 import { refuseForgery } from "./forgery.ts";
 
@@ -58,7 +58,7 @@ const RENEW_WITHIN_SECONDS = 30;
 export async function authenticate(
   issuer: Issuer,
   cookies: SessionCookies,
-  request: Request,
+  request: AskingRequest,
   terms: AuthenticationTerms,
   origin: RequestContext,
   body: BodyCredentials = {},
@@ -97,20 +97,19 @@ export async function authenticate(
 
 /** The access token that was sent on purpose, and the proof that has to go with it. */
 export function sentToken(
-  request: Request,
+  request: AskingRequest,
   terms: Pick<AuthenticationTerms, "locations" | "publicUrl">,
   body: BodyCredentials = {},
 ): (PresentedWith & { readonly token: string }) | undefined {
   const isAllowed = (location: TokenLocation) => terms.locations.includes(location);
   if (!isAllowed("query")) refuseTokenInQuery(request.url);
-  const bound = isAllowed("header") ? dpopToken(request.headers) : undefined;
+  const authorization = isAllowed("header") ? authorizationToken(request.headers) : undefined;
   const token = onlyOne(
-    bound,
-    isAllowed("header") ? bearerToken(request.headers) : undefined,
+    authorization?.token,
     isAllowed("body") ? body.accessToken : undefined,
     isAllowed("query") ? queryToken(request.url) : undefined,
   );
-  if (token === undefined || bound === undefined) return token === undefined ? undefined : { token };
+  if (token === undefined || authorization?.scheme !== "DPoP") return token === undefined ? undefined : { token };
   if (terms.publicUrl === undefined) {
     throw new LatchkeyError("invalid_access_token", {
       description:

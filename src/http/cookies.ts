@@ -3,6 +3,7 @@ import { DEVICE_TOKEN_TTL_SECONDS } from "../device-token.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { TokenPair } from "../token-pair.ts";
+import type { HeaderReader } from "./credentials.ts";
 
 /** What browsers keep of one cookie, name, value and attributes together (RFC 6265 section 6.1). */
 const COOKIE_MAX_BYTES = 4096;
@@ -28,7 +29,7 @@ export interface SessionCookies {
     readonly csrf: string;
     readonly device: string;
   };
-  read(headers: Headers): PresentedCookies;
+  read(headers: HeaderReader): PresentedCookies;
   /**
    * The `Set-Cookie` values for a pair.
    * @throws LatchkeyError `token_too_large` when one would pass 4,096 bytes, which browsers drop without a word.
@@ -39,7 +40,7 @@ export interface SessionCookies {
   /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. */
   clear(): readonly string[];
   /** A request's `Cookie` header as it will be once the pair's cookies are set. */
-  replacedIn(headers: Headers, pair: TokenPair, csrfToken: string): string;
+  replacedIn(headers: HeaderReader, pair: TokenPair, csrfToken: string): string;
 }
 
 /**

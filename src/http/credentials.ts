@@ -1,30 +1,51 @@
 import { type ChallengeScheme, LatchkeyError } from "../errors.ts";
 
-const TOKEN = /^\S+ +([A-Za-z0-9\-._~+/]+=*)$/;
+/** What is read of a request's headers, so that whoever has no `Headers` need not make one. */
+export type HeaderReader = Pick<Headers, "get" | "has">;
+
+/** What is read of a request to find out whose it is: a `Request`, or what says the same. Of its URL's origin nothing is read. */
+export interface AskingRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderReader;
+}
+
+/** A token as `Authorization` carries it. */
+export interface AuthorizationToken {
+  readonly scheme: ChallengeScheme;
+  /** The empty text, which no token is, where what stands there is not well-formed. */
+  readonly token: string;
+}
+
+const SCHEME = /^(Bearer|DPoP)(?:\s|$)/i;
+const SCHEME_AND_TOKEN = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*)$/i;
 const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?secret|token|bearer|jwt)$/i;
 const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
 
 /**
- * The token of `Authorization: Bearer` (RFC 6750 section 2.1), or `undefined` where the header is absent or of another scheme.
- * A bearer header that holds no well-formed token gives the empty text, which no token is.
+ * The token of `Authorization: Bearer` (RFC 6750 section 2.1) or `Authorization: DPoP` (RFC 9449 section 7.1); `undefined` where the
+ * header is absent or of another scheme.
  */
-export function bearerToken(headers: Headers): string | undefined {
-  return tokenOf(headers, "Bearer");
+export function authorizationToken(headers: HeaderReader): AuthorizationToken | undefined {
+  const header = headers.get("authorization") ?? "";
+  const [, name, token] = SCHEME_AND_TOKEN.exec(header) ?? SCHEME.exec(header) ?? [];
+  return name === undefined ? undefined : { scheme: schemeNamed(name), token: token ?? "" };
 }
 
-/** The same of `Authorization: DPoP` (RFC 9449 section 7.1). */
-export function dpopToken(headers: Headers): string | undefined {
-  return tokenOf(headers, "DPoP");
+/** The token of `Authorization: Bearer` alone, or `undefined`. */
+export function bearerToken(headers: HeaderReader): string | undefined {
+  const sent = authorizationToken(headers);
+  return sent?.scheme === "Bearer" ? sent.token : undefined;
 }
 
 /** Whether `Authorization` is of the scheme, whatever the rest of it is. */
-export function hasScheme(headers: Headers, scheme: ChallengeScheme): boolean {
-  const [given] = headers.get("authorization")?.split(/\s/, 1) ?? [];
-  return given?.toLowerCase() === scheme.toLowerCase();
+export function hasScheme(headers: HeaderReader, scheme: ChallengeScheme): boolean {
+  const [, name] = SCHEME.exec(headers.get("authorization") ?? "") ?? [];
+  return name !== undefined && schemeNamed(name) === scheme;
 }
 
-function tokenOf(headers: Headers, scheme: ChallengeScheme): string | undefined {
-  return hasScheme(headers, scheme) ? (TOKEN.exec(headers.get("authorization") ?? "")?.[1] ?? "") : undefined;
+function schemeNamed(name: string): ChallengeScheme {
+  return name.toLowerCase() === "dpop" ? "DPoP" : "Bearer";
 }
 
 /** @throws LatchkeyError `token_in_query` when the query string names or holds a token. */

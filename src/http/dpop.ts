@@ -1,6 +1,6 @@
 import type { DpopRequest } from "../dpop-proof.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import { hasScheme } from "./credentials.ts";
+import { type AskingRequest, type HeaderReader, hasScheme } from "./credentials.ts";
 import type { HeaderFields } from "./respond.ts";
 
 /** The header that a proof stands in (RFC 9449 section 4.1). Two of them are joined by the runtime, and are then no proof. */
@@ -11,7 +11,7 @@ const HEADER = "dpop";
  * @param publicUrl what that URL has in front of the request's path. The request's `Host` is whatever its sender wrote: a proof
  *   that another server was given would be good here.
  */
-export function proofIn({ headers, method, url }: Request, publicUrl: string): DpopRequest {
+export function proofIn({ headers, method, url }: AskingRequest, publicUrl: string): DpopRequest {
   return { proof: headers.get(HEADER), method, url: publicUrl + new URL(url).pathname };
 }
 
@@ -30,14 +30,14 @@ export function refuseProofForCookies({ headers }: Request): void {
 }
 
 /** The error, asking for the scheme that the request has come with. */
-export function inSchemeOf(headers: Headers, error: unknown): unknown {
+export function inSchemeOf(headers: HeaderReader, error: unknown): unknown {
   if (!isLatchkeyError(error) || error.challenge === "DPoP" || !hasScheme(headers, "DPoP")) return error;
   const { code, ...details } = error;
   return new LatchkeyError(code, { ...details, cause: error.cause, challenge: "DPoP" });
 }
 
 /** The nonce to use from now on, where the server asks for one and the request shows that its sender makes proofs. */
-export function nonceFor(headers: Headers, nonce: () => string | undefined): HeaderFields {
+export function nonceFor(headers: HeaderReader, nonce: () => string | undefined): HeaderFields {
   return headers.has(HEADER) || hasScheme(headers, "DPoP") ? nonceHeader(nonce()) : {};
 }
 

@@ -1,5 +1,6 @@
 import { LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
+import type { AskingRequest } from "./credentials.ts";
 
 /** The header that carries the CSRF token of a request that a cookie authenticates. */
 export const CSRF_HEADER = "x-csrf-token";
@@ -16,7 +17,11 @@ export function isUnsafe(method: string): boolean {
  * it comes from; a client that sends neither is no browser.
  * @throws LatchkeyError `cross_site_request`.
  */
-export function refuseCrossSite({ headers }: Request, ownOrigin: string, allowedOrigins: readonly string[]): void {
+export function refuseCrossSite(
+  { headers }: AskingRequest,
+  ownOrigin: string,
+  allowedOrigins: readonly string[],
+): void {
   const origin = headers.get("origin");
   if (origin !== null && (origin === ownOrigin || allowedOrigins.includes(origin))) return;
   const site = headers.get("sec-fetch-site");
@@ -32,7 +37,7 @@ export function refuseCrossSite({ headers }: Request, ownOrigin: string, allowed
  */
 export function refuseForgery(
   issuer: Issuer,
-  request: Request,
+  request: AskingRequest,
   sessionId: string,
   {
     allowedOrigins,

@@ -1,7 +1,7 @@
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
 import { answerPair } from "./answer-pair.ts";
-import { bearerToken, dpopToken, onlyOne } from "./credentials.ts";
+import { authorizationToken, bearerToken, onlyOne } from "./credentials.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
 import { refuseCrossSite, refuseForgery } from "./forgery.ts";
@@ -63,10 +63,7 @@ export const sessionEndpoints = [
     endsSession: true,
     async handle(call) {
       const { issuer, respond, request, body, origin } = call;
-      const sent = onlyOne(
-        body?.refresh_token ?? body?.access_token,
-        bearerToken(request.headers) ?? dpopToken(request.headers),
-      );
+      const sent = onlyOne(body?.refresh_token ?? body?.access_token, authorizationToken(request.headers)?.token);
       const token = sent ?? (await cookieToLogOut(call));
       if (token !== undefined) await issuer.logout(token, origin);
       return respond.noContent();
