@@ -4,21 +4,38 @@ import { join } from "node:path";
 import { root } from "./root.mjs";
 
 /**
- * What a whole long run has shown.
+ * What one test has shown in a long run.
+ * @typedef {object} Figure
+ * @property {string} run What was done.
+ * @property {number} count How often.
+ * @property {number} [seed]
+ * @property {number} seconds
+ * @property {Readonly<Record<string, number>>} found
+ */
+
+/**
+ * What long runs have shown, the newest of each test. `machine` is that of the newest run.
  * @typedef {object} Results
- * @property {string} date
- * @property {string} commit
  * @property {string} command
  * @property {{ processors: number, memoryGiB: number, node: string, system: string }} machine
- * @property {readonly { run: string, count: number, seed?: number, seconds: number, found: Record<string, number> }[]} figures
+ * @property {readonly (Figure & { readonly date: string, readonly commit: string })[]} figures
  */
 
 const MARKED = /<!-- begin -->.*<!-- end -->/s;
 const page = join(root, "docs/reliability.md");
 const resultsFile = join(root, "docs/reliability.json");
 
-/** Puts the kept results between the page's marks. */
-export function writeReliabilityPage() {
+/**
+ * Keeps figures in the place of those that the same tests gave before, and puts all of them into the page.
+ * @param {readonly Figure[]} figures
+ * @param {{ readonly machine: Results["machine"], readonly date: string, readonly commit: string }} of
+ */
+export function keepFigures(figures, { machine, date, commit }) {
+  const dated = figures.map((figure) => ({ ...figure, date, commit }));
+  const others = readResults()?.figures.filter(({ run }) => !figures.some((figure) => figure.run === run)) ?? [];
+  const all = [...others, ...dated].sort((one, other) => one.run.localeCompare(other.run, "en"));
+  const results = { command: "npm run faults", machine, figures: all };
+  writeFileSync(resultsFile, `${JSON.stringify(results, null, 2)}\n`);
   const { text, expected } = reliabilityPage();
   writeFileSync(
     page,
@@ -32,12 +49,17 @@ export function writeReliabilityPage() {
  */
 export function reliabilityPage() {
   const text = readFileSync(page, "utf8");
-  const results = existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, "utf8")) : undefined;
+  const results = readResults();
   return {
     text,
     found: MARKED.exec(text)?.[0] ?? "",
     expected: `<!-- begin -->\n\n${tableOf(results)}\n\n<!-- end -->`,
   };
+}
+
+/** @returns {Results | undefined} */
+function readResults() {
+  return existsSync(resultsFile) ? JSON.parse(readFileSync(resultsFile, "utf8")) : undefined;
 }
 
 /**
@@ -46,18 +68,19 @@ export function reliabilityPage() {
  */
 export function tableOf(results) {
   if (results === undefined) return "No long run has been kept yet.";
-  const { date, commit, command, machine, figures } = results;
+  const { command, machine, figures } = results;
   const { processors, memoryGiB, node, system } = machine;
-  const measured = `\`${command}\` on ${date} at commit ${commit}: ${processors} processors, ${memoryGiB} GiB, ${system}, Node.js ${node}.`;
-  const rows = figures.map(({ run, count, seed, seconds, found }) => {
+  const measured = `\`${command}\` on ${processors} processors, ${memoryGiB} GiB, ${system}, Node.js ${node}.`;
+  const rows = figures.map(({ run, count, seed, seconds, found, date, commit }) => {
     const counted = Object.entries(found).map(([what, many]) => `${many.toLocaleString("en")} ${what}`);
-    return `| ${run} | ${count.toLocaleString("en")} | ${counted.join(", ")} | ${Math.round(seconds)} | ${seed ?? ""} |`;
+    const cells = [run, count.toLocaleString("en"), counted.join(", "), Math.round(seconds), seed ?? "", date, commit];
+    return `| ${cells.join(" | ")} |`;
   });
   return [
     measured,
     "",
-    "| what was done | times | what was counted | seconds | seed |",
-    "|---|---|---|---|---|",
+    "| what was done | times | what was counted | seconds | seed | date | commit |",
+    "|---|---|---|---|---|---|---|",
     ...rows,
   ].join("\n");
 }

@@ -254,7 +254,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     verifyRemembered(accessToken) {
       const claims = accessTokens.readCached(accessToken);
       // What is bound to a key, revoked or replaced, `verifyAny` has to look at, or to refuse.
-      if (claims === undefined || claims.cnf !== undefined || revocations.has(revokedWith(claims))) return undefined;
+      if (claims === undefined || claims.cnf !== undefined || revocations.covers(claims)) return undefined;
       return claims.sid === undefined || replaced.includes(claims) === false ? claims : undefined;
     },
     dpopNonce: () => (asksForNonce ? createDpopNonce(rootKeys.current, now()) : undefined),

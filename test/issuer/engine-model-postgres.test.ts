@@ -7,7 +7,7 @@ const world = postgresWorld();
 
 describeEngineModel({
   on: "PostgreSQL",
-  interleavings: times({ short: 600, long: 100_000 }),
+  interleavings: times({ short: 600, long: 20_000 }),
   lanes: 6,
   openStore: () => createPostgresStore(world.server.url(world.database), { maxConnections: 2 }),
 });
