@@ -4,7 +4,7 @@ import { times } from "../long-run.ts";
 import type { PostgresServer } from "../postgres-server.ts";
 import { startProxy } from "../tcp-proxy.ts";
 import { reportLoad } from "./figures.ts";
-import { createFaultWorld, startSeeded } from "./postgres-faults.ts";
+import { createFaultWorld, type FaultWorld, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
 const ROUNDS = times({ short: 1, long: 20 });
@@ -14,6 +14,8 @@ const STOPPED_SECONDS = times({ short: 8, long: 20 });
 /** More than a statement may take, which is 5 s. */
 const LOCKED_SECONDS = 7;
 const HOLE_SECONDS = 7;
+/** The limit on connections does not hold for a superuser. */
+const ROLE = { user: "app", password: "x" } as const;
 const timeout = 120_000 + ROUNDS * 60_000;
 
 const servers: PostgresServer[] = [];
@@ -93,6 +95,28 @@ it.concurrent(`a black hole between servers and PostgreSQL for ${HOLE_SECONDS} s
   expect(summary.recoverySeconds).toBeLessThan(30);
 });
 
+it.concurrent(`every connection to PostgreSQL lost and none to be had, ${ROUNDS} times, under more clients than connections: 503 and when to ask again, and all goes on when there is a connection`, {
+  timeout,
+}, async (test) => {
+  await servers[0]!.sql(`CREATE ROLE ${ROLE.user} LOGIN PASSWORD '${ROLE.password}'`);
+  const world = await createFaultWorld(test, servers[0]!, { role: ROLE });
+  const startedAt = performance.now();
+  const load = await world.load({ clients: 40, pauseMs: 50 });
+  for (let round = 0; round < ROUNDS; round++) {
+    await load.progress(100);
+    const release = await withholdConnections(world);
+    await load.refusals(50);
+    await release();
+    load.markFault();
+    await load.progress(1);
+    await load.compare(world.generations);
+  }
+  const summary = await load.stop();
+  reportLoad("no connection of PostgreSQL to be had", ROUNDS, startedAt, summary);
+  expect(summary).toMatchObject(nothingWrong);
+  expect(summary.recoverySeconds).toBeLessThan(30);
+});
+
 it.concurrent(`the table of sessions locked for ${LOCKED_SECONDS} s under load, ${ROUNDS} times: every request is answered within 20 s, by 503 and when to ask again, and all goes on after`, {
   timeout,
 }, async (test) => {
@@ -113,3 +137,10 @@ it.concurrent(`the table of sessions locked for ${LOCKED_SECONDS} s under load, 
   expect(summary.slowestAnswerSeconds).toBeLessThan(20);
   expect(summary.recoverySeconds).toBeLessThan(30);
 });
+
+/** Takes the servers' connections away, and gives them no other until what it gives is called. */
+async function withholdConnections({ postgres, database }: FaultWorld): Promise<() => Promise<unknown>> {
+  await postgres.sql(`ALTER DATABASE ${database} CONNECTION LIMIT 0`);
+  await postgres.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '${ROLE.user}'`);
+  return () => postgres.sql(`ALTER DATABASE ${database} CONNECTION LIMIT -1`);
+}
