@@ -68,8 +68,7 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
     },
 
     async inviteFirstAdmin() {
-      const { admins } = await store.count(now());
-      return admins > 0 ? undefined : createSetupToken(rootKeys.current, now() + SETUP_TTL_MS);
+      return (await store.hasAdmin()) ? undefined : createSetupToken(rootKeys.current, now() + SETUP_TTL_MS);
     },
 
     async setUp({ setupToken, ...credentials }, context = {}) {

@@ -26,6 +26,8 @@ export async function fillPostgres(url, count, sampleSize) {
     });
     const userValues = await columnsOf(client, "users", {
       id: "s.subject",
+      roles: "'[]'",
+      is_admin: "false",
       username: "'user-' || (s.position - 1)",
       canonical_username: "'user-' || (s.position - 1)",
     });

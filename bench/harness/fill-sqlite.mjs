@@ -35,6 +35,7 @@ export async function fillSqlite(path, count, sampleSize) {
     });
     const userValues = columnsOf(database, "users", {
       id: "s.subject",
+      roles: "'[]'",
       username: "'user-' || (s.rowid - 1)",
       canonical_username: "'user-' || (s.rowid - 1)",
     });

@@ -1,4 +1,4 @@
-// Fills an empty database with sessions of as many people. The first person registers and logs in through the issuer; the rest are
+// Fills an empty database with sessions of as many people. The first person, an administrator, logs in through the issuer; the rest are
 // copies of that row that the database itself makes, with ids and salts of their own. Refresh tokens are then derived from the
 // root secret for sessions that lie spread over the whole table. Prints what it takes on disk as JSON.
 import { writeFileSync } from "node:fs";
@@ -18,7 +18,7 @@ const isPostgres = database.startsWith("postgres:");
 
 const store = isPostgres ? await createPostgresStore(database) : await createSqliteStore(database);
 const issuer = await createIssuer({ issuer: "http://127.0.0.1:4000", secret, store });
-await issuer.users.create({ username: "user-0", password: PASSWORD, roles: [] });
+await issuer.users.create({ username: "user-0", password: PASSWORD, roles: ["admin"] });
 const userAgent = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
 await issuer.login({ username: "user-0", password: PASSWORD }, { ip: "192.0.2.17", userAgent });
 await issuer.close();

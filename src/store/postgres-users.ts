@@ -37,11 +37,18 @@ export async function createFirstAdmin(
   return runner.run(async (transaction, isUnknown) => {
     if (isUnknown && (await exists(transaction, user.id))) return user;
     await transaction.query(`SELECT ${FIRST_ADMIN_LOCK}`);
-    const { rows } = await transaction.query("SELECT FROM latchkey.users WHERE is_admin LIMIT 1");
+    const { rows } = await transaction.query(FIND_ADMIN);
     if (rows.length > 0) return "not_first";
     return (await insertUser(transaction, user)) ?? "username_taken";
   });
 }
+
+export async function hasAdmin(runner: PostgresRunner): Promise<boolean> {
+  const { rows } = await runner.run(({ last }) => last(FIND_ADMIN));
+  return rows.length > 0;
+}
+
+const FIND_ADMIN = "SELECT FROM latchkey.users WHERE is_admin LIMIT 1";
 
 async function insertUser(transaction: Transaction, user: User): Promise<User | null> {
   const { sql, parameters } = insertion("users", userColumns, [user], "ON CONFLICT (canonical_username) DO NOTHING");

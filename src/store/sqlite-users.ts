@@ -39,8 +39,12 @@ export class SqliteUsers {
   }
 
   createFirstAdmin(user: User): User | "not_first" | "username_taken" {
-    if (this.#statements.findAdmin.first() !== null) return "not_first";
+    if (this.hasAdmin()) return "not_first";
     return this.create(user) ?? "username_taken";
+  }
+
+  hasAdmin(): boolean {
+    return this.#statements.findAdmin.first() !== null;
   }
 
   find(id: string): User | null {

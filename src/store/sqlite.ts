@@ -75,6 +75,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     createUser: (user) => write(() => users.create(user)),
     importUsers: (batch) => write(() => users.import(batch)),
     createFirstAdmin: (user) => write(() => users.createFirstAdmin(user)),
+    hasAdmin: () => read(() => users.hasAdmin()),
     findUser: (id) => read(() => users.find(id)),
     findUserByUsername: (canonicalUsername) => read(() => users.findByUsername(canonicalUsername)),
     listUsers: (afterUsername, limit) => read(() => users.list(afterUsername, limit)),

@@ -74,6 +74,9 @@ export interface Store {
   /** Creates a user only if no user has the role `admin` yet; `not_first` otherwise. */
   createFirstAdmin(user: User): Promise<User | "not_first" | "username_taken">;
 
+  /** Whether any user has the role `admin`, disabled or not, without looking at all of them. */
+  hasAdmin(): Promise<boolean>;
+
   findUser(id: string): Promise<User | null>;
 
   findUserByUsername(canonicalUsername: string): Promise<User | null>;

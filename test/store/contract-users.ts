@@ -77,17 +77,21 @@ export function describeUsers(open: OpenStore): void {
     await createUsers(store, ada);
     const taken = newUser({ roles: ["admin"], canonicalUsername: "ada" });
     expect(await store.createFirstAdmin(taken)).toBe("username_taken");
+    expect(await store.hasAdmin()).toBe(false);
     const root = newUser({ roles: ["ops", "admin"] });
     expect(await store.createFirstAdmin(root)).toStrictEqual(root);
     expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
     expect(await store.createFirstAdmin(taken)).toBe("not_first");
+    expect(await store.hasAdmin()).toBe(true);
     await store.disableUser(root.id, NOW);
     expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
+    expect(await store.hasAdmin()).toBe(true);
   });
 
   it("does not take a role for admin that only contains the word", async () => {
     const store = await open();
     await createUsers(store, newUser({ roles: ["administrator", "not admin", 'x","admin'] }));
+    expect(await store.hasAdmin()).toBe(false);
     const root = newUser({ roles: ["admin"] });
     expect(await store.createFirstAdmin(root)).toStrictEqual(root);
   });
