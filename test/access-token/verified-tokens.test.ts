@@ -109,6 +109,18 @@ describe("SECURITY 43: the cache of verified access tokens", () => {
     expect(none.readCached(token)).toBeUndefined();
   });
 
+  it("tells texts apart that are looked for in one place: neither leads to the other's claims, nor is the other forgotten", () => {
+    const verified = createVerifiedTokens(10);
+    const [first, second] = [`first.${"x".repeat(80)}`, `second.${"x".repeat(80)}`];
+    verified.remember(first, { claims: { jti: "first" } as AccessTokenClaims, kid: "kid" });
+    expect(verified.find(second)).toBeUndefined();
+    verified.forget(second);
+    expect(verified.find(first)?.claims.jti).toBe("first");
+    verified.remember(second, { claims: { jti: "second" } as AccessTokenClaims, kid: "kid" });
+    expect(verified.find(second)?.claims.jti).toBe("second");
+    expect(verified.find(first)).toBeUndefined();
+  });
+
   it("never holds more than its capacity, whatever comes", () => {
     const verified = createVerifiedTokens(100);
     const claims = { jti: session.id } as AccessTokenClaims;

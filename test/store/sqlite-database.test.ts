@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { type Parameter, SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { newPath } from "./sqlite-places.ts";
 
 const bindable = /whole numbers .* bytes, null, and text/;
 
@@ -85,6 +86,51 @@ describe("the layer over libsql", () => {
     expect(count.first()).toBe(0);
     expect(database.transaction(() => insert.run(1))).toBe(1);
     expect(count.first()).toBe(1);
+  });
+
+  it("goes on while a commit aside is in flight, runs what waits for it one after the other, and loses none of it", async () => {
+    const database = new SqliteDatabase(newPath());
+    onTestFinished(() => database.close());
+    database.execute("PRAGMA journal_mode = WAL; CREATE TABLE things (number INTEGER UNIQUE) STRICT");
+    const insert = database.command<[number: number]>("INSERT INTO things (number) VALUES (?)");
+    const count = database.query<[], number>("count(*)", "FROM things");
+    const begun: string[] = [];
+    const add = (number: number) =>
+      database.whenFree(() =>
+        database.transactionAside(() => {
+          begun.push(`add ${number}`);
+          return insert.run(number);
+        }),
+      );
+    const acts = [add(1), add(2), database.whenFree(() => begun.push(`read ${count.first()}`)), add(3)];
+    expect(begun).toEqual(["add 1"]);
+    await Promise.all(acts);
+    expect(begun).toEqual(["add 1", "add 2", "read 2", "add 3"]);
+    expect(count.first()).toBe(3);
+  });
+
+  it("is in no transaction after one aside failed either, and whoever waits goes on", async () => {
+    const database = openTable();
+    database.execute(
+      "CREATE TABLE parts (thing INTEGER REFERENCES things (number) DEFERRABLE INITIALLY DEFERRED) STRICT",
+    );
+    const insert = database.command<[number: number]>("INSERT INTO things (number) VALUES (?)");
+    const work = () => {
+      insert.run(1);
+      throw new Error("the work");
+    };
+    const commit = () => {
+      insert.run(1);
+      database.execute("INSERT INTO parts (thing) VALUES (2)");
+    };
+    const aside = (act: () => unknown) => database.whenFree(() => database.transactionAside(act));
+    const outcomes = await Promise.allSettled([aside(work), aside(commit), aside(() => insert.run(1))]);
+    expect(outcomes).toMatchObject([
+      { reason: { message: "the work" } },
+      { reason: { name: "SqliteError", message: expect.stringContaining("FOREIGN KEY") } },
+      { value: 1 },
+    ]);
+    expect(database.query<[], number>("count(*)", "FROM things").first()).toBe(1);
   });
 
   it("fails with an error once it is closed, at which libsql aborts the process", () => {
