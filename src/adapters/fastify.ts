@@ -85,12 +85,21 @@ export function latchkey(handler: Handler): FastifyPluginAsync {
         handler: async (request, reply) => {
           const target = { ...targetOf(request), url: request.url.slice(app.prefix.length) };
           const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
-          const translated = toRequest(request.raw, target, { body, signal: request.signal });
+          const translated = toRequest(request.raw, target, { body, signal: untilGone(reply.raw) });
           return reply.send(await handler.fetch(translated, { remoteAddress: request.ip }));
         },
       });
     }
   };
+}
+
+/** Is aborted when the client goes without its answer. Fastify's own signal is, too, as soon as a body has been read. */
+function untilGone(response: ServerResponse): AbortSignal {
+  const gone = new AbortController();
+  response.once("close", () => {
+    if (!response.writableFinished) gone.abort();
+  });
+  return gone.signal;
 }
 
 /** What Fastify itself refuses, in the one error shape. */

@@ -29,10 +29,10 @@ export function targetOf(message: IncomingMessage): MessageTarget {
  * @throws LatchkeyError `invalid_request` as {@link toRequest} does.
  */
 export function toAskingRequest(
-  message: Pick<IncomingMessage, "method" | "headers">,
+  message: Pick<IncomingMessage, "method" | "headers" | "socket">,
   target: MessageTarget,
 ): AskingRequest {
-  const { method = "GET", headers } = message;
+  const { method = "GET", headers, socket } = message;
   const { protocol, host = "localhost", url } = target;
   const origin = `${protocol}://${host}`;
   if (origin !== knownOrigin || !PLAIN_METHOD.test(method) || !url.startsWith("/")) {
@@ -44,7 +44,12 @@ export function toAskingRequest(
     const value = headers[name];
     return typeof value === "string" ? value : null;
   };
-  return { method, url: origin + url, headers: { get, has: (name) => get(name) !== null } };
+  const signal = {
+    get aborted() {
+      return socket.destroyed;
+    },
+  };
+  return { method, url: origin + url, headers: { get, has: (name) => get(name) !== null }, signal };
 }
 
 /**

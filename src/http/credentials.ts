@@ -8,6 +8,8 @@ export interface AskingRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderReader;
+  /** Whether whoever asks has gone meanwhile. */
+  readonly signal?: Pick<AbortSignal, "aborted">;
 }
 
 /** A token as `Authorization` carries it. */

@@ -164,7 +164,11 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
   }
 
   async function decide(request: AskingRequest, known: GuardedRequest = {}): Promise<Admission<User>> {
-    const origin = { ip: known.ip ?? null, userAgent: request.headers.get("user-agent") };
+    const origin = {
+      ip: known.ip ?? null,
+      userAgent: request.headers.get("user-agent"),
+      isAbandoned: () => request.signal?.aborted === true,
+    };
     const authentication = await authenticate(issuer, cookies, request, terms, origin, known);
     const { renewed } = authentication;
     const csrfToken = renewed === undefined ? "" : issuer.csrfToken(renewed.sessionId);

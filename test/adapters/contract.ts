@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { createServer, type RequestListener } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import {
   type AnyAccessTokenClaims,
@@ -267,6 +269,28 @@ export function describeAdapter(name: string, build: Build, { readsBodies, goesO
       expect(status).toBe(200);
       const names = headers.getSetCookie().map((line) => line.split("=")[0]);
       expect(names.sort()).toEqual(["latchkey-access", "latchkey-csrf", "latchkey-refresh", "own"]);
+    });
+
+    it("take nobody for a thief whose old refresh cookie arrives late, when the browser has gone on", async () => {
+      const { bed, browser, url } = await setUp();
+      await browser.signIn("ada", PASSWORD);
+      browser.dropAccessCookie();
+      const late = [...browser.cookies].map(([name, value]) => `${name}=${value}`).join("; ");
+      for (let refreshes = 0; refreshes < 2; refreshes++) {
+        await browser.fetch("/cookie");
+        browser.dropAccessCookie();
+      }
+      const { port } = new URL(url);
+      const socket = connect(Number(port), "127.0.0.1");
+      socket.end(`GET /cookie HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nCookie: ${late}\r\n\r\n`, () => socket.destroy());
+      await once(socket, "close");
+      // More than a refresh waits before it takes something for reuse.
+      await wait(300);
+      expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
+      expect((await browser.fetch("/cookie")).status).toBe(200);
+      expect((await reply(await fetch(`${url}/cookie`, { headers: { cookie: late } }))).body.error).toBe(
+        "refresh_token_reused",
+      );
     });
 
     it("set no cookies where the answer turns out to be an error, and the old refresh cookie stays good", async () => {

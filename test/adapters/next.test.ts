@@ -36,7 +36,8 @@ const build: Build = async ({ handler, guards }) => {
   return serve(
     getRequestListener(
       (raw, { incoming }) => {
-        const request = new NextRequest(raw.url, { method: raw.method, headers: raw.headers, body: raw.body });
+        const { url, method, headers, body, signal } = raw;
+        const request = new NextRequest(url, { method, headers, body, signal });
         const [, first = "", owner = ""] = request.nextUrl.pathname.split("/");
         const own = routes[`${request.method} /${first}`];
         if (own !== undefined) return own(request, { params: Promise.resolve({ owner }) });
