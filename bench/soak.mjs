@@ -15,6 +15,8 @@ const SHARE_OF_PEAK = 0.7;
 const PEAK_RUNS = 3;
 const PEAK_SECONDS = 5;
 const WINDOW_SECONDS = 10;
+/** A line is told for every so many of them. */
+const WINDOWS_TOLD = 12;
 const KEY_ROTATION_MS = 60_000;
 /** None of them ends the run: they are counted, and one is enough to fail it. */
 const COUNTED = [400, 401, 403, 429, 500, 503];
@@ -88,6 +90,7 @@ export async function soak({ minutes, database }, generator, folder, tell) {
         const atSeconds = Math.round((performance.now() - started) / 1000);
         const held = samples.take();
         windows.push({ atSeconds, perSecond, p50Ms, p99Ms, rssMiB: held.length === 0 ? null : spread(held).median });
+        if (windows.length % WINDOWS_TOLD === 0) tell(`soak: ${atSeconds} s, p99 ${p99Ms.toFixed(1)} ms`);
         for (const [status, count] of Object.entries(found)) answers[status] = (answers[status] ?? 0) + count;
       } catch (error) {
         problems.push(`the load ended: ${error instanceof Error ? error.message : error}`);
@@ -175,8 +178,9 @@ function memoryOf(windows) {
  */
 async function rotateKeys(place, over, problems) {
   let rotations = 0;
-  for (;;) {
-    await wait(KEY_ROTATION_MS, undefined, { signal: over }).catch(() => {});
+  // At even distances, however long the command takes.
+  for (let due = performance.now() + KEY_ROTATION_MS; ; due += KEY_ROTATION_MS) {
+    await wait(Math.max(0, due - performance.now()), undefined, { signal: over }).catch(() => {});
     if (over.aborted) return rotations;
     const { code, output } = await runQuietly({
       file: process.execPath,
