@@ -1,4 +1,4 @@
-import { type CryptoKey, compactVerify, type KeyObject } from "jose";
+import { base64url, type CryptoKey, compactVerify, type KeyObject } from "jose";
 import {
   type AnyAccessTokenClaims,
   type ExpectedClaims,
@@ -6,11 +6,12 @@ import {
   refused,
   timeliness,
 } from "./access-token-claims.ts";
-import { readCompactJws } from "./compact-jws.ts";
+import { splitCompactJws } from "./compact-jws.ts";
 import { type DpopRequest, type PresentedWith, refused as refusedProof } from "./dpop-proof.ts";
 import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
+import type { JsonValue } from "./session.ts";
 import { isJsonObject, parseExactJson } from "./strict-json.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";
@@ -66,6 +67,7 @@ export interface AccessTokenVerifier {
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
   const { keys, clock, proofs, leewaySeconds } = options;
   const verified = createVerifiedTokens(options.verifiedCacheSize);
+  let header: AccessTokenHeader | undefined;
 
   function readCached(token: string): AnyAccessTokenClaims | undefined {
     const known = typeof token === "string" ? verified.find(token) : undefined;
@@ -88,13 +90,15 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
       });
     }
     if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw refused("length");
-    const parts = readCompactJws(token);
+    const parts = splitCompactJws(token);
     if (parts === undefined) throw refused("form");
-    const key = await keyFor(parts.header, keys);
-    await compactVerify(token, key.key, { algorithms: [key.alg] }).catch(() => {
+    // Until the key changes, all headers are the same text: reading it once is 4 % of a first sight.
+    if (parts.header !== header?.text) header = readHeader(parts.header);
+    const key = await keyFor(header, keys);
+    const { payload } = await compactVerify(token, key.key, { algorithms: [key.alg] }).catch(() => {
       throw refused("signature");
     });
-    const claims = readClaims(parseExactJson(parts.payload), options);
+    const claims = readClaims(parseExactJson(payload), options);
     const standing = timeliness(claims, clock.now(), leewaySeconds);
     if (standing === "early") throw refused("iat or nbf in the future");
     if (standing === "good") verified.remember(token, { claims, kid: key.kid });
@@ -133,20 +137,31 @@ function refusedScheme(description: string): LatchkeyError {
   return new LatchkeyError("invalid_access_token", { description, challenge: "DPoP" });
 }
 
+/** What the header of an access token says, and how it is spelt. */
+interface AccessTokenHeader {
+  readonly text: string;
+  readonly kid: string;
+  readonly alg: JsonValue | undefined;
+}
+
 /**
- * Finds the key that the header names. The header chooses nothing else: the algorithm is the key's own, and a header with
- * any member that we do not write (`crit`, `b64`, `jwk`, `jku`, `x5c`, …) is refused as a whole.
+ * Reads a header. It names the key and chooses nothing else: the algorithm is the key's own, and a header with any member that we
+ * do not write (`crit`, `b64`, `jwk`, `jku`, `x5c`, …) is refused as a whole.
  */
-async function keyFor(bytes: Uint8Array, keys: VerifyingKeys): Promise<VerifyingKey> {
-  const header = parseExactJson(bytes);
+function readHeader(text: string): AccessTokenHeader {
+  const header = parseExactJson(base64url.decode(text));
   if (!isJsonObject(header) || !Object.keys(header).every((name) => ["alg", "typ", "kid"].includes(name))) {
     throw refused("header");
   }
   // RFC 9068 section 4 allows both; media types are compared without regard to case (RFC 7515 section 4.1.9).
   if (typeof header.typ !== "string" || !/^(application\/)?at\+jwt$/i.test(header.typ)) throw refused("typ");
   if (typeof header.kid !== "string") throw refused("kid");
-  const key = await keys.findOrReload(header.kid);
+  return { text, kid: header.kid, alg: header.alg };
+}
+
+async function keyFor({ kid, alg }: AccessTokenHeader, keys: VerifyingKeys): Promise<VerifyingKey> {
+  const key = await keys.findOrReload(kid);
   if (key === undefined) throw refused("kid");
-  if (header.alg !== key.alg) throw refused("alg");
+  if (alg !== key.alg) throw refused("alg");
   return key;
 }

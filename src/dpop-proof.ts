@@ -1,5 +1,5 @@
 import { base64url, calculateJwkThumbprint, compactVerify, importJWK, type JWK } from "jose";
-import { decodeCanonical, readCompactJws } from "./compact-jws.ts";
+import { decodeCanonical, splitCompactJws } from "./compact-jws.ts";
 import { LatchkeyError } from "./errors.ts";
 import { isJsonObject, parseJson } from "./strict-json.ts";
 
@@ -70,12 +70,12 @@ export async function readDpopProof(presented: DpopRequest, expected: DpopExpect
   const { proof } = presented;
   if (typeof proof !== "string" || proof === "") throw refused("The request has no 'DPoP' header.");
   if (proof.length > PROOF_MAX_LENGTH) throw refused("It is too long.");
-  const parts = readCompactJws(proof);
+  const parts = splitCompactJws(proof);
   if (parts === undefined) throw refused("It is not one JWS in the compact form.");
-  const { alg, jwk } = readHeader(parts.header);
+  const { alg, jwk } = readHeader(base64url.decode(parts.header));
   const jkt = await signer(proof, alg, jwk);
 
-  const claims = parseJson(parts.payload);
+  const claims = parseJson(base64url.decode(parts.payload));
   if (!isJsonObject(claims)) throw refused("Its payload is not a JSON object.");
   const { jti, htm, htu, iat, ath, nonce } = claims;
   if (typeof jti !== "string" || jti === "" || jti.length > JTI_MAX_LENGTH) {
