@@ -46,6 +46,7 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   const app = createApp(issuer, options);
   const { clock, random } = issuer.options.environment;
   const https = issuer.options.issuer.startsWith("https:");
+  const asksForNonce = issuer.options.dpopNonce === "required";
 
   return {
     async fetch(request, info = {}) {
@@ -55,19 +56,21 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
       const ip = clientAddress(headers, info.remoteAddress);
       const respond = createResponder(https, requestId, {
         ...crossOrigin.headers(headers),
-        ...nonceFor(headers, issuer.dpopNonce),
+        ...(asksForNonce ? nonceFor(headers, issuer.dpopNonce) : undefined),
       });
       const preflight = crossOrigin.preflight(request);
       const response =
         preflight === undefined ? await app.fetch(request, { requestId, ip, respond }) : respond.noContent(preflight);
-      tell(options.onRequest, {
-        requestId,
-        method: request.method,
-        path: new URL(request.url).pathname,
-        status: response.status,
-        durationMs: Math.max(0, clock.now() - startedAt),
-        ip,
-      });
+      if (options.onRequest !== undefined) {
+        tell(options.onRequest, {
+          requestId,
+          method: request.method,
+          path: new URL(request.url).pathname,
+          status: response.status,
+          durationMs: Math.max(0, clock.now() - startedAt),
+          ip,
+        });
+      }
       return response;
     },
   };

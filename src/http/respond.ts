@@ -1,12 +1,14 @@
-/** What every response of this server carries, errors included. */
+/** What every response of this server carries, errors included; a page has a content security policy of its own. */
 const commonHeaders = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "cross-origin-resource-policy": "same-origin",
   "x-frame-options": "DENY",
-} as const;
-
-const API_CONTENT_SECURITY_POLICY = "default-src 'none'; frame-ancestors 'none'";
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+};
+/** RFC 6797. */
+const httpsHeaders = { ...commonHeaders, "strict-transport-security": "max-age=31536000; includeSubDomains" };
+const uncachedJson = { "content-type": "application/json", "cache-control": "no-store" };
 
 /** Headers of one response, names in lower case. */
 export type HeaderFields = Readonly<Record<string, string>>;
@@ -33,46 +35,52 @@ export interface Responder {
  * @param crossOrigin what browsers are told of other origins.
  */
 export function createResponder(https: boolean, requestId?: string, crossOrigin: HeaderFields = {}): Responder {
-  const api: HeaderFields = {
-    ...commonHeaders,
-    "content-security-policy": API_CONTENT_SECURITY_POLICY,
-    ...(https ? { "strict-transport-security": "max-age=31536000; includeSubDomains" } : {}),
-    ...(requestId === undefined ? {} : { "x-request-id": requestId }),
+  const headersWith = (own: HeaderFields, more?: HeaderFields): HeaderFields => ({
+    ...(https ? httpsHeaders : commonHeaders),
+    ...(requestId === undefined ? undefined : { "x-request-id": requestId }),
     ...crossOrigin,
-  };
-  const uncachedJson: HeaderFields = { ...api, "content-type": "application/json", "cache-control": "no-store" };
+    ...own,
+    ...more,
+  });
 
   return {
-    json: (body, status = 200, headers = {}, setCookies = []) =>
-      withCookies(new Response(JSON.stringify(body), { status, headers: { ...uncachedJson, ...headers } }), setCookies),
+    json: (body, status = 200, headers, setCookies = []) =>
+      withCookies(
+        new Response(JSON.stringify(body), { status, headers: headersWith(uncachedJson, headers) }),
+        setCookies,
+      ),
     cacheableJson: (body, maxAgeSeconds) =>
       new Response(body, {
-        headers: { ...api, "content-type": "application/json", "cache-control": `public, max-age=${maxAgeSeconds}` },
+        headers: headersWith({
+          "content-type": "application/json",
+          "cache-control": `public, max-age=${maxAgeSeconds}`,
+        }),
       }),
-    noContent: (headers = {}) =>
-      new Response(null, { status: 204, headers: { ...api, "cache-control": "no-store", ...headers } }),
+    noContent: (headers) =>
+      new Response(null, { status: 204, headers: headersWith({ "cache-control": "no-store" }, headers) }),
     eventStream: (events) =>
       new Response(events, {
-        headers: {
-          ...api,
+        headers: headersWith({
           "content-type": "text/event-stream",
           "cache-control": "no-store",
           // nginx would hold the events back until it has a buffer full.
           "x-accel-buffering": "no",
-        },
+        }),
       }),
     page: (html, contentSecurityPolicy) =>
       new Response(html, {
-        headers: {
-          ...api,
+        headers: headersWith({
           "content-type": "text/html; charset=utf-8",
           "cache-control": "no-store",
           "content-security-policy": `${contentSecurityPolicy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
-        },
+        }),
       }),
     script: (source) =>
       new Response(source, {
-        headers: { ...api, "content-type": "text/javascript; charset=utf-8", "cache-control": "public, max-age=3600" },
+        headers: headersWith({
+          "content-type": "text/javascript; charset=utf-8",
+          "cache-control": "public, max-age=3600",
+        }),
       }),
   };
 }

@@ -5,7 +5,7 @@ import { createLineFilter, withoutSecretFields } from "./redaction.ts";
 import type { LogLevel } from "./settings.ts";
 
 /** What of pino is used here. No children: what a child is given at its making passes no redaction. */
-export type Logger = Pick<PinoLogger, "fatal" | "error" | "warn" | "info" | "debug" | "trace">;
+export type Logger = Pick<PinoLogger, "fatal" | "error" | "warn" | "info" | "debug" | "trace" | "isLevelEnabled">;
 
 /** What `createLogger` takes. */
 export interface LoggerOptions {

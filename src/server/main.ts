@@ -68,7 +68,7 @@ async function serveIssuer(
     const handler = createHandler(issuer, {
       ...config.handler,
       isReady: () => isReady,
-      onRequest: (entry) => logger.debug(entry, "answered"),
+      onRequest: logger.isLevelEnabled("debug") ? (entry) => logger.debug(entry, "answered") : undefined,
       onError: (error, requestId) => logger.error({ requestId, err: error }, "a request failed"),
     });
     const setupToken = await issuer.users.inviteFirstAdmin();
