@@ -71,6 +71,15 @@ export function peerProgram(installation, program, script) {
  * @returns {Installation}
  */
 function install(name, manifests, work) {
+  try {
+    return installed(name, manifests, work);
+  } catch (error) {
+    return { missing: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+/** @type {typeof install} */
+function installed(name, manifests, work) {
   const hash = createHash("sha256");
   for (const file of manifests) hash.update(readFileSync(join(bench, "peers", file)));
   const home = join(cache, `${name}-${hash.digest("hex").slice(0, 12)}`);
