@@ -14,9 +14,9 @@ export interface CompactJwsParts {
  * text. The signature is not looked at.
  */
 export function splitCompactJws(text: string): CompactJwsParts | undefined {
-  const [header, payload, signature, ...more] = text.split(".");
-  if (header === undefined || payload === undefined || signature === undefined || more.length > 0) return undefined;
-  return [header, payload, signature].every(isCanonical) ? { header, payload } : undefined;
+  const parts = text.split(".");
+  if (parts.length !== 3 || !parts.every(isCanonical)) return undefined;
+  return { header: parts[0]!, payload: parts[1]! };
 }
 
 /** Base64url without padding, white space or stray bits in the last character; `undefined` for any other text. */
