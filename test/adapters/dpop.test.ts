@@ -11,6 +11,7 @@ import { guardNode } from "../../src/adapters/node.ts";
 import { createGuard, createHandler, createIssuer, type Guard, type Handler } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import { createProofKey, hashOf, proofBy } from "../dpop/harness.ts";
+import { freePort } from "../free-port.ts";
 import { PASSWORD, SECRET } from "../harness.ts";
 
 /** An application that listens on the port, with the guard in front of `/shop/orders`, and the handler under `/accounts`. */
@@ -57,14 +58,6 @@ const apps: Readonly<Record<string, Start>> = {
     return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(() => server.close())));
   },
 };
-
-async function freePort(): Promise<number> {
-  const probe = createServer();
-  await new Promise<void>((resolve) => probe.listen(0, "127.0.0.1", resolve));
-  const { port } = probe.address() as { port: number };
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 describe.each(Object.entries(apps))("DPoP on %s", (_, start) => {
   it("binds tokens at the mounted handler and takes them at a guarded route, at both by the URL that clients know", async () => {

@@ -4,6 +4,7 @@ import { createServer, type IncomingHttpHeaders } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CookieJar } from "../cookie-jar.ts";
+import { freePort } from "../free-port.ts";
 import { SECRET } from "../harness.ts";
 import { latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
 
@@ -137,13 +138,4 @@ async function startApplication() {
       await once(server, "close");
     },
   };
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, "close");
-  return port;
 }

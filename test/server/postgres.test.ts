@@ -1,8 +1,7 @@
-import { once } from "node:events";
-import { type AddressInfo, createServer } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readConfig } from "../../src/server/config.ts";
 import { examine } from "../../src/server/doctor.ts";
+import { freePort } from "../free-port.ts";
 import { durationOf, expectWithin } from "../on-time.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { latchkey } from "../server-process.ts";
@@ -18,14 +17,6 @@ afterAll(() => postgres?.remove());
 
 async function settingsFor(database: string) {
   return { LATCHKEY_DATABASE_URL: postgres.url(database), LATCHKEY_SECRET: SECRET };
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as AddressInfo;
-  probe.close();
-  return port;
 }
 
 describe("a server on PostgreSQL", () => {
