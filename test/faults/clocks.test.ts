@@ -10,7 +10,7 @@ import { createFaultWorld, withSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
 const postgresServer = withSeeded();
-const STEPS = times({ short: 2, long: 20 });
+const STEPS = times({ short: 2, long: 10 });
 const OFFSET_MS = 5 * 60_000;
 /** Longer than a server takes to notice the step, and a thief to be found by waiting. */
 const BETWEEN_STEPS_MS = 1300;

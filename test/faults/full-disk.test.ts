@@ -7,7 +7,7 @@ import { reportLoad } from "./figures.ts";
 import { createFaultWorld, durable, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
-const ROUNDS = times({ short: 1, long: 10 });
+const ROUNDS = times({ short: 1, long: 5 });
 
 it(`the disk of PostgreSQL full under load until it cannot write its log, ${ROUNDS} times: 503 and when to ask again, nothing acknowledged is forgotten, and the servers recover by themselves`, {
   timeout: 90_000 + ROUNDS * 30_000,

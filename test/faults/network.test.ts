@@ -7,7 +7,7 @@ import { createFaultWorld, withSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
 const postgresServer = withSeeded();
-const ROUNDS = times({ short: 1, long: 20 });
+const ROUNDS = times({ short: 1, long: 5 });
 /** How many rotations are acknowledged under each kind of trouble. */
 const ROTATIONS = 150;
 const timeout = 120_000 + ROUNDS * 60_000;

@@ -10,8 +10,8 @@ import type { WireAnswer } from "./wire.ts";
 withTwoProcesses();
 
 /** Races that cost no password hash, and races of which each costs several. */
-const cheapRaces = times({ short: 200, long: 10_000 });
-const dearRaces = times({ short: 20, long: 1000 });
+const cheapRaces = times({ short: 200, long: 2000 });
+const dearRaces = times({ short: 20, long: 200 });
 const MANY_AT_ONCE = 20;
 /** Far more than fit between the start of an act and its acknowledgement. */
 const MOST_TURNS = 5000;
@@ -299,7 +299,7 @@ const COUNT_WRITES = `
   CREATE TRIGGER count_write AFTER UPDATE ON latchkey.sessions FOR EACH ROW EXECUTE FUNCTION count_write()`;
 
 const SESSIONS = 100;
-const batchRounds = times({ short: 15, long: 500 });
+const batchRounds = times({ short: 15, long: 150 });
 
 it(
   `${batchRounds} times ${SESSIONS} sessions refreshed at both processes at once: one successor each, one row write each, no deadlock`,

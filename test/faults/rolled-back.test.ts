@@ -7,7 +7,7 @@ import { createFaultWorld, generationsIn, withSeeded } from "./postgres-faults.t
 import { nothingWrong } from "./tally.ts";
 
 const postgresServer = withSeeded();
-const ROUNDS = times({ short: 1, long: 20 });
+const ROUNDS = times({ short: 1, long: 5 });
 const ROTATIONS = 150;
 
 it(`PostgreSQL replaced under load by an older copy of it, ${ROUNDS} times: nobody who had a session in the copy is logged out, and the loss is in the log`, {

@@ -7,8 +7,8 @@ import { reportLoad } from "./figures.ts";
 import { createFaultWorld, type FaultWorld, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";
 
-const ROUNDS = times({ short: 1, long: 20 });
-const STOPS = times({ short: 1, long: 5 });
+const ROUNDS = times({ short: 1, long: 5 });
+const STOPS = times({ short: 1, long: 3 });
 /** Longer than what is in flight may take, in the short run too: a statement 5 s and another for the silence. */
 const STOPPED_SECONDS = times({ short: 8, long: 20 });
 /** More than a statement may take, which is 5 s. */
