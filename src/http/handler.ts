@@ -22,14 +22,22 @@ import { routes } from "./routes.ts";
 
 /** Every route of Latchkey as one web-standard handler. */
 export interface Handler {
-  /** @param info what only the server knows: the peer's address, without which addresses count as unknown. */
-  fetch(request: Request, info?: { readonly remoteAddress?: string | null | undefined }): Promise<Response>;
+  fetch(request: Request, info?: ConnectionInfo): Promise<Response>;
+}
+
+/** What only the server knows of a request. */
+export interface ConnectionInfo {
+  /** The peer's address, without which addresses count as unknown. */
+  readonly remoteAddress?: string | null | undefined;
+  /** Whether the client has gone. Default: whether the request's signal is aborted, which node:http makes for whoever asks. */
+  readonly isAbandoned?: (() => boolean) | undefined;
 }
 
 interface Bindings {
   readonly requestId: string;
   readonly ip: string | null;
   readonly respond: Responder;
+  readonly isAbandoned: () => boolean;
 }
 type App = Hono<{ Bindings: Bindings }>;
 
@@ -58,9 +66,12 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
         ...crossOrigin.headers(headers),
         ...(asksForNonce ? nonceFor(headers, issuer.dpopNonce) : undefined),
       });
+      const { isAbandoned = () => request.signal.aborted } = info;
       const preflight = crossOrigin.preflight(request);
       const response =
-        preflight === undefined ? await app.fetch(request, { requestId, ip, respond }) : respond.noContent(preflight);
+        preflight === undefined
+          ? await app.fetch(request, { requestId, ip, respond, isAbandoned })
+          : respond.noContent(preflight);
       if (options.onRequest !== undefined) {
         tell(options.onRequest, {
           requestId,
@@ -123,11 +134,11 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
 
   for (const route of routes) {
     app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
-      const { requestId, ip, respond } = c.env;
+      const { requestId, ip, respond, isAbandoned } = c.env;
       const request = c.req.raw;
       try {
         const userAgent = request.headers.get("user-agent");
-        const origin = { requestId, ip, userAgent, isAbandoned: () => request.signal.aborted };
+        const origin = { requestId, ip, userAgent, isAbandoned };
         const { auth, renewed, byCookie } = await authorize(route, request, origin);
         // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.
         const setCookies = cookiesFor(route, renewed);

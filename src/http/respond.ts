@@ -8,10 +8,14 @@ const commonHeaders = {
 };
 /** RFC 6797. */
 const httpsHeaders = { ...commonHeaders, "strict-transport-security": "max-age=31536000; includeSubDomains" };
-const uncachedJson = { "content-type": "application/json", "cache-control": "no-store" };
 
 /** Headers of one response, names in lower case. */
 export type HeaderFields = Readonly<Record<string, string>>;
+
+// Joined once, since joining them took a microsecond of every response.
+const uncachedJson = { "content-type": "application/json", "cache-control": "no-store" };
+const uncachedJsonHttp = { ...commonHeaders, ...uncachedJson };
+const uncachedJsonHttps = { ...httpsHeaders, ...uncachedJson };
 
 /** Builds responses. A response is made once, with all its headers, since changing one later costs far more. */
 export interface Responder {
@@ -35,32 +39,37 @@ export interface Responder {
  * @param crossOrigin what browsers are told of other origins.
  */
 export function createResponder(https: boolean, requestId?: string, crossOrigin: HeaderFields = {}): Responder {
+  const common = https ? httpsHeaders : commonHeaders;
   const headersWith = (own: HeaderFields, more?: HeaderFields): HeaderFields => ({
-    ...(https ? httpsHeaders : commonHeaders),
+    ...own,
     ...(requestId === undefined ? undefined : { "x-request-id": requestId }),
     ...crossOrigin,
-    ...own,
     ...more,
   });
 
   return {
     json: (body, status = 200, headers, setCookies = []) =>
       withCookies(
-        new Response(JSON.stringify(body), { status, headers: headersWith(uncachedJson, headers) }),
+        new Response(JSON.stringify(body), {
+          status,
+          headers: headersWith(https ? uncachedJsonHttps : uncachedJsonHttp, headers),
+        }),
         setCookies,
       ),
     cacheableJson: (body, maxAgeSeconds) =>
       new Response(body, {
         headers: headersWith({
+          ...common,
           "content-type": "application/json",
           "cache-control": `public, max-age=${maxAgeSeconds}`,
         }),
       }),
     noContent: (headers) =>
-      new Response(null, { status: 204, headers: headersWith({ "cache-control": "no-store" }, headers) }),
+      new Response(null, { status: 204, headers: headersWith({ ...common, "cache-control": "no-store" }, headers) }),
     eventStream: (events) =>
       new Response(events, {
         headers: headersWith({
+          ...common,
           "content-type": "text/event-stream",
           "cache-control": "no-store",
           // nginx would hold the events back until it has a buffer full.
@@ -70,6 +79,7 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
     page: (html, contentSecurityPolicy) =>
       new Response(html, {
         headers: headersWith({
+          ...common,
           "content-type": "text/html; charset=utf-8",
           "cache-control": "no-store",
           "content-security-policy": `${contentSecurityPolicy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
@@ -78,6 +88,7 @@ export function createResponder(https: boolean, requestId?: string, crossOrigin:
     script: (source) =>
       new Response(source, {
         headers: headersWith({
+          ...common,
           "content-type": "text/javascript; charset=utf-8",
           "cache-control": "public, max-age=3600",
         }),

@@ -49,8 +49,10 @@ export async function listen(
     errorResponse(createResponder(https, randomBytes(12).toString("base64url")), error);
   let handler: Handler = { fetch: async () => refusal(starting()) };
   const listener = getRequestListener(
-    (request, { incoming }) =>
-      handler.fetch(request, { remoteAddress: (incoming as HttpBindings["incoming"]).socket.remoteAddress }),
+    (request, { incoming }) => {
+      const { socket } = incoming as HttpBindings["incoming"];
+      return handler.fetch(request, { remoteAddress: socket.remoteAddress, isAbandoned: () => socket.destroyed });
+    },
     {
       errorHandler(error) {
         if (error instanceof RequestError) return refusal(unreadable());

@@ -16,9 +16,12 @@ const secretShapes: readonly (readonly [shape: RegExp, replacement: string])[] =
 /** U+007F to U+009F move the cursor of some terminals, and JSON leaves them as they are; the rest reorders or breaks lines. */
 const UNSAFE = /[\u007f-\u009f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-/** A copy of what is to be logged in which fields that hold secrets say so, and errors show no more than they must. */
+/**
+ * What is to be logged, but fields that hold secrets say so, and errors show no more than they must. Nearly every line is flat
+ * and without a secret, and is given back as it is.
+ */
 export function withoutSecretFields(value: unknown, depth = 0): unknown {
-  if (typeof value !== "object" || value === null) return value;
+  if (typeof value !== "object" || value === null || isHarmless(value)) return value;
   if (value instanceof Error) return describeError(value);
   if (depth >= DEEPEST) return "[deeper]";
   if (Array.isArray(value)) return value.map((entry) => withoutSecretFields(entry, depth + 1));
@@ -27,6 +30,14 @@ export function withoutSecretFields(value: unknown, depth = 0): unknown {
       name,
       SECRET_FIELD.test(name) ? REDACTED : withoutSecretFields(entry, depth + 1),
     ]),
+  );
+}
+
+function isHarmless(value: object): boolean {
+  // Others could have a `toJSON` that tells more than their fields do.
+  if (Object.getPrototypeOf(value) !== Object.prototype) return false;
+  return Object.entries(value).every(
+    ([name, entry]) => (typeof entry !== "object" || entry === null) && !SECRET_FIELD.test(name),
   );
 }
 

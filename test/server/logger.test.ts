@@ -97,6 +97,19 @@ describe("a log line", () => {
     }
   });
 
+  it("shows of an object of a class its own fields alone, whatever it would say of itself", () => {
+    class Credentials {
+      readonly user = "ada";
+      toJSON() {
+        return { note: CANARY };
+      }
+    }
+    const { log, text, entry } = logger();
+    log.info({ who: new Credentials(), where: new URL(`https://ada:${CANARY}@example.com`) }, "x");
+    expect(text()).not.toContain(CANARY);
+    expect(entry()).toMatchObject({ who: { user: "ada" }, where: {} });
+  });
+
   it("never holds the server's own secrets, wherever they turn up", () => {
     const { log, text } = logger({ secrets: ["q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM"] });
     log.error(
