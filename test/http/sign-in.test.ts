@@ -166,7 +166,9 @@ describe("signing in", () => {
     const token = (await bed.issuer.users.inviteFirstAdmin())!;
     const setUp = (setup_token: string, username: string) =>
       bed.call("POST", "/auth/setup", { json: { setup_token, username, password: PASSWORD } });
-    expect((await setUp(`${token.slice(0, -2)}${token.endsWith("AA") ? "BA" : "AA"}`, "eve")).body.error).toBe("setup_closed");
+    expect((await setUp(`${token.slice(0, -2)}${token.endsWith("AA") ? "BA" : "AA"}`, "eve")).body.error).toBe(
+      "setup_closed",
+    );
 
     const racers = await Promise.all([setUp(token, "ada"), setUp(token, "grace")]);
     expect(racers.map(({ status }) => status).sort()).toEqual([201, 403]);
