@@ -142,8 +142,8 @@ function audienceOf({ audience }: AccessTokenTerms): string | readonly string[] 
 }
 
 /** What an access token is revoked with: its session, or the `grantId` of its client. */
-export function revokedWith(claims: Pick<AnyAccessTokenClaims, "jti">): string {
-  return readJti(claims.jti).revokedWith;
+export function revokedWith({ jti, sid }: Pick<AnyAccessTokenClaims, "jti" | "sid">): string {
+  return sid ?? readJti(jti).revokedWith;
 }
 
 /** Stands for every session in the log of revocations: what was issued before is over, also where its session is unknown. */

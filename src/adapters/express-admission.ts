@@ -15,6 +15,7 @@ export interface ExpressRequest extends IncomingMessage {
   readonly body?: any;
   // biome-ignore lint/suspicious/noExplicitAny: as Express itself has it.
   readonly cookies?: any;
+  auth?: unknown;
 }
 
 /**
@@ -27,13 +28,12 @@ export function admitExpress<Let extends OptionalAdmission>(
   response: ServerResponse,
   resource: unknown,
 ): Let | Promise<Let> {
-  const { protocol, host, originalUrl: url, headers, body, cookies } = request;
-  const asking = toAskingRequest(request, { protocol, host, url });
-  const known = { ip: request.ip, resource, ...bodyCredentials(headers["content-type"], body) };
-  const atOnce = guard.admitAtOnce(asking, known);
+  const asking = toAskingRequest(request, request.originalUrl, () => request);
+  const sent = bodyCredentials(request.headers["content-type"], request);
+  const atOnce = guard.admitAtOnce(asking, sent);
   if (atOnce !== undefined) return atOnce;
-  return guard.admit(asking, known).then((admission) => {
-    carryCookies(request, response, admission, cookies);
+  return guard.admit(asking, { ip: request.ip, resource, ...sent }).then((admission) => {
+    carryCookies(request, response, admission, request.cookies);
     return admission;
   });
 }

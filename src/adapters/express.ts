@@ -55,8 +55,9 @@ export function guarded<Let extends OptionalAdmission>(
       const resource = options.resource && (await options.resource(request as AnyExpressRequest));
       const admitted = admitExpress(guard, request, response, resource);
       const { auth, user } = admitted instanceof Promise ? await admitted : admitted;
-      Object.assign(response.locals, { auth, user });
-      Object.assign(request, { auth });
+      response.locals.auth = auth;
+      response.locals.user = user;
+      request.auth = auth;
     } catch (error) {
       if (isLatchkeyError(error)) await sendResponse(guard.refuse(error), response);
       else next(error);

@@ -8,7 +8,7 @@ import type { Admission, Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
 import { createResponder } from "../http/respond.ts";
-import { type MessageTarget, toAskingRequest, toRequest } from "./node-message.ts";
+import { toAskingRequest, toRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies } from "./renewed-cookies.ts";
 
@@ -26,6 +26,8 @@ interface GuardableRequest {
   readonly ip: string;
   readonly body?: unknown;
   readonly cookies?: unknown;
+  auth?: unknown;
+  latchkey?: unknown;
 }
 
 interface GuardableReply {
@@ -83,7 +85,8 @@ export function latchkey(handler: Handler): FastifyPluginAsync {
         method,
         url: path,
         handler: async (request, reply) => {
-          const target = { ...targetOf(request), url: request.url.slice(app.prefix.length) };
+          const { protocol, host } = request;
+          const target = { protocol, host, url: request.url.slice(app.prefix.length) };
           const body = Buffer.isBuffer(request.body) ? new Uint8Array(request.body) : null;
           const translated = toRequest(request.raw, target, { body, signal: untilGone(reply.raw) });
           return reply.send(await handler.fetch(translated, { remoteAddress: request.ip }));
@@ -123,15 +126,18 @@ export function guarded<Let extends OptionalAdmission>(
     config: { latchkey: guard },
     async preValidation(request, reply) {
       try {
-        const asking = toAskingRequest(request.raw, targetOf(request));
-        const known = {
-          ip: request.ip,
-          resource: options.resource && (await options.resource(request as FastifyRequest)),
-          ...bodyCredentials(request.raw.headers["content-type"], request.body),
-        };
-        const admission = guard.admitAtOnce(asking, known) ?? (await guard.admit(asking, known));
+        const asking = toAskingRequest(request.raw, request.originalUrl, () => request);
+        const sent = bodyCredentials(request.raw.headers["content-type"], request);
+        const admission =
+          guard.admitAtOnce(asking, sent) ??
+          (await guard.admit(asking, {
+            ip: request.ip,
+            resource: options.resource && (await options.resource(request as FastifyRequest)),
+            ...sent,
+          }));
         carryCookies(request.raw, reply.raw, admission, request.cookies);
-        Object.assign(request, { auth: admission.auth, latchkey: { user: admission.user } });
+        request.auth = admission.auth;
+        request.latchkey = { user: admission.user };
         return undefined;
       } catch (error) {
         if (isLatchkeyError(error)) return reply.send(guard.refuse(error));
@@ -139,8 +145,4 @@ export function guarded<Let extends OptionalAdmission>(
       }
     },
   };
-}
-
-function targetOf({ protocol, host, originalUrl: url }: GuardableRequest): MessageTarget {
-  return { protocol, host, url };
 }

@@ -62,9 +62,10 @@ export function guarded<Let extends OptionalAdmission>(
   return async (c, next) => {
     let admission: Let;
     try {
-      const read = hasReadBody(c) ? await readCredentials(c) : {};
-      const known = { ip: ip(c), resource: resource && (await resource(c)), ...read };
-      admission = guard.admitAtOnce(c.req.raw, known) ?? (await guard.admit(c.req.raw, known));
+      const sent = hasReadBody(c) ? await readCredentials(c) : {};
+      admission =
+        guard.admitAtOnce(c.req.raw, sent) ??
+        (await guard.admit(c.req.raw, { ip: ip(c), resource: resource && (await resource(c)), ...sent }));
     } catch (error) {
       if (isLatchkeyError(error)) return guard.refuse(error);
       throw error;
@@ -84,7 +85,7 @@ async function readCredentials(c: Context): Promise<BodyCredentials> {
   const contentType = c.req.header("content-type");
   // What is not JSON holds no token, and is the validator's to refuse.
   const body = isFormType(contentType) ? await c.req.parseBody() : await c.req.json().catch(() => undefined);
-  return bodyCredentials(contentType, body);
+  return bodyCredentials(contentType, { body });
 }
 
 function hasReadBody(c: Context): boolean {

@@ -6,7 +6,7 @@ import { errorResponse } from "../http/error-response.ts";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { createResponder } from "../http/respond.ts";
-import { sendResponse, targetOf, toAskingRequest } from "./node-message.ts";
+import { originOf, sendResponse, toAskingRequest } from "./node-message.ts";
 import { carryCookies } from "./renewed-cookies.ts";
 import { refuseUpgrade, takeBearerProtocol } from "./websocket-handshake.ts";
 
@@ -60,9 +60,10 @@ export function guardNode<Let extends OptionalAdmission>(
   return async (request, response) => {
     let admission: Let;
     try {
-      const known = { ip: ip(request), resource: resource && (await resource(request)) };
-      const asking = toAskingRequest(request, targetOf(request));
-      admission = guard.admitAtOnce(asking, known) ?? (await guard.admit(asking, known));
+      const asking = toAskingRequest(request, request.url ?? "/", () => originOf(request));
+      admission =
+        guard.admitAtOnce(asking) ??
+        (await guard.admit(asking, { ip: ip(request), resource: resource && (await resource(request)) }));
       carryCookies(request, response, admission);
     } catch (error) {
       if (!isLatchkeyError(error)) onError?.(error);
@@ -91,7 +92,10 @@ export async function admitUpgrade<Let extends OptionalAdmission>(
   try {
     takeBearerProtocol(request);
     const known = { ip: ip(request), resource: await resource?.(request) };
-    const admission = await guard.admit(toAskingRequest(request, targetOf(request)), known);
+    const admission = await guard.admit(
+      toAskingRequest(request, request.url ?? "/", () => originOf(request)),
+      known,
+    );
     socket.off("error", hangUp);
     return socket.destroyed ? undefined : admission;
   } catch (error) {

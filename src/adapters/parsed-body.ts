@@ -3,15 +3,22 @@ import type { BodyCredentials } from "../http/authenticate.ts";
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 const FORM_TYPE = /^(?:application\/x-www-form-urlencoded|multipart\/form-data)\s*(?:;|$)/i;
 
+const NONE: BodyCredentials = Object.freeze({});
+
 /** The credentials in a body that the framework has parsed: `access_token` of JSON, `csrf_token` of a form. */
-export function bodyCredentials(contentType: string | undefined, body: unknown): BodyCredentials {
-  if (contentType === undefined || typeof body !== "object" || body === null) return {};
+export function bodyCredentials(
+  contentType: string | undefined,
+  request: { readonly body?: unknown },
+): BodyCredentials {
+  if (contentType === undefined) return NONE;
+  const { body } = request;
+  if (typeof body !== "object" || body === null) return NONE;
   const text = (name: string) => {
     const value: unknown = Object.hasOwn(body, name) ? body[name as keyof typeof body] : undefined;
     return typeof value === "string" ? value : undefined;
   };
   if (JSON_TYPE.test(contentType)) return { accessToken: text("access_token") };
-  return isFormType(contentType) ? { csrfToken: text("csrf_token") } : {};
+  return isFormType(contentType) ? { csrfToken: text("csrf_token") } : NONE;
 }
 
 /** A body that the framework has parsed, as the client may have sent it. */

@@ -19,6 +19,7 @@ export interface AuthorizationToken {
   readonly token: string;
 }
 
+const PLAIN_BEARER = "Bearer ";
 const SCHEME = /^(Bearer|DPoP)(?:\s|$)/i;
 const SCHEME_AND_TOKEN = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*)$/i;
 const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?secret|token|bearer|jwt)$/i;
@@ -38,6 +39,15 @@ export function authorizationToken(headers: HeaderReader): AuthorizationToken | 
 export function bearerToken(headers: HeaderReader): string | undefined {
   const sent = authorizationToken(headers);
   return sent?.scheme === "Bearer" ? sent.token : undefined;
+}
+
+/**
+ * What follows `Bearer` as nearly everybody writes it, not looked at: for whoever knows of a text that it is a token. What is written
+ * otherwise gives `undefined`, and may be a token all the same.
+ */
+export function plainBearerToken(headers: HeaderReader): string | undefined {
+  const header = headers.get("authorization");
+  return header?.startsWith(PLAIN_BEARER) ? header.slice(PLAIN_BEARER.length) : undefined;
 }
 
 /** Whether `Authorization` is of the scheme, whatever the rest of it is. */

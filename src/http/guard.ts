@@ -2,9 +2,9 @@ import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
 import { unknownNames } from "../option-names.ts";
-import { authenticate, type BodyCredentials, required, sentToken, type TokenLocation } from "./authenticate.ts";
+import { authenticate, type BodyCredentials, required, type TokenLocation } from "./authenticate.ts";
 import { createSessionCookies } from "./cookies.ts";
-import type { AskingRequest } from "./credentials.ts";
+import { type AskingRequest, plainBearerToken, refuseTokenInQuery } from "./credentials.ts";
 import { inSchemeOf, nonceHeader } from "./dpop.ts";
 import { errorResponse } from "./error-response.ts";
 import {
@@ -102,7 +102,7 @@ export interface Guard<Let = Admission> {
    * verified before. `undefined` is no refusal: then `admit` has to be asked. On a route that does nothing else, waiting for what is
    * known already was a third of what a guard costs.
    */
-  admitAtOnce(request: AskingRequest, known?: GuardedRequest): Let | undefined;
+  admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Let | undefined;
   /** The answer for what `admit` threw: the one error shape, with its challenge. */
   refuse(error: unknown): Response;
   /** Wraps a handler: what the guard refuses is answered here, and the cookies of an implicit refresh are set. */
@@ -132,6 +132,7 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
   const policies = options.policy === undefined ? [] : [options.policy].flat();
 
   const asksOnlyTheToken = options.isRevoked === undefined && options.loadUser === undefined && policies.length === 0;
+  const answersAtOnce = asksOnlyTheToken && locations.includes("header") && !locations.includes("query");
 
   async function admit(request: AskingRequest, known?: GuardedRequest): Promise<Admission<User>> {
     try {
@@ -141,13 +142,14 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     }
   }
 
-  function admitAtOnce(request: AskingRequest, known?: GuardedRequest): Admission<User> | undefined {
-    if (!asksOnlyTheToken) return undefined;
+  function admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Admission<User> | undefined {
+    // A second token is `admit`'s to refuse.
+    if (!answersAtOnce || sent?.accessToken !== undefined) return undefined;
+    const token = plainBearerToken(request.headers);
+    const auth = token === undefined ? undefined : issuer.verifyRemembered(token);
+    if (auth === undefined || (auth.sid === undefined && !terms.clients)) return undefined;
     try {
-      const sent = sentToken(request, terms, known);
-      if (sent === undefined || sent.dpop !== undefined) return undefined;
-      const auth = issuer.verifyRemembered(sent.token);
-      if (auth === undefined || (auth.sid === undefined && !terms.clients)) return undefined;
+      refuseTokenInQuery(request.url);
       requireOfToken(auth);
       return { auth, user: undefined as User, setCookies: [], cookieHeader: request.headers.get("cookie") };
     } catch (error) {
