@@ -8,8 +8,13 @@ const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
  * which parsers read differently, never comes through, nor does white space or a number in another notation.
  */
 export function parseExactJson(bytes: Uint8Array): JsonValue | undefined {
-  const value = parseJson(bytes);
-  return value !== undefined && JSON.stringify(value) === utf8.decode(bytes) ? value : undefined;
+  try {
+    const text = utf8.decode(bytes);
+    const value: JsonValue = JSON.parse(text);
+    return JSON.stringify(value) === text ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /**
