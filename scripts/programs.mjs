@@ -1,12 +1,14 @@
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { constants, setPriority } from "node:os";
 import { basename, join } from "node:path";
 import { root } from "./root.mjs";
 
 /**
  * A program and how to call it.
  * @typedef {{ readonly file: string, readonly args: readonly string[], readonly shell?: boolean,
- *   readonly environment?: Readonly<Record<string, string | undefined>> }} Program `environment`: in place of this process's own
+ *   readonly environment?: Readonly<Record<string, string | undefined>>, readonly yields?: boolean }} Program `environment`: in place
+ *   of this process's own; `yields`: whether it leaves the processor to others, where {@link runQuietly} runs it
  */
 
 /**
@@ -53,9 +55,10 @@ export function runShown({ file, args, shell = false }) {
  * @param {Program} program
  * @returns {Promise<{ readonly code: number | string, readonly output: string }>}
  */
-export function runQuietly({ file, args, shell = false, environment = process.env }) {
+export function runQuietly({ file, args, shell = false, environment = process.env, yields = false }) {
   return new Promise((resolve) => {
     const child = spawn(file, args, { cwd: root, shell, env: environment, stdio: ["ignore", "pipe", "pipe"] });
+    if (yields && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
     /** @type {Buffer[]} */
     const chunks = [];
     child.stdout.on("data", (chunk) => chunks.push(chunk));

@@ -16,7 +16,7 @@ export {
   type GuardOptions,
   type OptionalAdmission,
 } from "./http/guard.ts";
-export { createHandler, type Handler } from "./http/handler.ts";
+export { type ConnectionInfo, createHandler, type Handler } from "./http/handler.ts";
 export type { HandlerOptions, RequestEntry } from "./http/handler-options.ts";
 export type { Policy, PolicyAnswer, PolicyQuestion, Required } from "./http/requirements.ts";
 export { sessionCookies } from "./http/session-cookies.ts";

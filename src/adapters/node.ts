@@ -35,7 +35,10 @@ const peer = (request: IncomingMessage) => request.socket.remoteAddress;
 /** Every route of the handler as a listener: `createServer(toNodeListener(handler))`. It changes no global object. */
 export function toNodeListener(handler: Handler, { ip = peer }: NodeOptions = {}): NodeListener {
   return getRequestListener(
-    (request, { incoming }) => handler.fetch(request, { remoteAddress: ip(incoming as IncomingMessage) }),
+    (request, { incoming }) => {
+      const message = incoming as IncomingMessage;
+      return handler.fetch(request, { remoteAddress: ip(message), isAbandoned: () => message.socket.destroyed });
+    },
     {
       overrideGlobalObjects: false,
       errorHandler: (error) =>

@@ -1,7 +1,8 @@
 import { once } from "node:events";
 import type { ServerResponse } from "node:http";
-import { connect, createServer } from "node:http2";
+import { connect, constants, createServer, type Http2ServerRequest, type Http2ServerResponse } from "node:http2";
 import type { AddressInfo } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type GuardedMessage, guardNode, type NodeListener, toNodeListener } from "../../src/adapters/node.ts";
 import { createGuard } from "../../src/index.ts";
@@ -58,13 +59,7 @@ describe("node:http alone", () => {
       .find((line) => line.includes("-refresh"))!
       .split(";")[0]!;
     const listener = guardNode(createGuard(bed.issuer), ({ auth }, response) => answer(response, { sub: auth.sub }));
-    const server = createServer((request, response) => listener(request as never, response as never)).listen(0);
-    await once(server, "listening");
-    const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-    onTestFinished(() => {
-      client.destroy();
-      server.close();
-    });
+    const client = await connected((request, response) => listener(request as never, response as never));
     const get = async (fields: Record<string, string>) => {
       const [answered] = await once(client.request({ ":path": "/orders", ...fields }), "response");
       return [answered[":status"], answered["set-cookie"]?.length];
@@ -72,4 +67,40 @@ describe("node:http alone", () => {
     expect(await get({})).toEqual([401, undefined]);
     expect(await get({ cookie })).toEqual([200, 3]);
   });
+
+  it("takes nobody for a thief whose stream is closed before an answer, over HTTP/2 as over HTTP/1.1", async () => {
+    const bed = await createTestBed();
+    const old = (await bed.login()).refresh_token;
+    let newest = old;
+    for (let refreshes = 0; refreshes < 2; refreshes++) {
+      newest = (await bed.call("POST", "/auth/refresh", { bearer: newest })).body.refresh_token;
+    }
+    const listener = toNodeListener(bed.handler);
+    const client = await connected((request, response) => listener(request as never, response as never));
+    const first = client.request({ ":path": "/auth/refresh", ":method": "POST", authorization: `Bearer ${old}` });
+    first.on("error", () => {});
+    first.end(() => first.close(constants.NGHTTP2_CANCEL));
+    await once(first, "close");
+    // More than a refresh waits before it takes something for reuse.
+    await wait(300);
+    expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
+
+    const stays = client.request({ ":path": "/auth/refresh", ":method": "POST", authorization: `Bearer ${old}` });
+    stays.end();
+    const [answered] = await once(stays, "response");
+    expect(answered[":status"]).toBe(401);
+    expect(bed.events.map(({ type }) => type)).toContain("refresh_token.reused");
+  });
 });
+
+/** A client of a server of HTTP/2. */
+async function connected(listener: (request: Http2ServerRequest, response: Http2ServerResponse) => void) {
+  const server = createServer(listener).listen(0);
+  await once(server, "listening");
+  const client = connect(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
+  onTestFinished(() => {
+    client.destroy();
+    server.close();
+  });
+  return client;
+}
