@@ -148,13 +148,9 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     const token = plainBearerToken(request.headers);
     const auth = token === undefined ? undefined : issuer.verifyRemembered(token);
     if (auth === undefined || (auth.sid === undefined && !terms.clients)) return undefined;
-    try {
-      refuseTokenInQuery(request.url);
-      requireOfToken(auth);
-      return { auth, user: undefined as User, setCookies: [], cookieHeader: request.headers.get("cookie") };
-    } catch (error) {
-      throw inSchemeOf(request.headers, error);
-    }
+    refuseTokenInQuery(request.url);
+    requireOfToken(auth);
+    return { auth, user: undefined as User, setCookies: [], cookieHeader: request.headers.get("cookie") };
   }
 
   /** What the guard asks for that the access token itself answers. */
