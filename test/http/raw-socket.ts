@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate, setTimeout as sleep } from "node:timers/promises";
 
 /** One HTTP answer as it came over the wire. */
 export interface RawAnswer {
@@ -10,6 +10,7 @@ export interface RawAnswer {
 }
 
 const TIMEOUT_MS = 60_000;
+const MOST_ATTEMPTS = 5;
 
 /** Opens a connection to the loopback interface. */
 export async function open(port: number): Promise<Socket> {
@@ -28,19 +29,42 @@ export async function exchange(
   port: number,
   ...parts: readonly (string | Uint8Array)[]
 ): Promise<readonly RawAnswer[]> {
+  let received = "";
+  for (let attempt = 0; received === "" && attempt < MOST_ATTEMPTS; attempt++) {
+    const { text, wasReset } = await exchangeOnce(port, parts);
+    received = text;
+    if (!wasReset) break;
+  }
+  return parseAnswers(received);
+}
+
+/**
+ * A server that has answered closes while we may still write. Whoever writes then is reset, and loses with the connection an answer
+ * that has come and has not been read: `wasReset`.
+ */
+async function exchangeOnce(
+  port: number,
+  parts: readonly (string | Uint8Array)[],
+): Promise<{ readonly text: string; readonly wasReset: boolean }> {
   const socket = await open(port);
   const chunks: Buffer[] = [];
+  let wasReset = false;
   socket.on("data", (chunk) => chunks.push(chunk));
-  // Not `once`, which an error would fail: a server that has answered may close while we still write.
+  socket.on("error", () => {
+    wasReset = true;
+  });
+  // Not `once`, which an error would fail.
   const closed = new Promise((resolve) => socket.once("close", resolve));
   for (const [at, part] of parts.entries()) {
     if (at > 0) await sleep(5);
+    // What has come meanwhile is read before anything is written.
+    await setImmediate();
     if (socket.writable) socket.write(part);
   }
   const timer = setTimeout(() => socket.destroy(), TIMEOUT_MS);
   await closed;
   clearTimeout(timer);
-  return parseAnswers(Buffer.concat(chunks).toString("latin1"));
+  return { text: Buffer.concat(chunks).toString("latin1"), wasReset };
 }
 
 /** A request with a Host, which asks for the connection to be closed, and what else is given. */
