@@ -88,6 +88,19 @@ describe("a guard that is asked for what is certain at once", () => {
     }
   });
 
+  it("leaves it to admit to refuse a second token, in a body or in a query that the guard reads", async () => {
+    const { bed, pair } = await seen();
+    const inBody = createGuard(bed.issuer, { locations: ["header", "body"] });
+    const sent = { accessToken: pair.accessToken };
+    expect(inBody.admitAtOnce(asking(pair.accessToken), {})).toBeDefined();
+    expect(inBody.admitAtOnce(asking(pair.accessToken), sent)).toBeUndefined();
+    await expect(inBody.admit(asking(pair.accessToken), sent)).rejects.toMatchObject({ code: "invalid_request" });
+    const inQuery = createGuard(bed.issuer, { locations: ["header", "query"] });
+    const twice = () => asking(pair.accessToken, { url: `${URL_OF_API}?token=${pair.accessToken}` });
+    expect(inQuery.admitAtOnce(twice())).toBeUndefined();
+    await expect(inQuery.admit(twice())).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
   it("takes a client's own token only where a scope is asked for", async () => {
     const { bed } = await seen();
     const { client, secret } = await bed.issuer.clients.create({
