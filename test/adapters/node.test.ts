@@ -68,7 +68,7 @@ describe("node:http alone", () => {
     expect(await get({ cookie })).toEqual([200, 3]);
   });
 
-  it("takes nobody for a thief whose stream is closed before an answer, over HTTP/2 as over HTTP/1.1", async () => {
+  it("takes nobody for a thief whose stream is closed before an answer, over HTTP/2 as well", async () => {
     const bed = await createTestBed();
     const old = (await bed.login()).refresh_token;
     let newest = old;

@@ -1,5 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { once } from "node:events";
+import { setTimeout as wait } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { listen } from "../../src/server/http-server.ts";
 import { createTestBed, ISSUER, type Pair, reply, type TestBed } from "../harness.ts";
+import { open, requestText } from "./raw-socket.ts";
 
 /** A session two generations on, with the refresh token that it began with. */
 async function movedOn(bed: TestBed): Promise<{ readonly old: string; readonly newest: string }> {
@@ -28,6 +32,22 @@ describe("a refresh whose client has gone", () => {
     const answer = await refresh(bed, old, signal);
     expect([answer.status, answer.headers.get("retry-after")]).toEqual([503, "1"]);
     expect(await bed.store.listLiveSessions(bed.clock.now(), 10)).toEqual(before);
+    expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
+    expect((await bed.call("POST", "/auth/refresh", { bearer: newest })).status).toBe(200);
+  });
+
+  it("is known by its socket to the server itself, which takes it for no reuse and lets the session go on", async () => {
+    const bed = await createTestBed();
+    const { old, newest } = await movedOn(bed);
+    const server = await listen("127.0.0.1", 0, () => {});
+    onTestFinished(async () => void (await server.stop(100)));
+    server.serve(bed.handler);
+    const socket = await open(server.address.port);
+    const head = requestText("POST /auth/refresh", { authorization: `Bearer ${old}` });
+    socket.end(head, () => socket.destroy());
+    await once(socket, "close");
+    // More than a refresh waits before it takes something for reuse.
+    await wait(300);
     expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
     expect((await bed.call("POST", "/auth/refresh", { bearer: newest })).status).toBe(200);
   });
