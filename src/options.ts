@@ -1,6 +1,7 @@
 import { type Environment, systemEnvironment } from "./environment.ts";
 import type { EventListener } from "./events.ts";
 import type { ForeignRefreshTokens } from "./foreign-session.ts";
+import { issuerProblem } from "./issuer-url.ts";
 import { unknownNames } from "./option-names.ts";
 import { rootSecretProblem } from "./root-secret.ts";
 import type { JsonValue } from "./session.ts";
@@ -30,7 +31,10 @@ const defaultCookies = Object.freeze({ name: "latchkey", sameSite: "lax" } as co
 
 /** What `createIssuer` takes. Everything but `issuer`, `secret` and `store` has a default. */
 export interface IssuerOptions {
-  /** The `iss` of every access token: an absolute http(s) URL with no query, fragment or trailing slash (RFC 8414 section 2). */
+  /**
+   * The `iss` of every access token: an absolute https URL with no query, fragment or trailing slash (RFC 8414 section 2). Plain
+   * http is accepted on this machine alone: `localhost`, 127.0.0.0/8 and `[::1]`.
+   */
   readonly issuer: string;
   /** The root secret, 32 bytes or more; all keys are derived from it. */
   readonly secret: string;
@@ -235,15 +239,6 @@ function audienceProblem(value: unknown): string | undefined {
   return all.length > 0 && all.every((one) => typeof one === "string" && one !== "")
     ? undefined
     : "must be a text, or a list of at least one, none of them empty";
-}
-
-/** What is wrong with an issuer identifier, or `undefined`. */
-function issuerProblem(value: unknown): string | undefined {
-  const shape = "must be an absolute http(s) URL with no query, fragment, credentials or trailing slash";
-  if (typeof value !== "string" || !URL.canParse(value)) return shape;
-  const url = new URL(value);
-  const plain = url.pathname === "/" ? url.origin : url.origin + url.pathname;
-  return /^https?:$/.test(url.protocol) && value === plain && !value.endsWith("/") ? undefined : shape;
 }
 
 function cookiesProblem(value: unknown): string | undefined {

@@ -1,8 +1,9 @@
 import { isIP } from "node:net";
+import { isLoopback } from "../issuer-url.ts";
 import { nearestName } from "../option-names.ts";
 import { OperatorError } from "./failure.ts";
 import { productionProblems, productionReasons } from "./production.ts";
-import { isLoopback, isPostgresUrl } from "./setting-values.ts";
+import { isPostgresUrl } from "./setting-values.ts";
 import { type Fed, type SettingName, serverDefaults, settings } from "./settings.ts";
 
 /** Environment variables, as in `process.env`. */

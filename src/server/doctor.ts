@@ -1,6 +1,7 @@
 import { access, constants, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { systemEnvironment } from "../environment.ts";
+import { isLoopback } from "../issuer-url.ts";
 import { deriveRootKeys } from "../root-secret.ts";
 import { createSealedKeys } from "../sealed-keys.ts";
 import { readPostgresUrl } from "../store/postgres-url.ts";
@@ -10,7 +11,7 @@ import { inspectDatabase } from "./inspect-database.ts";
 import { openStore } from "./open-store.ts";
 import { OLDEST_NODE } from "./package-version.ts";
 import { readSecretFile, secretFilePath } from "./secret-file.ts";
-import { type DatabaseLocation, isLoopback } from "./setting-values.ts";
+import type { DatabaseLocation } from "./setting-values.ts";
 
 /** One line of the checklist. `note` needs nothing done. */
 export interface Finding {

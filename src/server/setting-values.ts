@@ -1,4 +1,4 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
 import { readPostgresUrl } from "../store/postgres-url.ts";
 
 /** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
@@ -144,16 +144,4 @@ function listOf(readEntry: Reader<string>): Reader<readonly string[]> {
     }
     return { value: entries };
   };
-}
-
-const loopback = new BlockList();
-loopback.addSubnet("127.0.0.0", 8, "ipv4");
-loopback.addAddress("::1", "ipv6");
-
-/** Whether a host, as in a URL or a bind address, is this very machine and cannot be reached from another. */
-export function isLoopback(host: string): boolean {
-  const plain = host.replace(/^\[(.*)\]$/, "$1");
-  const family = isIP(plain);
-  if (family === 0) return /^(?:.+\.)?localhost\.?$/i.test(plain);
-  return loopback.check(plain, family === 6 ? "ipv6" : "ipv4");
 }

@@ -1,4 +1,5 @@
 import { type Environment, systemEnvironment } from "../environment.ts";
+import { issuerProblem } from "../issuer-url.ts";
 import { unknownNames } from "../option-names.ts";
 
 /** The algorithms that a published key can verify. HS256 is not among them: whoever could verify could also sign. */
@@ -12,7 +13,7 @@ export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
 /** What `createVerifier` takes. `issuer`, `audience` and `algorithms` have no default: nothing is verified without them. */
 export interface VerifierOptions {
-  /** The `iss` that access tokens must have, character by character. */
+  /** The `iss` that access tokens must have, character by character. What no issuer can be, by its own rules, is refused. */
   readonly issuer: string;
   /** What this service is called in `aud`. One that names any of them is accepted. */
   readonly audience: string | readonly string[];
@@ -74,7 +75,7 @@ type Problem = (value: unknown) => string | undefined;
 
 // One rule an option: an option that is added above and forgotten here does not compile.
 const rules: { readonly [Name in keyof Required<VerifierOptions>]: Problem } = {
-  issuer: required((value) => (isText(value) ? undefined : "must be a text that is not empty")),
+  issuer: required(issuerProblem),
   audience: required((value) =>
     isText(value) || isTexts(value) ? undefined : "must be a text, or a list of at least one, none of them empty",
   ),
@@ -109,34 +110,27 @@ export function resolveVerifierOptions(given: VerifierOptions): ResolvedVerifier
   if (typeof given.revocations === "object" && given.revocations !== null) {
     problems.push(...problemsOf(given.revocations, revocationRules, "revocations."));
   }
-  if (isText(given.issuer) && urlProblem(given.issuer) !== undefined) {
-    if (given.jwksUri === undefined) problems.push(lacksUrl("jwksUri"));
-    if (given.revocations !== undefined && given.revocations?.url === undefined) {
-      problems.push(lacksUrl("revocations.url"));
-    }
-  }
   if (problems.length > 0) throw new TypeError(problems.join("\n"));
 
   const { issuer, audience, algorithms, revocations } = given;
-  const base = issuer.replace(/\/$/, "");
   return {
     issuer,
     audience: typeof audience === "string" ? [audience] : [...audience],
     algorithms: [...algorithms],
-    jwksUri: given.jwksUri ?? `${base}/.well-known/jwks.json`,
+    jwksUri: given.jwksUri ?? `${issuer}/.well-known/jwks.json`,
     leewaySeconds: given.leewaySeconds ?? 5,
     verifiedCacheSize: given.verifiedCacheSize ?? 10_000,
-    revocations: revocations && resolveRevocationOptions(revocations, base),
+    revocations: revocations && resolveRevocationOptions(revocations, issuer),
     fetch: given.fetch ?? ((url, init) => fetch(url, init)),
     environment: given.environment ?? systemEnvironment,
   };
 }
 
-function resolveRevocationOptions(given: RevocationOptions, base: string): ResolvedRevocationOptions {
+function resolveRevocationOptions(given: RevocationOptions, issuer: string): ResolvedRevocationOptions {
   const { token } = given;
   return {
     token: typeof token === "string" ? () => token : token,
-    url: given.url ?? `${base}/auth/revocations`,
+    url: given.url ?? `${issuer}/auth/revocations`,
     whenFeedIsDown: given.whenFeedIsDown ?? "accept",
     maxFeedLagSeconds: given.maxFeedLagSeconds ?? 30,
     onError: given.onError ?? (() => {}),
@@ -196,8 +190,4 @@ function urlProblem(value: unknown): string | undefined {
   return url !== undefined && url.username === "" && url.password === ""
     ? undefined
     : "must be an absolute http(s) URL without credentials";
-}
-
-function lacksUrl(name: string): string {
-  return `Option '${name}' is required where the issuer is not an http(s) URL.`;
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { isLoopback } from "../../src/issuer-url.ts";
 import { readConfig, type Variables } from "../../src/server/config.ts";
-import { isLoopback } from "../../src/server/setting-values.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 
@@ -28,7 +28,8 @@ const nodeEnv = { NODE_ENV: "production" };
 const rows: readonly (readonly [given: Variables, asks: readonly ("secret" | "https")[]])[] = [
   [{}, []],
   [loopbackIssuer, []],
-  [plainHttp, []],
+  [plainHttp, ["https"]],
+  [{ ...plainHttp, LATCHKEY_HOST: "127.0.0.1" }, ["https"]],
   [{ NODE_ENV: "development" }, []],
   [{ NODE_ENV: "test" }, []],
   [{ LATCHKEY_HOST: "127.1.2.3" }, []],
@@ -36,7 +37,7 @@ const rows: readonly (readonly [given: Variables, asks: readonly ("secret" | "ht
   [{ LATCHKEY_HOST: "localhost" }, []],
   [https, ["secret"]],
   [nodeEnv, ["secret"]],
-  [{ ...nodeEnv, ...plainHttp }, ["secret"]],
+  [{ ...nodeEnv, ...plainHttp }, ["secret", "https"]],
   [{ ...nodeEnv, ...https }, ["secret"]],
   [open, ["secret"]],
   [{ LATCHKEY_HOST: "::" }, ["secret"]],
@@ -85,6 +86,7 @@ describe("production", () => {
     ["127.255.255.254", true],
     ["::1", true],
     ["[::1]", true],
+    ["0:0:0:0:0:0:0:1", true],
     ["::ffff:127.0.0.1", true],
     ["localhost", true],
     ["LOCALHOST", true],
