@@ -37,6 +37,11 @@ export function deriveRefreshToken(
   return REFRESH_TOKEN_PREFIX + bytes.toString("base64url");
 }
 
+/** Whether a text has the form of a refresh token, be it of a key or a version that this process does not know. */
+export function couldBeRefreshToken(text: string): boolean {
+  return TOKEN_PATTERN.test(text);
+}
+
 /** Reads a refresh token's parts, or gives `undefined` for anything that no key in use could have issued. */
 export function parseRefreshToken(text: string, keys: RootKeys): PresentedRefreshToken | undefined {
   if (!TOKEN_PATTERN.test(text)) return undefined;

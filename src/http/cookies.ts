@@ -18,6 +18,9 @@ export interface PresentedCookies {
   readonly device: string | undefined;
 }
 
+/** The cookies that a session's end deletes. */
+export type SessionCookieName = "access" | "refresh" | "csrf";
+
 /**
  * Reads, sets and clears the three cookies of a session, setting and clearing with the same names and attributes; and keeps a
  * fourth, by which the browser is recognised when somebody signs in again, and which therefore outlives sessions.
@@ -37,8 +40,8 @@ export interface SessionCookies {
   set(pair: TokenPair, csrfToken: string): readonly string[];
   /** The `Set-Cookie` value for a device token. Nothing deletes it. */
   setDevice(deviceToken: string): string;
-  /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. */
-  clear(): readonly string[];
+  /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. Default: all of it. */
+  clear(which?: readonly SessionCookieName[]): readonly string[];
   /** A request's `Cookie` header as it will be once the pair's cookies are set. */
   replacedIn(headers: HeaderReader, pair: TokenPair, csrfToken: string): string;
 }
@@ -87,7 +90,7 @@ export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "
       cookie("csrf", csrfToken, pair.refreshExpiresInSeconds),
     ],
     setDevice: (deviceToken) => cookie("device", deviceToken, DEVICE_TOKEN_TTL_SECONDS),
-    clear: () => [cookie("access", "", 0), cookie("refresh", "", 0), cookie("csrf", "", 0)],
+    clear: (which = ["access", "refresh", "csrf"]) => which.map((one) => cookie(one, "", 0)),
     replacedIn(headers, pair, csrfToken) {
       const kept = parse(headers.get("cookie") ?? "");
       const replaced = {

@@ -7,6 +7,7 @@ import type { TokenPair } from "../token-pair.ts";
 import { type Authentication, type AuthenticationTerms, authenticate, required, sentToken } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { createClientAddress } from "./client-address.ts";
+import { setCookiesOf } from "./cookie-endings.ts";
 import { createSessionCookies } from "./cookies.ts";
 import { refuseTokenInQuery } from "./credentials.ts";
 import { createCrossOrigin } from "./cross-origin.ts";
@@ -164,7 +165,8 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
         return carrying(response, setCookies);
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
-        return errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle);
+        const answer = errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle);
+        return withCookies(answer, setCookiesOf(error));
       }
     });
   }
