@@ -80,6 +80,9 @@ export function sessionOfForeign(foreign: ForeignSession, now: number, random: R
     amr: foreign.amr ?? null,
     claims: foreign.claims ?? null,
     jkt: null,
+    usedBefore: null,
+    lastIp: foreign.ip ?? null,
+    lastUserAgent: foreign.userAgent?.slice(0, 256) ?? null,
   };
 }
 

@@ -8,6 +8,8 @@ export interface RotationState {
   readonly pendingTo: number;
   /** When a generation was last issued, in milliseconds since the Unix epoch. */
   readonly rotatedAt: number;
+  /** When a replay by a client that had gone was last forgiven, or `null`. */
+  readonly reuseForgivenAt: number | null;
 }
 
 /** What the operator chooses. */
@@ -27,7 +29,7 @@ export const MAX_GENERATION = 0xffff_ffff;
 
 /** The state after sign-in: generation 1 is issued and nobody has presented it yet. */
 export function initialRotation(now: number): RotationState {
-  return { confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt: now };
+  return { confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt: now, reuseForgivenAt: null };
 }
 
 /**
@@ -50,7 +52,7 @@ export function decideRotation(
   const { confirmed, pendingFrom, pendingTo, rotatedAt } = state;
 
   if (presented >= pendingFrom && presented <= pendingTo) {
-    return { kind: "advance", issue: pendingTo + 1, next: onTopOf(presented, pendingTo + 1, now) };
+    return { kind: "advance", issue: pendingTo + 1, next: onTopOf(state, presented, pendingTo + 1, now) };
   }
   if (presented === confirmed) {
     const graceMs = policy.rotationGraceSeconds * 1000;
@@ -60,7 +62,7 @@ export function decideRotation(
     return { kind: "sibling", issue: pendingTo + 1, next: { ...state, pendingTo: pendingTo + 1, rotatedAt: now } };
   }
   if (presented > pendingTo) {
-    return { kind: "rolled_back", issue: presented + 1, next: onTopOf(presented, presented + 1, now) };
+    return { kind: "rolled_back", issue: presented + 1, next: onTopOf(state, presented, presented + 1, now) };
   }
   return { kind: "reuse" };
 }
@@ -75,6 +77,6 @@ export function generationToReissue({ confirmed, pendingFrom }: RotationState, h
   return held === confirmed || held >= pendingFrom ? held : undefined;
 }
 
-function onTopOf(confirmed: number, issued: number, now: number): RotationState {
-  return { confirmed, pendingFrom: issued, pendingTo: issued, rotatedAt: now };
+function onTopOf(state: RotationState, confirmed: number, issued: number, now: number): RotationState {
+  return { ...state, confirmed, pendingFrom: issued, pendingTo: issued, rotatedAt: now };
 }

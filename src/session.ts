@@ -49,7 +49,15 @@ export interface Session {
   readonly claims: Readonly<Record<string, JsonValue>> | null;
   /** Thumbprint of the key without whose proof it cannot be refreshed (RFC 9449 section 5); `null` where it is bound to none. */
   readonly jkt: string | null;
+  /** When it had last been used at the beginning of the hour of the last rotation; `null` where it did not exist yet. */
+  readonly usedBefore: number | null;
+  /** Where the last rotation came from, or the sign-in where there has been none; `null` where that is not known. */
+  readonly lastIp: string | null;
+  readonly lastUserAgent: string | null;
 }
+
+/** What a rotation writes of where it came from and when. */
+export type SessionUse = Pick<Session, "usedBefore" | "lastIp" | "lastUserAgent">;
 
 /** How long a session may live. */
 export interface SessionLimits {
@@ -68,6 +76,35 @@ export function sessionStatus(session: Session, now: number, limits: SessionLimi
 /** When the session ends if it is not refreshed before: the earlier of its absolute and its idle end. */
 export function sessionEnd(session: Session, limits: SessionLimits): number {
   return Math.min(session.expiresAt, session.rotation.rotatedAt + limits.idleTtlSeconds * 1000);
+}
+
+const HOUR_MS = 3_600_000;
+
+/** What `usedBefore` becomes with a rotation at `at`. */
+export function usedBeforeRotation({ rotation, usedBefore }: Session, at: number): number | null {
+  return hourOf(at) > hourOf(rotation.rotatedAt) ? rotation.rotatedAt : usedBefore;
+}
+
+/**
+ * When the session was last used, as it stood at the last full hour. People see no more than this: a thief who holds a copy
+ * would learn from the exact time when the owner refreshes, and refresh within the grace window each time.
+ */
+export function lastUseShown({ rotation, usedBefore, createdAt }: Session, now: number): number {
+  return hourOf(now) > hourOf(rotation.rotatedAt) ? rotation.rotatedAt : (usedBefore ?? createdAt);
+}
+
+/**
+ * When the session ends if it is not refreshed before, as it stood at the last full hour. Where it would have ended by then, it has
+ * been used since, and a whole idle time is shown.
+ */
+export function sessionEndShown(session: Session, now: number, { idleTtlSeconds }: SessionLimits): number {
+  const idleMs = idleTtlSeconds * 1000;
+  const shown = lastUseShown(session, now) + idleMs;
+  return Math.min(session.expiresAt, shown > now ? shown : now + idleMs);
+}
+
+function hourOf(time: number): number {
+  return Math.floor(time / HOUR_MS);
 }
 
 const SESSION_ID = /^[A-Za-z0-9_-]{21}[AQgw]$/;

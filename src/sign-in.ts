@@ -102,6 +102,8 @@ export function createSignIn(engine: Engine): SignIn {
   function newSession(subject: string, details: SessionDetails, context: RequestContext): Session {
     const { random } = options.environment;
     const at = now();
+    const ip = context.ip ?? null;
+    const userAgent = shortened(context.userAgent);
     return {
       id: Buffer.from(random.bytes(16)).toString("base64url"),
       subject,
@@ -114,12 +116,15 @@ export function createSignIn(engine: Engine): SignIn {
       revokedAt: null,
       revokedFor: null,
       device: details.device ?? null,
-      userAgent: shortened(context.userAgent),
-      ip: context.ip ?? null,
+      userAgent,
+      ip,
       scope: details.scope ?? null,
       amr: details.amr ?? null,
       claims: details.claims ?? null,
       jkt: details.jkt,
+      usedBefore: null,
+      lastIp: ip,
+      lastUserAgent: userAgent,
     };
   }
 

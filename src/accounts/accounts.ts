@@ -133,6 +133,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
       createdAt: at,
       updatedAt: at,
       disabledAt: null,
+      credentialsVersion: 1,
     };
   }
 

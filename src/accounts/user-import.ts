@@ -50,6 +50,7 @@ export function userOfImport(imported: ImportedUser, now: number): User {
     createdAt,
     updatedAt: now,
     disabledAt: disabled ? now : null,
+    credentialsVersion: 1,
   };
 }
 

@@ -30,6 +30,10 @@ export const sessionColumns: readonly Column<Session>[] = [
   { name: "scope", type: "text", of: ({ scope }) => scope },
   { name: "amr", type: "text", of: ({ amr }) => toJson(amr) },
   { name: "claims", type: "text", of: ({ claims }) => toJson(claims) },
+  { name: "last_ip", type: "text", of: ({ lastIp }) => lastIp },
+  { name: "last_user_agent", type: "text", of: ({ lastUserAgent }) => lastUserAgent },
+  { name: "used_before", type: "bigint", of: ({ usedBefore }) => usedBefore },
+  { name: "reuse_forgiven_at", type: "bigint", of: ({ rotation }) => rotation.reuseForgivenAt },
 ];
 
 /** A row of `sessions`. Every bigint comes as a number, every bytea as a Buffer. */
@@ -47,6 +51,7 @@ export function toSession(row: Row): Session {
       pendingFrom: row.pending_from,
       pendingTo: row.pending_to,
       rotatedAt: row.rotated_at,
+      reuseForgivenAt: row.reuse_forgiven_at,
     },
     createdAt: row.created_at,
     authTime: row.auth_time,
@@ -60,6 +65,9 @@ export function toSession(row: Row): Session {
     scope: row.scope,
     amr: fromJson(row.amr),
     claims: fromJson(row.claims),
+    lastIp: row.last_ip,
+    lastUserAgent: row.last_user_agent,
+    usedBefore: row.used_before,
   };
 }
 
@@ -73,6 +81,7 @@ export const userColumns: readonly Column<User>[] = [
   { name: "created_at", type: "bigint", of: ({ createdAt }) => createdAt },
   { name: "updated_at", type: "bigint", of: ({ updatedAt }) => updatedAt },
   { name: "disabled_at", type: "bigint", of: ({ disabledAt }) => disabledAt },
+  { name: "credentials_version", type: "int", of: ({ credentialsVersion }) => credentialsVersion },
 ];
 
 /** Roles are kept as JSON in a text, which takes any string and which no index can look into. */
@@ -92,6 +101,7 @@ export function toUser(row: Row, prefix = ""): User {
     createdAt: at("created_at"),
     updatedAt: at("updated_at"),
     disabledAt: at("disabled_at"),
+    credentialsVersion: at("credentials_version"),
   };
 }
 

@@ -32,6 +32,9 @@ export const SUBJECT_LOCKS = LOCKS + 1;
 /** The first number of the locks on session ids that are to be used only if they are free; the second is taken from the id. */
 export const SESSION_LOCKS = LOCKS + 2;
 
+/** 16 random bytes; PostgreSQL itself has no function for them, and a UUID alone has six bits that are known. */
+const RANDOM_SALT = "substring(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) FROM 1 FOR 16)";
+
 /** In the words of the index that leaves all other users out. */
 export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND password_hash COLLATE "C" < 'imported;'`;
 
@@ -45,6 +48,8 @@ export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND p
  * - A revocation is logged by a constraint trigger that is deferred to the commit: whatever act revokes, it takes the lock of
  *   the log as the last of its locks, and holds it until its entries can be seen. So they become visible in the order of their
  *   numbers, and a rotation pays nothing for it.
+ * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well. A salt that is NULL has never
+ *   been drawn: adding one to every user would rewrite the table while older processes serve.
  * - Subjects may be long, which a B-tree refuses and a hash index does not mind. Text is compared byte by byte ("C"), since the
  *   order of a locale changes with the operating system and damages indexes.
  */
@@ -162,6 +167,40 @@ export const migrations: readonly PostgresMigration[] = [
   );
 
   ${ATTEMPTS_TABLE}
+  `,
+  },
+  {
+    worksFrom: 1,
+    sql: `
+  ALTER TABLE latchkey.users
+    ADD COLUMN credentials_version int NOT NULL DEFAULT 1,
+    ADD COLUMN credentials_salt bytea;
+  ALTER TABLE latchkey.users ALTER COLUMN credentials_salt SET DEFAULT ${RANDOM_SALT};
+  CREATE FUNCTION latchkey.raise_credentials_version() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    NEW.credentials_version := OLD.credentials_version + 1;
+    NEW.credentials_salt := ${RANDOM_SALT};
+    RETURN NEW;
+  END
+  $$;
+  CREATE TRIGGER raise_credentials_version BEFORE UPDATE OF password_hash, disabled_at ON latchkey.users
+    FOR EACH ROW
+    WHEN (OLD.password_hash IS DISTINCT FROM NEW.password_hash OR OLD.disabled_at IS DISTINCT FROM NEW.disabled_at)
+    EXECUTE FUNCTION latchkey.raise_credentials_version();
+
+  ALTER TABLE latchkey.sessions
+    ADD COLUMN last_ip text,
+    ADD COLUMN last_user_agent text,
+    ADD COLUMN used_before bigint,
+    ADD COLUMN reuse_forgiven_at bigint;
+
+  CREATE TABLE latchkey.access_lifetimes (
+    seconds int PRIMARY KEY,
+    last_in_force_at bigint NOT NULL
+  );
+  -- What processes of the version before have signed lives for a day at most.
+  INSERT INTO latchkey.access_lifetimes (seconds, last_in_force_at)
+  SELECT 86400, (extract(epoch FROM now()) * 1000)::bigint WHERE EXISTS (SELECT FROM latchkey.sessions);
   `,
   },
 ];

@@ -3,7 +3,7 @@ import { failureOf } from "./postgres-errors.ts";
 import type { Parameter } from "./postgres-pool.ts";
 import { idToBytes, type Row, sessionColumns, toId, toSession, toUser, userColumns } from "./postgres-rows.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
-import type { FoundSession, SessionChange, SessionDecision } from "./store.ts";
+import { changedSession, type FoundSession, type SessionChange, type SessionDecision } from "./store.ts";
 
 /** How often those that lost a race are read and decided again before they are locked first. */
 const MOST_RACES = 2;
@@ -102,14 +102,15 @@ function planned(
 function isDone({ session, change }: Plan, now: Session): boolean {
   if ("revocation" in change)
     return now.revokedAt === change.revocation.at && now.revokedFor === change.revocation.reason;
-  const { rotation, authTime = session.authTime } = change;
+  const { rotation, authTime } = changedSession(session, change);
   return (
     now.revokedAt === null &&
     now.authTime === authTime &&
     now.rotation.confirmed === rotation.confirmed &&
     now.rotation.pendingFrom === rotation.pendingFrom &&
     now.rotation.pendingTo === rotation.pendingTo &&
-    now.rotation.rotatedAt === rotation.rotatedAt
+    now.rotation.rotatedAt === rotation.rotatedAt &&
+    now.rotation.reuseForgivenAt === rotation.reuseForgivenAt
   );
 }
 
@@ -150,6 +151,7 @@ const writeColumns: readonly {
   { name: "was_from", type: "bigint", of: ({ session }) => session.rotation.pendingFrom },
   { name: "was_to", type: "bigint", of: ({ session }) => session.rotation.pendingTo },
   { name: "was_rotated_at", type: "bigint", of: ({ session }) => session.rotation.rotatedAt },
+  { name: "was_forgiven_at", type: "bigint", of: ({ session }) => session.rotation.reuseForgivenAt },
   { name: "was_auth_time", type: "bigint", of: ({ session }) => session.authTime },
   { name: "was_user_changes", type: "int", of: ({ userChanges }) => userChanges },
   { name: "to_confirmed", type: "bigint", of: (plan) => target(plan).rotation.confirmed },
@@ -157,15 +159,16 @@ const writeColumns: readonly {
   { name: "to_to", type: "bigint", of: (plan) => target(plan).rotation.pendingTo },
   { name: "to_rotated_at", type: "bigint", of: (plan) => target(plan).rotation.rotatedAt },
   { name: "to_auth_time", type: "bigint", of: (plan) => target(plan).authTime },
+  { name: "to_forgiven_at", type: "bigint", of: (plan) => target(plan).rotation.reuseForgivenAt },
+  { name: "to_last_ip", type: "text", of: (plan) => target(plan).lastIp },
+  { name: "to_last_user_agent", type: "text", of: (plan) => target(plan).lastUserAgent },
+  { name: "to_used_before", type: "bigint", of: (plan) => target(plan).usedBefore },
   { name: "to_revoked_at", type: "bigint", of: (plan) => target(plan).revokedAt },
   { name: "to_revoked_for", type: "text", of: (plan) => target(plan).revokedFor },
 ];
 
 function target({ session, change }: Plan): Session {
-  if ("revocation" in change) {
-    return { ...session, revokedAt: change.revocation.at, revokedFor: change.revocation.reason };
-  }
-  return { ...session, rotation: change.rotation, authTime: change.authTime ?? session.authTime };
+  return changedSession(session, change);
 }
 
 /**
@@ -182,10 +185,12 @@ const WRITE = `
     WHERE s.id = ANY ($1::bytea[]) AND s.revoked_at IS NULL AND s.user_changes = was_user_changes
       AND s.confirmed = was_confirmed AND s.pending_from = was_from AND s.pending_to = was_to
       AND s.rotated_at = was_rotated_at AND s.auth_time = was_auth_time
+      AND s.reuse_forgiven_at IS NOT DISTINCT FROM was_forgiven_at
     ORDER BY s.id FOR NO KEY UPDATE OF s
   )
   UPDATE latchkey.sessions s SET
     confirmed = to_confirmed, pending_from = to_from, pending_to = to_to, rotated_at = to_rotated_at,
-    auth_time = to_auth_time, revoked_at = to_revoked_at, revoked_for = to_revoked_for
+    reuse_forgiven_at = to_forgiven_at, last_ip = to_last_ip, last_user_agent = to_last_user_agent,
+    used_before = to_used_before, auth_time = to_auth_time, revoked_at = to_revoked_at, revoked_for = to_revoked_for
   FROM locked WHERE s.ctid = place
   RETURNING s.id`;

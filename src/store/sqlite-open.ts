@@ -3,7 +3,7 @@ import { dirname } from "node:path";
 import { LatchkeyError } from "../errors.ts";
 import { SqliteDatabase } from "./sqlite-database.ts";
 import type { Runner } from "./sqlite-retry.ts";
-import { APPLICATION_ID, migrations } from "./sqlite-schema.ts";
+import { APPLICATION_ID, migrations, VERSION_IN_TABLE } from "./sqlite-schema.ts";
 
 /** A database up to this size is examined for damage at opening, which takes some tens of milliseconds. */
 const EXAMINED_UP_TO_BYTES = 64 * 1024 * 1024;
@@ -42,9 +42,9 @@ export async function openSqliteDatabase(path: string, run: Runner): Promise<Sql
 /** Commits a write that changes nothing. Fails where a newer Latchkey has brought the database to a version of its own. */
 export function proveWritable(database: SqliteDatabase, path: string): void {
   database.transaction(() => {
-    const version = recogniseVersion(database, path);
+    recogniseVersion(database, path);
     // Unlike an UPDATE to the same values, this always dirties a page.
-    database.execute(`PRAGMA user_version = ${version}`);
+    database.execute(`PRAGMA user_version = ${Number(database.pragma("user_version"))}`);
   });
 }
 
@@ -118,22 +118,29 @@ function connect(path: string): SqliteDatabase {
 }
 
 /**
- * The version of the schema, 0 for an empty database. Refuses what Latchkey did not make, and what a newer one made. Runs in a
- * transaction, lest another process create the tables between one question and the next.
+ * The version of the schema, 0 for an empty database. Refuses what Latchkey did not make, and what a newer one made so that this
+ * one cannot work with it. Runs in a transaction, lest another process create the tables between one question and the next.
  */
 export function recogniseVersion(database: SqliteDatabase, path: string): number {
-  const version = Number(database.pragma("user_version"));
+  const worksFrom = Number(database.pragma("user_version"));
   const application = Number(database.pragma("application_id"));
-  if (application === 0 && version === 0 && Number(database.pragma("schema_version")) === 0) return 0;
+  if (application === 0 && worksFrom === 0 && Number(database.pragma("schema_version")) === 0) return 0;
   if (application !== APPLICATION_ID) {
     throw unusable(`${path} is a SQLite database, but not one of Latchkey's. It was left as it is. Name another file.`);
   }
-  if (version > migrations.length) {
+  if (worksFrom > migrations.length) {
     throw unusable(
-      `${path} is at schema version ${version}; this version of Latchkey knows versions up to ${migrations.length}. Upgrade Latchkey, or restore the backup from before the upgrade.`,
+      `${path} needs a Latchkey that knows schema version ${worksFrom}; this one knows versions up to ${migrations.length}. Upgrade Latchkey, or restore the backup from before the upgrade.`,
     );
   }
-  return version;
+  return versionInTable(database) ?? worksFrom;
+}
+
+/** Older schemas keep their version in `PRAGMA user_version` alone, which then says both. */
+function versionInTable(database: SqliteDatabase): number | undefined {
+  const hasTable = database.query<[], number>("'1'", "FROM sqlite_schema WHERE name = 'schema_version'").first();
+  if (hasTable === null) return undefined;
+  return database.query<[], number>("json_quote(version)", "FROM schema_version").first() ?? undefined;
 }
 
 function examine(database: SqliteDatabase, path: string): void {
@@ -151,8 +158,9 @@ function migrateOnce(database: SqliteDatabase, path: string): void {
   const version = recogniseVersion(database, path);
   const migration = migrations[version];
   if (migration === undefined) return;
-  database.execute(migration);
-  database.execute(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${version + 1}`);
+  database.execute(migration.sql);
+  if (version + 1 >= VERSION_IN_TABLE) database.execute(`UPDATE schema_version SET version = ${version + 1}`);
+  database.execute(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migration.worksFrom}`);
 }
 
 function useWriteAheadLog(database: SqliteDatabase, path: string): void {

@@ -1,15 +1,31 @@
 /** Marks a database as Latchkey's (`PRAGMA application_id`): "LKEY" in ASCII. */
 export const APPLICATION_ID = 0x4c4b4559;
 
+/** A step from one version of the schema to the next. */
+export interface SqliteMigration {
+  readonly sql: string;
+  /**
+   * The oldest version of the schema whose code still works after this step. A step that only adds keeps the number of the step
+   * before, so that processes of the version before continue to serve while the new ones start.
+   */
+  readonly worksFrom: number;
+}
+
+/** The first version that keeps itself in a table of its own, and in `PRAGMA user_version` the oldest code that still works. */
+export const VERSION_IN_TABLE = 5;
+
 /**
  * What brings a database from one version to the next; the version is the number of those that have run. Each runs once, in
  * a transaction of its own. A migration that has been released is never edited: the next one is added.
  *
- * No index covers a column that a rotation changes, so a rotation writes one page. A row's `rowid` tells the order of sign-ins
- * within one millisecond.
+ * - No index covers a column that a rotation changes, so a rotation writes one page. A row's `rowid` tells the order of sign-ins
+ *   within one millisecond.
+ * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well.
  */
-export const migrations: readonly string[] = [
-  `
+export const migrations: readonly SqliteMigration[] = [
+  {
+    worksFrom: 1,
+    sql: `
   CREATE TABLE users (
     id TEXT PRIMARY KEY NOT NULL,
     username TEXT NOT NULL,
@@ -75,8 +91,11 @@ export const migrations: readonly string[] = [
     retired_at INTEGER
   ) STRICT;
   `,
+  },
   // Nearly all sessions are first-party, and an index that leaves them out costs a sign-in nothing.
-  `
+  {
+    worksFrom: 2,
+    sql: `
   CREATE TABLE clients (
     id TEXT PRIMARY KEY NOT NULL,
     name TEXT NOT NULL,
@@ -98,12 +117,56 @@ export const migrations: readonly string[] = [
     INSERT INTO revocations (session_id, at) VALUES (new.grant_id, new.disabled_at);
   END;
   `,
-  `
+  },
+  {
+    worksFrom: 3,
+    sql: `
   ALTER TABLE sessions ADD COLUMN jkt TEXT;
   `,
+  },
   // Empty again once the last imported user has signed in.
-  `
+  {
+    worksFrom: 4,
+    sql: `
   CREATE INDEX users_with_imported_hash ON users (password_hash)
   WHERE password_hash >= 'imported:' AND password_hash < 'imported;';
   `,
+  },
+  // A salt that is NULL has never been drawn: adding one to every user would rewrite the table while older processes serve.
+  {
+    worksFrom: 4,
+    sql: `
+  CREATE TABLE schema_version (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    version INTEGER NOT NULL
+  ) STRICT;
+  INSERT INTO schema_version (id, version) VALUES (1, ${VERSION_IN_TABLE});
+
+  ALTER TABLE users ADD COLUMN credentials_version INTEGER NOT NULL DEFAULT 1;
+  ALTER TABLE users ADD COLUMN credentials_salt BLOB;
+  CREATE TRIGGER draw_credentials_salt AFTER INSERT ON users WHEN new.credentials_salt IS NULL
+  BEGIN
+    UPDATE users SET credentials_salt = randomblob(16) WHERE id = new.id;
+  END;
+  CREATE TRIGGER raise_credentials_version AFTER UPDATE OF password_hash, disabled_at ON users
+  WHEN old.password_hash IS NOT new.password_hash OR old.disabled_at IS NOT new.disabled_at
+  BEGIN
+    UPDATE users SET credentials_version = old.credentials_version + 1, credentials_salt = randomblob(16)
+    WHERE id = new.id;
+  END;
+
+  ALTER TABLE sessions ADD COLUMN last_ip TEXT;
+  ALTER TABLE sessions ADD COLUMN last_user_agent TEXT;
+  ALTER TABLE sessions ADD COLUMN used_before INTEGER;
+  ALTER TABLE sessions ADD COLUMN reuse_forgiven_at INTEGER;
+
+  CREATE TABLE access_lifetimes (
+    seconds INTEGER PRIMARY KEY,
+    last_in_force_at INTEGER NOT NULL
+  ) STRICT;
+  -- What processes of the version before have signed lives for a day at most.
+  INSERT INTO access_lifetimes (seconds, last_in_force_at)
+  SELECT 86400, unixepoch() * 1000 WHERE EXISTS (SELECT 1 FROM sessions);
+  `,
+  },
 ];

@@ -9,20 +9,21 @@ import {
   toSession,
   USER_JSON,
 } from "./sqlite-rows.ts";
-import type {
-  Client,
-  DisabledClient,
-  EverySession,
-  FoundSession,
-  Revocation,
-  RevocationEntry,
-  RevokedSession,
-  SessionCreated,
-  SessionCreation,
-  SessionDecision,
-  SweepRequest,
-  Swept,
-  User,
+import {
+  type Client,
+  changedSession,
+  type DisabledClient,
+  type EverySession,
+  type FoundSession,
+  type Revocation,
+  type RevocationEntry,
+  type RevokedSession,
+  type SessionCreated,
+  type SessionCreation,
+  type SessionDecision,
+  type SweepRequest,
+  type Swept,
+  type User,
 } from "./store.ts";
 
 /** The plus keeps SQLite from looking up the end, at which it would read and sort every live session to give the newest. */
@@ -47,15 +48,13 @@ export class SqliteSessions {
     let written = 0;
     for (const [index, id] of ids.entries()) {
       const bytes = idToBytes(id);
-      const change = decide(index, found.get(id) ?? null);
-      if (change === null || bytes === null) continue;
-      if ("revocation" in change) {
-        written += this.#revokeOne(bytes, change.revocation);
-      } else {
-        const { confirmed, pendingFrom, pendingTo, rotatedAt } = change.rotation;
-        const authTime = change.authTime ?? null;
-        written += this.#statements.rotate.run(confirmed, pendingFrom, pendingTo, rotatedAt, authTime, bytes);
-      }
+      const one = found.get(id) ?? null;
+      const change = decide(index, one);
+      if (change === null || one === null || bytes === null) continue;
+      written +=
+        "revocation" in change
+          ? this.#revokeOne(bytes, change.revocation)
+          : this.#rotateOne(bytes, changedSession(one.session, change));
     }
     return written;
   }
@@ -169,6 +168,26 @@ export class SqliteSessions {
       toJson(session.amr),
       toJson(session.claims),
       session.jkt,
+      session.lastIp,
+      session.lastUserAgent,
+      session.usedBefore,
+      session.rotation.reuseForgivenAt,
+    );
+  }
+
+  #rotateOne(id: Uint8Array, { rotation, authTime, lastIp, lastUserAgent, usedBefore }: Session): number {
+    const { confirmed, pendingFrom, pendingTo, rotatedAt, reuseForgivenAt } = rotation;
+    return this.#statements.rotate.run(
+      confirmed,
+      pendingFrom,
+      pendingTo,
+      rotatedAt,
+      reuseForgivenAt,
+      authTime,
+      lastIp,
+      lastUserAgent,
+      usedBefore,
+      id,
     );
   }
 
@@ -238,11 +257,16 @@ function prepare(database: SqliteDatabase) {
         pendingFrom: number,
         pendingTo: number,
         rotatedAt: number,
-        authTime: number | null,
+        reuseForgivenAt: number | null,
+        authTime: number,
+        lastIp: string | null,
+        lastUserAgent: string | null,
+        usedBefore: number | null,
         id: Uint8Array,
       ]
     >(
-      `UPDATE sessions SET confirmed = ?, pending_from = ?, pending_to = ?, rotated_at = ?, auth_time = coalesce(?, auth_time)
+      `UPDATE sessions SET confirmed = ?, pending_from = ?, pending_to = ?, rotated_at = ?, reuse_forgiven_at = ?,
+         auth_time = ?, last_ip = ?, last_user_agent = ?, used_before = ?
        WHERE id = ? AND revoked_at IS NULL`,
     ),
     revoke: database.command<[at: number, reason: RevocationReason, id: Uint8Array]>(
@@ -258,8 +282,9 @@ function prepare(database: SqliteDatabase) {
     insert: database.command(
       `INSERT INTO sessions (
          id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at,
-         revoked_at, revoked_for, device, user_agent, ip, scope, amr, claims, jkt
-       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+         revoked_at, revoked_for, device, user_agent, ip, scope, amr, claims, jkt,
+         last_ip, last_user_agent, used_before, reuse_forgiven_at
+       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
     ),
   };
 }

@@ -26,6 +26,7 @@ export class SqliteUsers {
       user.createdAt,
       user.updatedAt,
       user.disabledAt,
+      user.credentialsVersion,
     );
     return written === 1 ? user : null;
   }
@@ -111,8 +112,8 @@ function prepare(database: SqliteDatabase) {
     ),
     insert: database.command(
       `INSERT INTO users (
-         id, username, canonical_username, password_hash, roles, created_at, updated_at, disabled_at
-       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (canonical_username) DO NOTHING`,
+         id, username, canonical_username, password_hash, roles, created_at, updated_at, disabled_at, credentials_version
+       ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (canonical_username) DO NOTHING`,
     ),
     setPasswordHash: database.command<[passwordHash: string, at: number, id: string]>(
       "UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ?",

@@ -1,5 +1,5 @@
 import type { RotationState } from "../rotation.ts";
-import type { RevocationReason, Session } from "../session.ts";
+import type { RevocationReason, Session, SessionUse } from "../session.ts";
 
 /** What the `passwordHash` of a user begins with whose password hash another system has made. */
 export const IMPORTED_HASH_PREFIX = "imported:";
@@ -235,10 +235,22 @@ export interface FoundSession {
   readonly user: User | null;
 }
 
-/** A rotation (with a new `authTime` after a reauthentication), or a revocation. */
+/**
+ * A rotation, with where it came from (`use`) and with a new `authTime` after a reauthentication; or a revocation. What is left
+ * out stays as it is.
+ */
 export type SessionChange =
-  | { readonly rotation: RotationState; readonly authTime?: number }
+  | { readonly rotation: RotationState; readonly authTime?: number; readonly use?: SessionUse }
   | { readonly revocation: Revocation };
+
+/** The session as it is after the change. */
+export function changedSession(session: Session, change: SessionChange): Session {
+  if ("revocation" in change) {
+    return { ...session, revokedAt: change.revocation.at, revokedFor: change.revocation.reason };
+  }
+  const { rotation, authTime = session.authTime, use } = change;
+  return { ...session, ...use, rotation, authTime };
+}
 
 export interface Revocation {
   readonly at: number;
@@ -284,6 +296,11 @@ export interface User {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly disabledAt: number | null;
+  /**
+   * 1 for a new user. The database itself raises it at every change of `passwordHash` and `disabledAt`, and draws a new salt with
+   * it, so what was made for an older version can be told.
+   */
+  readonly credentialsVersion: number;
 }
 
 /** What became of a user who was to be imported. */

@@ -11,7 +11,7 @@ import { newSession, newUser } from "../store/records.ts";
 
 const NOW = Date.UTC(2026, 10, 21);
 const policy: RefreshPolicy = { rotationGraceSeconds: 10, idleTtlSeconds: 3600, subjectsAreUsers: true };
-const rotation = { confirmed: 4, pendingFrom: 5, pendingTo: 5, rotatedAt: NOW - 60_000 };
+const rotation = { confirmed: 4, pendingFrom: 5, pendingTo: 5, rotatedAt: NOW - 60_000, reuseForgivenAt: null };
 
 function found(
   changes: Partial<FoundSession["session"]> = {},
@@ -47,7 +47,9 @@ describe("decideRefreshes", () => {
       { kind: "issued", generation: 6, decision: "repeat" },
       { kind: "issued", generation: 6, decision: "repeat" },
     ]);
-    expect(change).toEqual({ rotation: { confirmed: 5, pendingFrom: 6, pendingTo: 6, rotatedAt: NOW } });
+    expect(change).toEqual({
+      rotation: { confirmed: 5, pendingFrom: 6, pendingTo: 6, rotatedAt: NOW, reuseForgivenAt: null },
+    });
   });
 
   it("writes nothing for a racing twin that comes alone", () => {
@@ -143,7 +145,13 @@ describe("decideRefreshes", () => {
   });
 
   it("ends a session whose generations are used up rather than issue one that no token can carry", () => {
-    const last = { confirmed: 1, pendingFrom: MAX_GENERATION - 1, pendingTo: MAX_GENERATION - 1, rotatedAt: NOW };
+    const last = {
+      confirmed: 1,
+      pendingFrom: MAX_GENERATION - 1,
+      pendingTo: MAX_GENERATION - 1,
+      rotatedAt: NOW,
+      reuseForgivenAt: null,
+    };
     expect(kinds(found({ rotation: last }), token(MAX_GENERATION - 1)).outcomes).toEqual(["session_expired"]);
     expect(kinds(found(), token(MAX_GENERATION)).outcomes).toEqual(["session_expired"]);
     expect(decideRefreshes(found(), [token(MAX_GENERATION - 1)], NOW, policy).outcomes).toMatchObject([

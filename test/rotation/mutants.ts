@@ -159,7 +159,7 @@ export const mutants: readonly Mutant[] = [
     caughtBy: "4 6",
     protocol: {
       ...realProtocol,
-      initialRotation: (now) => ({ confirmed: 1, pendingFrom: 1, pendingTo: 1, rotatedAt: now }),
+      initialRotation: (now) => ({ confirmed: 1, pendingFrom: 1, pendingTo: 1, rotatedAt: now, reuseForgivenAt: null }),
     },
   },
   reissuing("a reauthentication rotates: it issues a sibling", "1 2 3 6", (row, _, now) => siblingOf(row, now)),

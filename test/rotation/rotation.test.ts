@@ -15,21 +15,27 @@ const policy: RotationPolicy = { rotationGraceSeconds: 10 };
 const strict: RotationPolicy = { rotationGraceSeconds: 0 };
 
 /** Generation 5 was presented last, 6 was a sibling of it and is dead, 7 to 9 are pending. */
-const row: RotationState = { confirmed: 5, pendingFrom: 7, pendingTo: 9, rotatedAt };
+const row: RotationState = { confirmed: 5, pendingFrom: 7, pendingTo: 9, rotatedAt, reuseForgivenAt: null };
 
 const presenting = (generation: number, now = rotatedAt, chosen = policy) =>
   decideRotation(row, generation, now, chosen);
 
 describe("sign-in", () => {
   it("issues generation 1, which nobody has presented", () => {
-    expect(initialRotation(rotatedAt)).toEqual({ confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt });
+    expect(initialRotation(rotatedAt)).toEqual({
+      confirmed: 0,
+      pendingFrom: 1,
+      pendingTo: 1,
+      rotatedAt,
+      reuseForgivenAt: null,
+    });
   });
 
   it("is followed by generation 2 when generation 1 is presented", () => {
     expect(decideRotation(initialRotation(rotatedAt), 1, rotatedAt + 1, policy)).toEqual({
       kind: "advance",
       issue: 2,
-      next: { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: rotatedAt + 1 },
+      next: { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: rotatedAt + 1, reuseForgivenAt: null },
     });
   });
 });
@@ -44,7 +50,7 @@ describe("row 1: a pending generation", () => {
     expect(presenting(generation, now)).toEqual({
       kind: "advance",
       issue: 10,
-      next: { confirmed: generation, pendingFrom: 10, pendingTo: 10, rotatedAt: now },
+      next: { confirmed: generation, pendingFrom: 10, pendingTo: 10, rotatedAt: now, reuseForgivenAt: null },
     });
   });
 
@@ -83,7 +89,7 @@ describe("row 3: the confirmed generation after the grace window", () => {
     expect(presenting(5, now)).toEqual({
       kind: "sibling",
       issue: 10,
-      next: { confirmed: 5, pendingFrom: 7, pendingTo: 10, rotatedAt: now },
+      next: { confirmed: 5, pendingFrom: 7, pendingTo: 10, rotatedAt: now, reuseForgivenAt: null },
     });
   });
 
@@ -105,7 +111,13 @@ describe("row 4: a generation that was not issued, as far as the database knows"
     expect(presenting(generation, now)).toEqual({
       kind: "rolled_back",
       issue: generation + 1,
-      next: { confirmed: generation, pendingFrom: generation + 1, pendingTo: generation + 1, rotatedAt: now },
+      next: {
+        confirmed: generation,
+        pendingFrom: generation + 1,
+        pendingTo: generation + 1,
+        rotatedAt: now,
+        reuseForgivenAt: null,
+      },
     });
   });
 
@@ -188,4 +200,7 @@ const session: Session = {
   amr: null,
   claims: null,
   jkt: null,
+  usedBefore: null,
+  lastIp: null,
+  lastUserAgent: null,
 };

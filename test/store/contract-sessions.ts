@@ -12,6 +12,7 @@ const full: Partial<Session> = {
     pendingFrom: MAX_GENERATION - 1,
     pendingTo: MAX_GENERATION,
     rotatedAt: NOW + 7,
+    reuseForgivenAt: NOW + 6,
   },
   authTime: NOW - 1,
   revokedAt: NOW + 9,
@@ -22,6 +23,9 @@ const full: Partial<Session> = {
   scope: "read write",
   amr: ["pwd", "otp"],
   jkt: "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I",
+  usedBefore: NOW - 2,
+  lastIp: "203.0.113.7",
+  lastUserAgent: "curl/8",
   claims: { tenant: "acme", level: 3, nested: [{ deep: [true, null, -0.5, 1e21, ""] }], "": {}, "a b": [] },
 };
 
@@ -274,7 +278,7 @@ export function describeSessions(open: OpenStore): void {
   });
 
   describe("changing", () => {
-    const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 5 };
+    const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 5, reuseForgivenAt: null };
 
     it("asks once for each id, in order, with the session and its user, and with null for an unknown id", async () => {
       const store = await open();
@@ -293,6 +297,18 @@ export function describeSessions(open: OpenStore): void {
       expect(asked).toStrictEqual([null, { session: foreign, user: ada }, null, { session: own, user: null }]);
     });
 
+    it("writes with a rotation where it came from and when it was used before, and keeps them where neither is given", async () => {
+      const store = await open();
+      const session = newSession({ ...full, revokedAt: null, revokedFor: null });
+      await store.createSessions([vouched(session)]);
+      const use = { usedBefore: NOW + 1, lastIp: "192.0.2.1", lastUserAgent: null };
+      await store.changeSessions([session.id], () => ({ rotation, use }));
+      expect(await store.findSession(session.id)).toStrictEqual({ ...session, ...use, rotation });
+      const later = { ...rotation, reuseForgivenAt: NOW + 8 };
+      await store.changeSessions([session.id], () => ({ rotation: later }));
+      expect(await store.findSession(session.id)).toStrictEqual({ ...session, ...use, rotation: later });
+    });
+
     it("writes a rotation, and with it a new authTime only where one is given, and nothing else", async () => {
       const store = await open();
       const sessions = [newSession({ ...full, revokedAt: null, revokedFor: null }), newSession(), newSession()];
@@ -303,6 +319,7 @@ export function describeSessions(open: OpenStore): void {
         pendingFrom: MAX_GENERATION,
         pendingTo: MAX_GENERATION,
         rotatedAt: NOW + 5,
+        reuseForgivenAt: NOW + 4,
       };
       const changes: (SessionChange | null)[] = [{ rotation: greatest }, { rotation, authTime: NOW + 6 }, null];
       await store.changeSessions(
@@ -358,10 +375,10 @@ export function describeSessions(open: OpenStore): void {
       await Promise.all(
         Array.from({ length: 40 }, (_, round) =>
           stores[round % 2 === 0 ? 0 : 1].changeSessions(round % 4 < 2 ? ids : ids.toReversed(), (_, found) => {
-            const { confirmed, pendingFrom, pendingTo, rotatedAt } = (found as FoundSession).session.rotation;
-            return {
-              rotation: { confirmed: confirmed + 1, pendingFrom: pendingFrom + 1, pendingTo: pendingTo + 1, rotatedAt },
-            };
+            const { rotation } = (found as FoundSession).session;
+            const { confirmed, pendingFrom, pendingTo } = rotation;
+            const next = { confirmed: confirmed + 1, pendingFrom: pendingFrom + 1, pendingTo: pendingTo + 1 };
+            return { rotation: { ...rotation, ...next } };
           }),
         ),
       );

@@ -126,7 +126,12 @@ export function describeUsers(open: OpenStore): void {
     expect(await store.findSession(other.id)).toStrictEqual(other);
 
     expect(await store.changePassword(change)).toEqual([other.id]);
-    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, passwordHash: "new", updatedAt: NOW + 5 });
+    expect(await store.findUser(ada.id)).toStrictEqual({
+      ...ada,
+      passwordHash: "new",
+      updatedAt: NOW + 5,
+      credentialsVersion: 2,
+    });
     expect(await store.findSession(current.id)).toStrictEqual(current);
     expect(await store.findSession(other.id)).toMatchObject({ revokedAt: NOW + 5, revokedFor: "password_changed" });
     const again = { ...change, expectedHash: "new", newHash: "newer", exceptSessionId: null };
@@ -197,7 +202,7 @@ export function describeUsers(open: OpenStore): void {
     expect(await store.findUser(ada.id)).toStrictEqual(ada);
     expect(await store.replacePasswordHash(replacement)).toBe(true);
     expect(await store.replacePasswordHash({ ...replacement, newHash: "newer" })).toBe(false);
-    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, passwordHash: "new" });
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, passwordHash: "new", credentialsVersion: 2 });
     expect(await store.findSession(session.id)).toStrictEqual(session);
   });
 
@@ -242,7 +247,12 @@ export function describeUsers(open: OpenStore): void {
     expect((await store.disableUser(ada.id, NOW + 1))?.toSorted()).toEqual(ids.toSorted());
     expect(await store.disableUser(ada.id, NOW + 2)).toEqual([]);
     expect(await store.disableUser(newId(), NOW)).toBeNull();
-    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 1, disabledAt: NOW + 1 });
+    expect(await store.findUser(ada.id)).toStrictEqual({
+      ...ada,
+      updatedAt: NOW + 1,
+      disabledAt: NOW + 1,
+      credentialsVersion: 2,
+    });
     for (const id of ids) {
       expect(await store.findSession(id)).toMatchObject({ revokedAt: NOW + 1, revokedFor: "user_disabled" });
     }
@@ -268,7 +278,7 @@ export function describeUsers(open: OpenStore): void {
     await store.createSessions([vouched(newSession({ subject: ada.id }))]);
     await store.disableUser(ada.id, NOW + 1);
     expect(await store.enableUser(ada.id, NOW + 2)).toBe(true);
-    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 2 });
+    expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 2, credentialsVersion: 3 });
     expect(await store.listSessions(ada.id, NOW)).toEqual([]);
     const session = newSession({ subject: ada.id });
     expect(await store.createSessions([verified(session, ada.passwordHash)])).toEqual([{ created: true, evicted: [] }]);

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/store/store.ts";
 import { describeClients } from "./contract-clients.ts";
+import { describeCredentialsVersion } from "./contract-credentials-version.ts";
 import { describeOperation } from "./contract-operation.ts";
 import { describeRevocation } from "./contract-revocation.ts";
 import { describeSessions } from "./contract-sessions.ts";
@@ -32,6 +33,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("sessions", () => describeSessions(open));
     describe("revocation", () => describeRevocation(open));
     describe("users", () => describeUsers(open));
+    describe("credentials", () => describeCredentialsVersion(open));
     describe("clients", () => describeClients(open));
     describe("signing keys", () => describeSigningKeys(open));
     describe("sweeping", () => describeSweep(open));

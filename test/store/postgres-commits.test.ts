@@ -10,7 +10,13 @@ const world = postgresWorld();
 function next({ session }: FoundSession): { readonly rotation: Session["rotation"] } {
   const { confirmed, pendingFrom, pendingTo } = session.rotation;
   return {
-    rotation: { confirmed: confirmed + 1, pendingFrom: pendingFrom + 1, pendingTo: pendingTo + 1, rotatedAt: NOW + 1 },
+    rotation: {
+      confirmed: confirmed + 1,
+      pendingFrom: pendingFrom + 1,
+      pendingTo: pendingTo + 1,
+      rotatedAt: NOW + 1,
+      reuseForgivenAt: null,
+    },
   };
 }
 

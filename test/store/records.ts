@@ -17,7 +17,7 @@ export function newSession(changes: Partial<Session> = {}): Session {
     subject: newId(),
     clientId: "web",
     salt: new Uint8Array(randomBytes(16)),
-    rotation: { confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt: NOW },
+    rotation: { confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt: NOW, reuseForgivenAt: null },
     createdAt: NOW,
     authTime: NOW,
     expiresAt: NOW + 30 * DAY,
@@ -30,6 +30,9 @@ export function newSession(changes: Partial<Session> = {}): Session {
     amr: null,
     claims: null,
     jkt: null,
+    usedBefore: null,
+    lastIp: null,
+    lastUserAgent: null,
     ...changes,
   };
 }
@@ -55,6 +58,7 @@ export function newUser(changes: Partial<User> = {}): User {
     createdAt: NOW,
     updatedAt: NOW,
     disabledAt: null,
+    credentialsVersion: 1,
     ...changes,
   };
 }

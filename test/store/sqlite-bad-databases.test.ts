@@ -146,7 +146,7 @@ describe("a file that is no good database is refused and left as it is", () => {
     const newer = migrations.length + 6;
     changeByOthers(path, `PRAGMA user_version = ${newer}`);
     const detail = new RegExp(
-      `version ${newer}; .* up to ${migrations.length}\\. Upgrade Latchkey, or restore the backup`,
+      `needs .* version ${newer}; .* up to ${migrations.length}\\. Upgrade Latchkey, or restore the backup`,
     );
     await expectRefusal(path, "store_unusable", detail);
     expect(new Libsql(path).pragma("user_version")).toEqual([{ user_version: newer }]);

@@ -18,7 +18,7 @@ it("on a full disk every writing act is rejected with store_unavailable, writes 
   await store.createSessions([one, two, three].map((session) => vouched(session)));
   const before = await everything(store);
 
-  const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 1 };
+  const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 1, reuseForgivenAt: null };
   const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW, exceptSessionId: null };
   const acts = {
     createSessions: () => store.createSessions([verified(newSession({ subject: ada.id }), ada.passwordHash, 1)]),

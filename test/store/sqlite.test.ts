@@ -53,7 +53,8 @@ describe("a new SQLite store", () => {
     const path = newPath();
     await openStore(path);
     expect(rows(path, "PRAGMA application_id")).toEqual([{ application_id: APPLICATION_ID }]);
-    expect(rows(path, "PRAGMA user_version")).toEqual([{ user_version: migrations.length }]);
+    expect(rows(path, "PRAGMA user_version")).toEqual([{ user_version: migrations.at(-1)!.worksFrom }]);
+    expect(rows(path, "SELECT version FROM schema_version")).toEqual([{ version: migrations.length }]);
     expect(rows(path, "PRAGMA journal_mode")).toEqual([{ journal_mode: "wal" }]);
     expect(rows(path, "SELECT name FROM pragma_table_list WHERE NOT strict AND name NOT LIKE 'sqlite_%'")).toEqual([]);
     expect(rows(path, "PRAGMA integrity_check")).toEqual([{ integrity_check: "ok" }]);
@@ -104,14 +105,14 @@ describe("a new SQLite store", () => {
   it("is brought from version 1 to the newest with every user and session in it", async () => {
     const path = newPath();
     const old = new Libsql(path);
-    old.exec(migrations[0]!);
+    old.exec(migrations[0]!.sql);
     old.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1;
       INSERT INTO users VALUES ('u', 'Ada', 'ada', 'hash', '[]', 1, 1, NULL);
       INSERT INTO sessions (id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at)
       VALUES (zeroblob(16), 'u', 'first-party', zeroblob(16), 0, 1, 1, ${NOW}, ${NOW}, ${NOW}, ${NOW + 1000})`);
     old.close();
     const store = await openStore(path);
-    expect(rows(path, "PRAGMA user_version")).toEqual([{ user_version: migrations.length }]);
+    expect(rows(path, "SELECT version FROM schema_version")).toEqual([{ version: migrations.length }]);
     expect((await store.findUser("u"))?.username).toBe("Ada");
     expect(await store.listLiveSessions(NOW, 10)).toMatchObject([
       { id: "A".repeat(22), clientId: "first-party", jkt: null },
