@@ -13,6 +13,15 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
+ * Whether a request is a WebSocket handshake (RFC 6455 section 4.1): a GET that any page may send and that no page can add a
+ * header to, so that its origin is all that it proves. A proxy that only asks about it, such as nginx, drops `Upgrade`, which is
+ * for one connection (RFC 9110 section 7.8), but passes `Sec-WebSocket-Key` on.
+ */
+function isHandshake({ headers }: AskingRequest): boolean {
+  return headers.has("upgrade") || headers.has("sec-websocket-key");
+}
+
+/**
  * Refuses a request that another site made the browser send. `Sec-Fetch-Site` and `Origin` are what the browser says of where
  * it comes from; a client that sends neither is no browser.
  * @throws LatchkeyError `cross_site_request`.
@@ -49,10 +58,8 @@ export function refuseForgery(
     readonly methods?: readonly string[] | undefined;
   },
 ): void {
-  // A WebSocket handshake is a GET that any page may send and that no page can add a header to: its origin is all there is.
-  const isHandshake = request.headers.has("upgrade");
   const isChange = methods.some(isUnsafe);
-  if (isChange || isHandshake) refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+  if (isChange || isHandshake(request)) refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
   if (!isChange) return;
   const token = request.headers.get(CSRF_HEADER) ?? formToken;
   if (token === undefined) throw new LatchkeyError("csrf_token_missing");

@@ -218,6 +218,29 @@ describe("GET /auth/verify with cookies", () => {
     expect(await ask({})).toBe(204);
   });
 
+  it.each(["upgrade", "sec-websocket-key"])(
+    "knows a WebSocket handshake by %s alone, and with cookies accepts it only from an origin of ours",
+    async (name) => {
+      const origin = "https://app.example.com";
+      const bed = await createTestBed({}, { allowedOrigins: [origin] });
+      const jar = await signIn(bed);
+      const shake = { [name]: name === "upgrade" ? "websocket" : "dGhlIHNhbXBsZSBub25jZQ==" };
+      const ask = async (headers: Record<string, string>, from = jar) => {
+        const { status, body } = await bed.call("GET", VERIFY, { headers: { ...from.header(), ...shake, ...headers } });
+        return body?.error ?? status;
+      };
+      for (const own of [ISSUER, origin]) expect([own, await ask({ origin: own })]).toEqual([own, 204]);
+      const expired = jar.copy().drop("access");
+      for (const other of ["https://evil.example", "null", `${origin}.evil.example`, "http://app.example.com"]) {
+        expect([other, await ask({ origin: other })]).toEqual([other, "cross_site_request"]);
+        expect([other, await ask({ origin: other }, expired)]).toEqual([other, "cross_site_request"]);
+      }
+      expect(await ask({ "sec-fetch-site": "cross-site" })).toBe("cross_site_request");
+      // A client that is no browser names no origin.
+      expect(await ask({})).toBe(204);
+    },
+  );
+
   it("asks for that proof before it renews anything, and never where a bearer token speaks for the request", async () => {
     const bed = await createTestBed();
     const jar = (await signIn(bed)).drop("access");
