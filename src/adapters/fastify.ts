@@ -75,7 +75,7 @@ export function latchkey(handler: Handler): FastifyPluginAsync {
     app.setErrorHandler<Error & { readonly statusCode?: number }>((error, _request, reply) => {
       const refusal = isLatchkeyError(error) ? error : refusalOf(error.statusCode ?? 500);
       if (refusal === undefined) throw error;
-      return reply.send(errorResponse(createResponder(false), refusal));
+      return reply.send(errorResponse(createResponder(undefined), refusal));
     });
     for (const path of ownedPaths) {
       const url = app.prefix + path;

@@ -42,7 +42,7 @@ export function toNodeListener(handler: Handler, { ip = peer }: NodeOptions = {}
     {
       overrideGlobalObjects: false,
       errorHandler: (error) =>
-        errorResponse(createResponder(false), error instanceof RequestError ? unreadable() : error),
+        errorResponse(createResponder(undefined), error instanceof RequestError ? unreadable() : error),
     },
   );
 }

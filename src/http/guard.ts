@@ -123,7 +123,8 @@ export function createGuard<User = undefined>(issuer: Issuer, options?: GuardOpt
 export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = {}): Guard<Admission<User>> {
   refuseWrongGuardOptions(options);
   const cookies = createSessionCookies(issuer.options);
-  const respond = createResponder(issuer.options.issuer.startsWith("https:"));
+  // These are answers of the application, whose own word on HSTS for its host they must not replace.
+  const respond = createResponder(undefined);
   const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
   const roles = asRequired(options.role);
   const scopes = asRequired(options.scope);

@@ -1,4 +1,5 @@
 import { unknownNames } from "../option-names.ts";
+import { hstsMismatch, hstsProblem } from "./hsts.ts";
 
 /** What `createHandler` takes beside the issuer. */
 export interface HandlerOptions {
@@ -8,6 +9,11 @@ export interface HandlerOptions {
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Addresses or networks (CIDR) whose `X-Forwarded-For` is believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined;
+  /**
+   * The value of `Strict-Transport-Security` (RFC 6797) on every answer, or `off` for no such header. It is sent where the issuer
+   * is https, and concerns the issuer's whole host. Default: `max-age=31536000`, without subdomains or preload.
+   */
+  readonly hsts?: string | undefined;
   /** `false` makes `/readyz` answer 503, as while stopping. Default: always ready. */
   readonly isReady?: (() => boolean) | undefined;
   /** Is told of every request, once it is answered. Default: nobody is. */
@@ -33,18 +39,24 @@ const rules: { readonly [Name in keyof Required<HandlerOptions>]: (value: unknow
     listProblem(value, isExactOrigin, "is not an exact origin such as https://app.example.com."),
   // Each entry is looked at where it is read.
   trustedProxies: (value) => listProblem(value, () => true, ""),
+  hsts: (value) => {
+    const problem = hstsProblem(value);
+    return problem && `${problem}.`;
+  },
   isReady: functionProblem,
   onRequest: functionProblem,
   onError: functionProblem,
 };
 
 /** @throws TypeError naming every option that is unknown or wrong. */
-export function refuseWrongOptions(options: HandlerOptions): void {
+export function refuseWrongOptions(options: HandlerOptions, issuer: string): void {
   const wrong = Object.entries(options).flatMap(([name, value]) => {
     const problem = value === undefined ? undefined : rules[name as keyof HandlerOptions]?.(value);
     return problem === undefined ? [] : [`Option '${name}' ${problem}`];
   });
   const problems = [...unknownNames(options, Object.keys(rules), "option"), ...wrong];
+  const mismatch = hstsMismatch(issuer, options.hsts);
+  if (problems.length === 0 && mismatch !== undefined) problems.push(`Option 'hsts' ${mismatch}.`);
   if (problems.length > 0) throw new TypeError(problems.join("\n"));
 }
 

@@ -15,6 +15,7 @@ import { inSchemeOf, nonceFor } from "./dpop.ts";
 import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
 import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
+import { hstsHeader } from "./hsts.ts";
 import { writeOpenApi } from "./openapi.ts";
 import { readQuery } from "./query.ts";
 import { requireRoles, requireScopes } from "./requirements.ts";
@@ -49,12 +50,12 @@ const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
  * @throws TypeError naming an option that is unknown or wrong.
  */
 export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Handler {
-  refuseWrongOptions(options);
+  refuseWrongOptions(options, issuer.options.issuer);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
   const crossOrigin = createCrossOrigin(options.allowedOrigins ?? []);
   const app = createApp(issuer, options);
   const { clock, random } = issuer.options.environment;
-  const https = issuer.options.issuer.startsWith("https:");
+  const hsts = hstsHeader(issuer.options.issuer, options.hsts);
   const asksForNonce = issuer.options.dpopNonce === "required";
 
   return {
@@ -63,7 +64,7 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
       const { headers } = request;
       const requestId = takenOver(headers.get("x-request-id")) ?? Buffer.from(random.bytes(12)).toString("base64url");
       const ip = clientAddress(headers, info.remoteAddress);
-      const respond = createResponder(https, requestId, {
+      const respond = createResponder(hsts, requestId, {
         ...crossOrigin.headers(headers),
         ...(asksForNonce ? nonceFor(headers, issuer.dpopNonce) : undefined),
       });

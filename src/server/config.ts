@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { hstsMismatch } from "../http/hsts.ts";
 import { isLoopback } from "../issuer-url.ts";
 import { nearestName } from "../option-names.ts";
 import { OperatorError } from "./failure.ts";
@@ -53,6 +54,7 @@ export function readConfig(variables: Variables): ConfigReading {
     ...(databaseIsWrong ? [] : workersProblems(fed.server)),
     ...secretProblems(variables),
     ...productionProblems(facts),
+    ...hstsProblems(issuerUrl(fed), fed.handler),
     ...unknownSettings(variables),
   );
   return problems.length > 0 ? { problems } : { config: { ...fed, production: productionReasons(facts) } };
@@ -110,6 +112,11 @@ function workersProblems({ workers, database }: Config["server"]): readonly stri
     `LATCHKEY_WORKERS is ${workers}, but a SQLite database is served by one process. ` +
       "Set LATCHKEY_DATABASE_URL to a PostgreSQL database (postgres://…), or unset LATCHKEY_WORKERS.",
   ];
+}
+
+function hstsProblems(issuer: string, { hsts }: Config["handler"]): readonly string[] {
+  const mismatch = hstsMismatch(issuer, hsts);
+  return mismatch === undefined ? [] : [`LATCHKEY_HSTS ${mismatch}.`];
 }
 
 function secretProblems(variables: Variables): readonly string[] {

@@ -35,18 +35,18 @@ export interface HttpServer {
 /**
  * Listens.
  * @param onError is told what the handler should have caught.
- * @param https whether clients come by https, which a proxy terminates.
+ * @param hsts the value of `Strict-Transport-Security` for what never gets to a handler.
  * @throws OperatorError when the port is taken or the address cannot be listened on.
  */
 export async function listen(
   host: string,
   port: number,
   onError: (error: unknown) => void,
-  https = false,
+  hsts?: string,
 ): Promise<HttpServer> {
   /** For what never gets to the handler. */
   const refusal = (error: unknown) =>
-    errorResponse(createResponder(https, randomBytes(12).toString("base64url")), error);
+    errorResponse(createResponder(hsts, randomBytes(12).toString("base64url")), error);
   let handler: Handler = { fetch: async () => refusal(starting()) };
   const listener = getRequestListener(
     (request, { incoming }) => {

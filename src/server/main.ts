@@ -1,4 +1,5 @@
 import { createHandler } from "../http/handler.ts";
+import { hstsHeader } from "../http/hsts.ts";
 import { banner } from "./banner.ts";
 import { type Config, issuerUrl, urlHost } from "./config.ts";
 import { type HttpServer, listen } from "./http-server.ts";
@@ -44,8 +45,8 @@ export async function startServer(
   { listensFirst = true }: StartOptions = {},
 ): Promise<RunningServer> {
   const { host, port } = config.server;
-  const https = issuerUrl(config).startsWith("https:");
-  const listenNow = () => listen(host, port, (error) => logger.error({ err: error }, "the handler failed"), https);
+  const hsts = hstsHeader(issuerUrl(config), config.handler.hsts);
+  const listenNow = () => listen(host, port, (error) => logger.error({ err: error }, "the handler failed"), hsts);
   const early = listensFirst ? await listenNow() : undefined;
   try {
     const options = { port: early?.address.port ?? port, onEvent: logEvents(logger) };

@@ -3,6 +3,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { isLatchkeyError } from "../errors.ts";
 import { errorResponse } from "../http/error-response.ts";
 import type { Handler } from "../http/handler.ts";
+import { hstsHeader } from "../http/hsts.ts";
 import { createResponder } from "../http/respond.ts";
 import { type Config, issuerUrl } from "./config.ts";
 import type { HttpServer } from "./http-server.ts";
@@ -30,7 +31,7 @@ export async function openWhenReachable(
     } catch (error) {
       const isTransient = isLatchkeyError(error) && error.code === "store_unavailable";
       if (!isTransient || config.server.database.kind === "sqlite") throw error;
-      server?.serve(createUnreadyHandler(issuerUrl(config).startsWith("https:"), error));
+      server?.serve(createUnreadyHandler(hstsHeader(issuerUrl(config), config.handler.hsts), error));
       const nextTryMs = randomInt(pauseMs / 2, pauseMs);
       logger.warn({ err: error, nextTryMs }, "the database cannot be reached; trying again");
       await wait(nextTryMs);
@@ -39,10 +40,10 @@ export async function openWhenReachable(
 }
 
 /** Says of everything but liveness why it is not to be had yet. */
-function createUnreadyHandler(https: boolean, error: unknown): Handler {
+function createUnreadyHandler(hsts: string | undefined, error: unknown): Handler {
   return {
     async fetch({ url, method }) {
-      const respond = createResponder(https, randomBytes(12).toString("base64url"));
+      const respond = createResponder(hsts, randomBytes(12).toString("base64url"));
       const isLiveness = new URL(url).pathname === "/livez" && (method === "GET" || method === "HEAD");
       return isLiveness ? respond.json({ status: "ok" }) : errorResponse(respond, error);
     },

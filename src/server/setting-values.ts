@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { hstsProblem } from "../http/hsts.ts";
 import { readPostgresUrl } from "../store/postgres-url.ts";
 
 /** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
@@ -70,6 +71,11 @@ export const workers: Reader<number> = (text) => {
   const reading = wholeNumber(text);
   if ("problem" in reading || (reading.value >= 1 && reading.value <= MOST_WORKERS)) return reading;
   return { problem: `is ${reading.value}, but must be a whole number from 1 to ${MOST_WORKERS}` };
+};
+
+export const hsts: Reader<string> = (text) => {
+  const problem = hstsProblem(text);
+  return problem === undefined ? { value: text } : { problem };
 };
 
 const HOST_NAME = /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/i;

@@ -8,6 +8,7 @@ import {
   bindAddress,
   type DatabaseLocation,
   database,
+  hsts,
   offOrRequired,
   oneOf,
   onOff,
@@ -83,6 +84,7 @@ export const settings = {
     addressesAndNetworks,
     "addresses or networks whose X-Forwarded-For is believed (none)",
   ),
+  LATCHKEY_HSTS: handler("hsts", hsts, "Strict-Transport-Security of an https issuer, or off (max-age=31536000)"),
   LATCHKEY_DPOP_NONCE: issuer(
     "dpopNonce",
     offOrRequired,

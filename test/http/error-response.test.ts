@@ -4,7 +4,7 @@ import { type ErrorStyle, errorResponse } from "../../src/http/error-response.ts
 import { createResponder } from "../../src/http/respond.ts";
 import { reply } from "../harness.ts";
 
-const respond = createResponder(false, "request-1");
+const respond = createResponder(undefined, "request-1");
 const answer = (thrown: unknown, style: ErrorStyle = "latchkey") => reply(errorResponse(respond, thrown, style));
 const codes = Object.keys(errorCatalogue) as ErrorCode[];
 

@@ -13,6 +13,7 @@ describe("the options of createHandler", () => {
       [{ allowedOrigins: "https://app.example.com" }, "Option 'allowedOrigins' must be a list of texts."],
       [{ allowedOrigins: [null] }, "Option 'allowedOrigins' must be a list of texts."],
       [{ trustedProxies: "10.0.0.0/8" }, "Option 'trustedProxies' must be a list of texts."],
+      [{ hsts: "max-age=60" }, "Option 'hsts' needs an https issuer: browsers ignore it on plain http. Leave it out."],
       [{ isReady: true }, "Option 'isReady' must be a function."],
       [{ onRequest: null }, "Option 'onRequest' must be a function."],
       [
@@ -24,10 +25,50 @@ describe("the options of createHandler", () => {
     }
   });
 
+  it.each([
+    "max-age=31536000",
+    "max-age=0",
+    "max-age=63072000; includeSubDomains",
+    "Max-Age=63072000 ;INCLUDESUBDOMAINS",
+    "preload; includeSubDomains; max-age=31536000",
+  ])("hsts accepts '%s'", async (hsts) => {
+    const { issuer } = await createTestBed({ issuer: "https://auth.example.com" });
+    const { headers } = await createHandler(issuer, { hsts }).fetch(new Request("https://auth.example.com/livez"));
+    expect(headers.get("strict-transport-security")).toBe(hsts);
+  });
+
+  it.each([
+    "",
+    "on",
+    "OFF",
+    "true",
+    "31536000",
+    "max-age",
+    "max-age=",
+    "max-age=-1",
+    "max-age=1y",
+    "max-age=1; max-age=2",
+    "max-age=31536000;",
+    "includeSubDomains",
+    "max-age=1; includeSubDomains; includesubdomains",
+    "max-age=1; includeSubDomains=true",
+    "max-age=1, includeSubDomains",
+    "max-age=1; report-uri=x",
+    "max-age=1\r\nset-cookie: a=b",
+    "max-age=31536000; preload",
+    "max-age=31535999; includeSubDomains; preload",
+    1,
+    false,
+    null,
+  ])("hsts refuses %j", async (hsts) => {
+    const { issuer } = await createTestBed({ issuer: "https://auth.example.com" });
+    expect(() => createHandler(issuer, { hsts } as object)).toThrow("Option 'hsts' must ");
+  });
+
   it("may be left out, or undefined", async () => {
     const { issuer } = await createTestBed();
     const nothing = Object.fromEntries(
-      ["passwordGrant", "allowedOrigins", "trustedProxies", "isReady", "onRequest", "onError"].map((name) => [
+      ["passwordGrant", "allowedOrigins", "trustedProxies", "hsts", "isReady", "onRequest", "onError"].map((name) => [
         name,
         undefined,
       ]),

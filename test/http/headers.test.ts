@@ -101,19 +101,26 @@ describe("headers of every answer", () => {
       new Request("https://api.example.com/"),
     );
     expect(refused.headers.get("x-content-type-options")).toBe("nosniff");
+    // A guard answers on the application's host, whose HSTS is the application's own.
+    expect(refused.headers.get("strict-transport-security")).toBeNull();
     expect(refused.headers.get("content-security-policy")).toBe("default-src 'none'; frame-ancestors 'none'");
     expect(refused.headers.get("referrer-policy")).toBe("no-referrer");
     expect(refused.headers.get("cache-control")).toBe("no-store");
   });
 
-  it("SECURITY 91: hold browsers to https exactly when the issuer is https", async () => {
-    for (const [issuer, expected] of [
-      ["https://login.example.com", "max-age=31536000; includeSubDomains"],
-      ["http://127.0.0.1:4000", null],
+  it("SECURITY 91: hold browsers to https exactly when the issuer is https, and as the option hsts says", async () => {
+    const everything = "max-age=63072000; includeSubDomains; preload";
+    for (const [issuer, hsts, expected] of [
+      ["https://login.example.com", undefined, "max-age=31536000"],
+      ["https://login.example.com", everything, everything],
+      ["https://login.example.com", "max-age=0", "max-age=0"],
+      ["https://login.example.com", "off", null],
+      ["http://127.0.0.1:4000", undefined, null],
+      ["http://127.0.0.1:4000", "off", null],
     ] as const) {
       const answers = await everyKindOfAnswer(
         { issuer },
-        { allowedOrigins: [ORIGIN], isReady: broken },
+        { allowedOrigins: [ORIGIN], isReady: broken, hsts },
         { origin: ORIGIN },
       );
       for (const [name, { headers }] of answers) {

@@ -155,6 +155,21 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     }
   },
 
+  async LATCHKEY_HSTS() {
+    const https = { LATCHKEY_ISSUER: "https://auth.example.com", LATCHKEY_SECRET: SECRET };
+    for (const [value, expected] of [
+      ["max-age=60; includeSubDomains", "max-age=60; includeSubDomains"],
+      ["off", null],
+      [undefined, "max-age=31536000"],
+    ] as const) {
+      const server = await serve({ ...https, LATCHKEY_HSTS: value });
+      for (const path of ["/livez", "/auth/me", "/no/such/route"]) {
+        expect((await server.get(path)).headers.get("strict-transport-security")).toBe(expected);
+      }
+    }
+    expect((await (await serve()).get("/livez")).headers.has("strict-transport-security")).toBe(false);
+  },
+
   async LATCHKEY_DPOP_NONCE() {
     for (const [value, nonce] of [
       ["on", expect.stringMatching(/^[\w-]{24}$/)],
