@@ -2,7 +2,7 @@ import { createBatch } from "./batch.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
-import { asPresented, checkForeignSession, type ForeignSession, sessionOfForeign } from "./foreign-session.ts";
+import { asPresented, type ForeignSession, readForeignSession, sessionOfForeign } from "./foreign-session.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
 import type { SessionCreated, SessionCreation } from "./store/store.ts";
 import { claimsToBeOurs } from "./token-kinds.ts";
@@ -63,8 +63,7 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
         retryAfterSeconds: 1,
       });
     }
-    if (found !== null) checkForeignSession(found);
-    return found;
+    return found === null ? null : readForeignSession(found);
   }
 
   function creationOf(foreign: ForeignSession): SessionCreation {
@@ -108,8 +107,8 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
         }
         waiting = [];
       };
-      for await (const foreign of sessions) {
-        checkForeignSession(foreign);
+      for await (const given of sessions) {
+        const foreign = readForeignSession(given);
         if (now() >= foreign.expiresAt) report.expired += 1;
         else waiting.push(creationOf(foreign));
         if (waiting.length === BATCH) await commit();

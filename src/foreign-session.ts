@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { looksLikeClientId } from "./client-credentials.ts";
 import type { Random } from "./environment.ts";
-import { checkOwnClaims } from "./own-claims.ts";
+import { copyDetails, optionalText } from "./given-details.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
 import { initialRotation } from "./rotation.ts";
 import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session } from "./session.ts";
@@ -86,14 +86,29 @@ export function sessionOfForeign(foreign: ForeignSession, now: number, random: R
   };
 }
 
-/** @throws TypeError saying what is wrong with what the application gave as a foreign session. */
-export function checkForeignSession(foreign: ForeignSession): void {
-  const problem = problemOf(foreign);
+/**
+ * A copy of what the application gave as a foreign session, each part read once and checked as it was read.
+ * @throws TypeError saying what is wrong with it.
+ */
+export function readForeignSession(given: ForeignSession): ForeignSession {
+  const { id, subject, authTime, expiresAt, userAgent, ip, ...details } = given;
+  const required = { id, subject, authTime, expiresAt };
+  const problem = problemOf(required);
   if (problem !== undefined) throw new TypeError(`A foreign session ${problem}.`);
-  if (foreign.claims != null) checkOwnClaims(foreign.claims);
+  return {
+    ...required,
+    ...copyDetails(details),
+    userAgent: optionalText("userAgent", userAgent),
+    ip: optionalText("ip", ip),
+  };
 }
 
-function problemOf({ id, subject, authTime, expiresAt }: ForeignSession): string | undefined {
+function problemOf({
+  id,
+  subject,
+  authTime,
+  expiresAt,
+}: Pick<ForeignSession, "id" | "subject" | "authTime" | "expiresAt">): string | undefined {
   if (!isText(id)) return "needs an 'id', a text of 1 to 1,024 characters";
   if (!isText(subject)) return "needs a 'subject', a text of 1 to 1,024 characters";
   if (looksLikeClientId(subject)) return "is a person's; its 'subject' cannot be a client's id";

@@ -36,15 +36,13 @@ const reservedNames: ReadonlySet<string> = new Set([
 const perilousNames: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
- * Checks the application's own claims and gives a frozen copy that later changes to the argument do not reach.
+ * Checks the application's own claims and returns a frozen copy, which is what to use: the argument may answer differently when
+ * it is read again, and later changes do not reach the copy. Each name and value is read once.
  * @throws TypeError naming the claim: one that would shadow a claim of Latchkey's or of a standard, a value that is not
  *   plain JSON, more than 8 levels, or more than 2,048 bytes in all.
  */
 export function checkOwnClaims(claims: Readonly<Record<string, unknown>>): Readonly<Record<string, JsonValue>> {
   if (!isPlainObject(claims)) throw new TypeError("Option 'claims' must be a plain object.");
-  for (const name of Object.keys(claims)) {
-    if (reservedNames.has(name)) throw refused(name, "would shadow a registered claim");
-  }
   const copied = copyObject(claims, "", 1);
   const bytes = Buffer.byteLength(JSON.stringify(copied));
   if (bytes > OWN_CLAIMS_MAX_BYTES) {
@@ -68,6 +66,7 @@ function copyObject(value: Readonly<Record<string, unknown>>, prefix: string, de
   const copied: Record<string, JsonValue> = {};
   for (const name of Reflect.ownKeys(value)) {
     if (typeof name === "symbol") throw refused(`${prefix}${String(name)}`, "has a symbol for a name");
+    if (depth === 1 && reservedNames.has(name)) throw refused(name, "would shadow a registered claim");
     if (perilousNames.has(name)) throw refused(prefix + name, "has a name that can alter other objects");
     if (LONE_SURROGATE.test(name)) throw refused(prefix, "has a name that is not well-formed text");
     copied[name] = copy(value[name], prefix + name, depth);

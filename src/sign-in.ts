@@ -5,7 +5,7 @@ import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { LoginFailure, RequestContext } from "./events.ts";
-import { checkOwnClaims } from "./own-claims.ts";
+import { copyDetails, type SessionDetails } from "./given-details.ts";
 import { generationToReissue, initialRotation } from "./rotation.ts";
 import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, sessionStatus } from "./session.ts";
 import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
@@ -43,9 +43,7 @@ export interface IssueRequest {
 }
 
 /** What of a request goes into the new session. */
-type SessionDetails = Pick<IssueRequest, "clientId" | "device" | "scope" | "amr" | "claims"> & {
-  readonly jkt: string | null;
-};
+type NewSessionDetails = Partial<SessionDetails> & { readonly jkt: string | null };
 
 /** The ways into a session. */
 export interface SignIn {
@@ -99,7 +97,7 @@ export function createSignIn(engine: Engine): SignIn {
     return client?.kind === "confidential" ? null : proof.jkt;
   }
 
-  function newSession(subject: string, details: SessionDetails, context: RequestContext): Session {
+  function newSession(subject: string, details: NewSessionDetails, context: RequestContext): Session {
     const { random } = options.environment;
     const at = now();
     const ip = context.ip ?? null;
@@ -150,12 +148,12 @@ export function createSignIn(engine: Engine): SignIn {
       });
     },
 
-    async issue({ subject, dpop, ...details }, context = {}) {
+    async issue({ subject, dpop, ...given }, context = {}) {
       if (typeof subject !== "string" || subject === "")
         throw new TypeError("issue() needs a 'subject', a text that is not empty.");
       if (looksLikeClientId(subject))
         throw new TypeError("issue() opens sessions for people; a client gets its token by 'clients.issueToken'.");
-      if (details.claims !== undefined) checkOwnClaims(details.claims);
+      const details = copyDetails(given);
       const proof = dpop && (await proofs.read(dpop));
       const jkt = await keyOfSession(details.clientId, proof);
       const roles = await rolesOf(engine, subject);
