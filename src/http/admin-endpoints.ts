@@ -9,6 +9,7 @@ export const adminEndpoints = [
     access: "admin",
     tag: "Administration",
     summary: "Figures",
+    description: "Counts for a dashboard: users and sessions in the store, sign-ins and refreshes of this process.",
     success: {
       status: 200,
       description: "What the store holds, and what this process has done since it started.",

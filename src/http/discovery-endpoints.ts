@@ -10,6 +10,7 @@ export const discoveryEndpoints = [
     access: "public",
     tag: "Discovery",
     summary: "The public signing keys (RFC 7517)",
+    description: "What access tokens are verified by. To be kept for as long as `Cache-Control` says.",
     success: { status: 200, description: "Keys that sign, are about to, or no longer do.", schema: schemas.jwks },
     handle({ issuer, respond }) {
       return respond.cacheableJson(JSON.stringify(issuer.jwks()), issuer.options.jwksMaxAgeSeconds);
@@ -21,6 +22,7 @@ export const discoveryEndpoints = [
     access: "public",
     tag: "Discovery",
     summary: "The server's metadata (RFC 8414)",
+    description: "What OAuth clients and resource servers configure themselves by.",
     success: { status: 200, description: "Endpoints and what they offer.", schema: schemas.serverMetadata },
     handle({ issuer, options, respond }) {
       const { issuer: url, jwksMaxAgeSeconds } = issuer.options;

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { endpoint } from "./endpoint.ts";
 import { pageIcon } from "./page-icon.ts";
+import * as schemas from "./schemas.ts";
 
 // The script puts its own style elements into shadow roots, hence 'unsafe-inline' for styles; scripts come from here only.
 const policy =
@@ -43,7 +44,8 @@ export const documentationEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "This description (OpenAPI 3.1)",
-    success: { status: 200, description: "The document." },
+    description: "What clients can be generated from. It follows from the same table as the routes themselves.",
+    success: { status: 200, description: "The document.", schema: schemas.openApiDocument },
     handle: ({ openApi, respond }) => respond.cacheableJson(openApi(), 60),
   }),
   endpoint({
@@ -52,7 +54,8 @@ export const documentationEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "A page to read and try the API",
-    success: { status: 200, description: "The page.", contentType: "text/html" },
+    description: "Needs nothing from any other host.",
+    success: { status: 200, description: "The page.", contentType: "text/html", schema: schemas.text },
     handle: ({ respond }) => respond.page(page, policy),
   }),
   endpoint({
@@ -61,7 +64,8 @@ export const documentationEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "The script of that page",
-    success: { status: 200, description: "The script.", contentType: "text/javascript" },
+    description: "Part of this package.",
+    success: { status: 200, description: "The script.", contentType: "text/javascript", schema: schemas.text },
     async handle({ respond }) {
       return respond.script(await readFile(scriptFile));
     },

@@ -69,6 +69,17 @@ export interface Call<Auth, Body, Query = undefined> {
   readonly param: (name: string) => string;
 }
 
+/** The chapters of the OpenAPI document, in order. */
+export const tags = {
+  "Sign in": "Register, log in, prove the password again, change it.",
+  Sessions: "Refresh, log out, see one's sessions, end them, and learn which are over.",
+  "OAuth 2.0": "For OAuth clients and their libraries.",
+  Administration: "For administrators, and the page that creates the first one.",
+  Discovery: "The public keys and the metadata, for services that verify access tokens.",
+  Operation: "Health, and this description.",
+} as const;
+type Tag = keyof typeof tags;
+
 /** One row of the route table: routing, access, validation and documentation in one place. */
 export interface Endpoint {
   readonly method: "get" | "post" | "delete";
@@ -84,9 +95,9 @@ export interface Endpoint {
    * that is bound to its key, where the route takes one, and says nothing elsewhere.
    */
   readonly dpop?: "binds" | "refused";
-  readonly tag: "Sign in" | "Sessions" | "OAuth 2.0" | "Administration" | "Discovery" | "Operation";
+  readonly tag: Tag;
   readonly summary: string;
-  readonly description?: string;
+  readonly description: string;
   readonly body?: BodyRule;
   /** The parameters of its query string. A route without any pays it no heed. */
   readonly query?: QueryRule;

@@ -99,7 +99,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
     publicUrl: issuer.options.issuer,
   };
   let document: string | undefined;
-  const openApi = () => (document ??= writeOpenApi(routes, issuer.options.issuer, cookies.names));
+  const openApi = () => (document ??= writeOpenApi(routes, issuer.options, cookies.names));
 
   /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
   async function authorize(route: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {

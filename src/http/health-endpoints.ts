@@ -20,6 +20,7 @@ export const healthEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "Whether requests should be sent here",
+    description: "Not while the store cannot be written, nor while the server is stopping.",
     success: { status: 200, description: "The store answers and can be written.", schema: schemas.health },
     errors: ["store_unavailable", "server_busy"],
     async handle({ issuer, options, respond }) {

@@ -1,12 +1,21 @@
 import { OpenAPIHono, type RouteConfig } from "@hono/zod-openapi";
 import type { SessionCookies } from "./cookies.ts";
-import { type Endpoint, letsChooseTransport, scopeOf, takesAccessToken, takesCookies, takesProof } from "./endpoint.ts";
+import {
+  type Endpoint,
+  letsChooseTransport,
+  scopeOf,
+  tags,
+  takesAccessToken,
+  takesCookies,
+  takesProof,
+} from "./endpoint.ts";
 import { CSRF_HEADER } from "./forgery.ts";
 import { asksForProof, errorResponses, header } from "./openapi-errors.ts";
+import { NEW_PASSWORD } from "./schemas.ts";
 
 const introduction = `Short-lived access tokens, rotating refresh tokens, and sessions that can be seen and ended.
 
-Whoever logs in gets a pair. The access token goes with every request, as \`Authorization: Bearer …\`; when it has expired, the refresh token is exchanged for the next pair. A refresh whose answer was lost can simply be sent again: it gets the same successor.
+Logging in returns a token pair. The access token goes with every request, as \`Authorization: Bearer …\`; when it has expired, the refresh token is exchanged for the next pair. A refresh whose answer was lost can simply be sent again: it gets the same successor.
 
 Every error has the same two fields: a code that programs can rely on in \`error\`, and a sentence for people in \`error_description\`. With 401 comes a \`WWW-Authenticate\` challenge, with 429 and 503 a \`Retry-After\`.`;
 
@@ -54,7 +63,7 @@ type SchemeName = keyof ReturnType<typeof securitySchemes>;
 /** Describes the route table as an OpenAPI 3.1 document, in JSON. */
 export function writeOpenApi(
   routes: readonly Endpoint[],
-  issuer: string,
+  { issuer, passwordMinLength }: { readonly issuer: string; readonly passwordMinLength: number },
   cookieNames: SessionCookies["names"],
 ): string {
   const app = new OpenAPIHono();
@@ -68,10 +77,22 @@ export function writeOpenApi(
       title: "Latchkey",
       version: "1",
       description: introduction,
+      contact: { name: "The operator of this server", url: `${issuer}/docs` },
+      license: { name: "MIT", url: "https://spdx.org/licenses/MIT.html" },
     },
-    servers: [{ url: issuer }],
+    servers: [{ url: issuer, description: "This server" }],
+    tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
   });
-  return JSON.stringify(document);
+  return JSON.stringify(document, (_, node) =>
+    node?.[NEW_PASSWORD] === true ? withLength(node, passwordMinLength) : node,
+  );
+}
+
+/** The schema of a new password, with the fewest characters that this issuer accepts. An example that is too short is none. */
+function withLength(schema: Readonly<Record<string, unknown>>, minLength: number): object {
+  const { [NEW_PASSWORD]: _, example, ...described } = schema;
+  const isLongEnough = typeof example === "string" && [...example].length >= minLength;
+  return { ...described, minLength, ...(isLongEnough && { example }) };
 }
 
 function describe(route: Endpoint): RouteConfig {
@@ -80,6 +101,7 @@ function describe(route: Endpoint): RouteConfig {
     name: name!,
     in: "path" as const,
     required: true,
+    description: `The \`${name}\`, as the list has it.`,
     schema: { type: "string" as const },
   }));
   const parameters = [...inPath, ...(route.dpop === "binds" ? [proofHeader] : [])];
@@ -89,7 +111,7 @@ function describe(route: Endpoint): RouteConfig {
     operationId: operationId(route),
     tags: [tag],
     summary,
-    ...(description === undefined ? {} : { description }),
+    description: [description, requirementOf(route)].join(""),
     ...(parameters.length === 0 ? {} : { parameters }),
     security: securityOf(route),
     ...((body ?? query) === undefined
@@ -138,9 +160,8 @@ const proofHeader = {
 function securityOf(route: Endpoint): Partial<Record<SchemeName, string[]>>[] {
   const proof = asksForProof(route) ? { csrfToken: [] } : {};
   if (takesAccessToken(route.access)) {
-    const needed = rolesOrScopes(route);
-    const bound = takesProof(route) ? [{ boundAccessToken: needed }] : [];
-    return [{ accessToken: needed }, ...bound, ...(takesCookies(route) ? [{ accessCookie: needed, ...proof }] : [])];
+    const bound = takesProof(route) ? [{ boundAccessToken: [] }] : [];
+    return [{ accessToken: [] }, ...bound, ...(takesCookies(route) ? [{ accessCookie: [], ...proof }] : [])];
   }
   if (takesCookies(route)) return [{ refreshCookie: [], ...proof }, {}];
   if (route.client === undefined) return [];
@@ -153,9 +174,11 @@ function operationId({ method, path }: Endpoint): string {
   return method + words.map((word) => word[0]!.toUpperCase() + word.slice(1)).join("");
 }
 
-/** What the access token must carry. OpenAPI 3.1 lets roles stand where a scheme has no scopes. */
-function rolesOrScopes({ access }: Endpoint): string[] {
-  return access === "admin" ? ["admin"] : [scopeOf(access) ?? []].flat();
+/** What the access token must carry, in words: many tools refuse a role or a scope at a scheme that declares none. */
+function requirementOf({ access }: Endpoint): string {
+  const scope = scopeOf(access);
+  if (scope !== undefined) return `\n\nNeeds the scope \`${scope}\`.`;
+  return access === "admin" ? "\n\nNeeds the role `admin`." : "";
 }
 
 function cookieHeader(route: Endpoint): Partial<ReturnType<typeof header>> {

@@ -1,9 +1,18 @@
 import { z } from "@hono/zod-openapi";
+import { PASSWORD_MAX_BYTES } from "../accounts/password-text.ts";
 
 // What the routes take and give. One source for validation, types and the OpenAPI document.
 
+/** Marks the schema of a password that is about to be set. */
+export const NEW_PASSWORD = "x-new-password";
+
 const username = z.string().min(1).max(256).openapi({ example: "ada" });
-const password = z.string().min(1).openapi({ format: "password", example: "correct horse battery staple" });
+const password = z
+  .string()
+  .min(1)
+  .openapi({ format: "password", maxLength: PASSWORD_MAX_BYTES, example: "correct horse battery staple" });
+/** One that is about to be set. How short it may be is the issuer's option, which the document names in place of the mark. */
+const newPassword = password.openapi({ [NEW_PASSWORD]: true });
 const device = z
   .string()
   .max(128)
@@ -12,8 +21,9 @@ const device = z
   .openapi({
     description: "What the person calls this device.",
     example: "Work laptop",
-    // JSON Schema has no place for the flag.
-    pattern: "^[^\\p{Cc}\\p{Cs}\\p{Zl}\\p{Zp}]*$",
+    // The same for every engine: JSON Schema has no place for the flag, and Python's does not know `\p`. Lone surrogates are left
+    // out, since without the flag half of every emoji would be one.
+    pattern: "^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]*$",
   });
 const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
 const transport = z.enum(["body", "cookie"]).openapi({
@@ -22,7 +32,7 @@ const transport = z.enum(["body", "cookie"]).openapi({
 });
 
 export const registration = z
-  .strictObject({ username, password, transport: transport.optional() })
+  .strictObject({ username, password: newPassword, transport: transport.optional() })
   .openapi("Registration");
 export const login = z
   .strictObject({ username, password, device: device.optional(), transport: transport.optional() })
@@ -31,9 +41,11 @@ export const reauthentication = z
   .strictObject({ password, transport: transport.optional() })
   .openapi("Reauthentication");
 export const passwordChange = z
-  .strictObject({ current_password: password, new_password: password })
+  .strictObject({ current_password: password, new_password: newPassword })
   .openapi("PasswordChange");
-export const setup = z.strictObject({ setup_token: z.string().max(256), username, password }).openapi("Setup");
+export const setup = z
+  .strictObject({ setup_token: z.string().max(256), username, password: newPassword })
+  .openapi("Setup");
 
 /** Beside the refresh token the rest of the pair is let in, so that a pair can be sent back just as it came. */
 export const refresh = z
@@ -90,7 +102,7 @@ const cookieSession = z
     csrf_token: z.string().openapi({ description: "What unsafe requests send as `X-CSRF-Token` beside the cookies." }),
   })
   .openapi("CookieSession");
-export const pairOrCookies = z.union([tokenPair, cookieSession]);
+export const pairOrCookies = z.union([tokenPair, cookieSession]).openapi("TokenPairOrCookies");
 
 /** What `/token` answers: a pair, or a client's own access token alone. */
 export const tokenResponse = tokenPair
@@ -125,22 +137,26 @@ export const introspection = z
 export const nothing = z.strictObject({}).openapi("Nothing");
 
 export const user = z.object({ id: z.string(), username: z.string(), roles: z.array(z.string()) }).openapi("User");
-export const registered = z.union([user.extend(cookieSession.shape).openapi("UserWithCookies"), user]);
+export const registered = z
+  .union([user.extend(cookieSession.shape).openapi("UserWithCookies"), user])
+  .openapi("RegisteredUser");
 
 const instant = z.iso.datetime();
 export const sessionList = z
   .object({
     sessions: z.array(
-      z.object({
-        id: z.string(),
-        device: z.string().nullable(),
-        user_agent: z.string().nullable(),
-        ip: z.string().nullable(),
-        created_at: instant,
-        last_used_at: instant,
-        expires_at: instant,
-        current: z.boolean(),
-      }),
+      z
+        .object({
+          id: z.string(),
+          device: z.string().nullable(),
+          user_agent: z.string().nullable(),
+          ip: z.string().nullable(),
+          created_at: instant,
+          last_used_at: instant,
+          expires_at: instant,
+          current: z.boolean().openapi({ description: "Whether this request belongs to it." }),
+        })
+        .openapi("Session"),
     ),
   })
   .openapi("SessionList");
@@ -163,13 +179,15 @@ export const revocationQuery = z.strictObject({
 export const revocationList = z
   .object({
     revocations: z.array(
-      z.object({
-        session_id: z.string().openapi({
-          description: "The `sid` of its access tokens, and what their `jti` begins with, up to the first dot.",
-        }),
-        revoked_at: instant,
-        expires_at: instant.openapi({ description: "When it may be forgotten: none of its access tokens is alive." }),
-      }),
+      z
+        .object({
+          session_id: z.string().openapi({
+            description: "The `sid` of its access tokens, and what their `jti` begins with, up to the first dot.",
+          }),
+          revoked_at: instant,
+          expires_at: instant.openapi({ description: "When it may be forgotten: none of its access tokens is alive." }),
+        })
+        .openapi("Revocation"),
     ),
     next: z.int().openapi({ description: "What to send as `after` the next time." }),
   })
@@ -186,7 +204,11 @@ export const forwardAuthQuery = z.strictObject({
   scope: z
     .string()
     .max(1024, "is too long")
-    .regex(/^[!#-[\]-~]+(?: [!#-[\]-~]+)*$/, "must be one or several scopes with a space between them")
+    // RFC 6749 section 3.3. As numbers, since readers of the document differ on what a bracket means among characters.
+    .regex(
+      /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
+      "must be one or several scopes with a space between them",
+    )
     .openapi({ example: "orders:read", description: "What the access token's scope must cover, all of it." })
     .optional(),
 });
@@ -216,13 +238,21 @@ export const metrics = z
 
 export const jwks = z
   .object({
-    keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal("sig") })),
+    keys: z.array(
+      z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string(), use: z.literal("sig") }).openapi("JsonWebKey"),
+    ),
   })
   .openapi("JsonWebKeySet");
 
 export const serverMetadata = z
   .looseObject({ issuer: z.string(), token_endpoint: z.string(), jwks_uri: z.string() })
   .openapi("ServerMetadata");
+
+export const openApiDocument = z
+  .looseObject({ openapi: z.string(), info: z.looseObject({}), paths: z.looseObject({}) })
+  .openapi("OpenApiDocument");
+/** A page or a script. */
+export const text = z.string();
 
 export const health = z.object({ status: z.enum(["ok", "unready"]) }).openapi("Health");
 

