@@ -15,7 +15,7 @@ export interface ImportedHash {
 // A stored hash must not be able to ask for more: it may have come with the file of a stranger.
 const MOST_MILLISECONDS = 4000;
 const MOST_MEMORY_BYTES = 256 * 1024 * 1024;
-const MOST_CHARACTERS = 512;
+const MOST_CHARACTERS = 2048;
 
 const deriveByPbkdf2 = promisify(pbkdf2);
 const deriveByScrypt = promisify(
@@ -40,11 +40,29 @@ interface Form {
   readonly read: (parts: Readonly<Record<string, string>>, text: string) => ImportedHash | undefined;
 }
 
-/** Nanoseconds that one round of HMAC takes, and the bytes that passlib and Werkzeug take of it. */
-const digests: Readonly<Record<string, { readonly nanoseconds: number; readonly bytes: number }>> = {
+interface Digest {
+  /** What node:crypto calls it, where Python calls it something else. */
+  readonly name?: string;
+  /** How long one round of HMAC takes. */
+  readonly nanoseconds: number;
+  /** How many bytes passlib and Werkzeug take of it. */
+  readonly bytes: number;
+}
+
+/** By the names that Python has for them. */
+const digests: Readonly<Record<string, Digest>> = {
+  md5: { nanoseconds: 1500, bytes: 16 },
   sha1: { nanoseconds: 150, bytes: 20 },
+  sha224: { nanoseconds: 1800, bytes: 28 },
   sha256: { nanoseconds: 160, bytes: 32 },
+  sha384: { nanoseconds: 2800, bytes: 48 },
   sha512: { nanoseconds: 350, bytes: 64 },
+  sha3_224: { name: "sha3-224", nanoseconds: 5000, bytes: 28 },
+  sha3_256: { name: "sha3-256", nanoseconds: 5000, bytes: 32 },
+  sha3_384: { name: "sha3-384", nanoseconds: 5000, bytes: 48 },
+  sha3_512: { name: "sha3-512", nanoseconds: 5000, bytes: 64 },
+  blake2b: { name: "blake2b512", nanoseconds: 5500, bytes: 64 },
+  blake2s: { name: "blake2s256", nanoseconds: 4200, bytes: 32 },
 };
 
 const forms: readonly Form[] = [
@@ -60,14 +78,17 @@ const forms: readonly Form[] = [
     },
   },
   {
-    // passlib's argon2, and every other PHC string of it (RFC 9106).
+    // passlib's argon2, and every other PHC string of it (RFC 9106), its parameters in any order.
     pattern:
-      /^\$argon2(?:id|i|d)\$v=19\$m=(?<memory>\d{1,7}),t=(?<passes>\d{1,4}),p=(?<lanes>\d{1,2})\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}$/,
-    read({ memory, passes, lanes }, text) {
-      const kibibytes = Number(memory);
-      if (kibibytes * 1024 > MOST_MEMORY_BYTES || Number(passes) < 1 || Number(lanes) < 1) return undefined;
+      /^\$argon2(?:id|i|d)\$v=19\$(?<parameters>[a-z]{1,5}=[A-Za-z0-9+/]{1,43}(?:,[a-z]{1,5}=[A-Za-z0-9+/]{1,43}){2,4})\$(?<salt>[A-Za-z0-9+/]{11,1400})\$(?<key>[A-Za-z0-9+/]{16,86})$/,
+    read({ parameters, salt, key }, text) {
+      const read = readArgon2Parameters(parameters!);
+      if (read === undefined || !isBase64(salt!) || !isBase64(key!)) return undefined;
+      const { kibibytes, passes, lanes } = read;
+      if (kibibytes * 1024 > MOST_MEMORY_BYTES || passes < 1 || lanes < 1 || lanes > 99 || kibibytes < 8 * lanes)
+        return undefined;
       return {
-        costMilliseconds: kibibytes * Number(passes) * 0.000_25,
+        costMilliseconds: kibibytes * passes * 0.000_25,
         verify: (password) => argon2.verify(text, password),
       };
     },
@@ -75,36 +96,40 @@ const forms: readonly Form[] = [
   {
     // passlib's pbkdf2_sha1, pbkdf2_sha256 and pbkdf2_sha512.
     pattern:
-      /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<rounds>\d{1,8})\$(?<salt>[A-Za-z0-9./]{1,86})\$(?<key>[A-Za-z0-9./]{27,86})$/,
+      /^\$pbkdf2(?:-(?<digest>sha256|sha512))?\$(?<rounds>\d{1,8})\$(?<salt>[A-Za-z0-9./]{0,1400})\$(?<key>[A-Za-z0-9./]{27,86})$/,
     read: ({ digest = "sha1", rounds, salt, key }) =>
       pbkdf2Hash(digest, Number(rounds), fromBase64(salt!.replaceAll(".", "+")), fromBase64(key!.replaceAll(".", "+"))),
   },
   {
     // Werkzeug's pbkdf2, whose salt is text.
     pattern:
-      /^pbkdf2:(?<digest>sha1|sha256|sha512):(?<rounds>\d{1,8})\$(?<salt>[!-#%-~]{1,64})\$(?<key>[0-9a-f]{40,128})$/,
+      /^pbkdf2:(?<digest>[a-z0-9_]{3,8}):(?<rounds>\d{1,8})\$(?<salt>[!-#%-~]{1,1024})\$(?<key>[0-9a-f]{32,128})$/,
     read: ({ digest, rounds, salt, key }) =>
       pbkdf2Hash(digest!, Number(rounds), Buffer.from(salt!), Buffer.from(key!, "hex")),
   },
   {
     // passlib's scrypt.
     pattern:
-      /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,3}),p=(?<p>\d{1,3})\$(?<salt>[A-Za-z0-9+/]{1,86})\$(?<key>[A-Za-z0-9+/]{22,86})$/,
+      /^\$scrypt\$ln=(?<ln>\d{1,2}),r=(?<r>\d{1,3}),p=(?<p>\d{1,3})\$(?<salt>[A-Za-z0-9+/]{0,1400})\$(?<key>[A-Za-z0-9+/]{22,86})$/,
     read: ({ ln, r, p, salt, key }) =>
       scryptHash({ N: 2 ** Number(ln), r: Number(r), p: Number(p) }, fromBase64(salt!), fromBase64(key!)),
   },
   {
     // Werkzeug's scrypt, whose salt is text.
-    pattern: /^scrypt:(?<N>\d{1,8}):(?<r>\d{1,3}):(?<p>\d{1,3})\$(?<salt>[!-#%-~]{1,64})\$(?<key>[0-9a-f]{128})$/,
+    pattern: /^scrypt:(?<N>\d{1,8}):(?<r>\d{1,3}):(?<p>\d{1,3})\$(?<salt>[!-#%-~]{1,1024})\$(?<key>[0-9a-f]{128})$/,
     read: ({ N, r, p, salt, key }) =>
       scryptHash({ N: Number(N), r: Number(r), p: Number(p) }, Buffer.from(salt!), Buffer.from(key!, "hex")),
   },
   {
-    // Better Auth's own: the salt is the text of its hexadecimal digits, and the password is taken in NFKC.
+    // Better Auth's own: the salt is the text of its hexadecimal digits, and the password is taken in NFKC. What many write by
+    // hand around node:crypto's scrypt and its defaults has the same form and another block size: both are tried.
     pattern: /^(?<salt>[0-9a-f]{32}):(?<key>[0-9a-f]{128})$/,
     read: ({ salt, key }) =>
-      scryptHash({ N: 16_384, r: 16, p: 1 }, Buffer.from(salt!), Buffer.from(key!, "hex"), (password) =>
-        password.normalize("NFKC"),
+      eitherHash(
+        scryptHash({ N: 16_384, r: 16, p: 1 }, Buffer.from(salt!), Buffer.from(key!, "hex"), (password) =>
+          password.normalize("NFKC"),
+        ),
+        scryptHash({ N: 16_384, r: 8, p: 1 }, Buffer.from(salt!), Buffer.from(key!, "hex")),
       ),
   },
 ];
@@ -123,9 +148,12 @@ export function readImportedHash(text: string): ImportedHash | undefined {
 
 /**
  * How an imported hash is stored: marked, so that it can never be taken for one of Latchkey's own, and with its cost in front,
- * so that of any number of them the costliest is the last in order.
+ * so that of any number of them the costliest is the last in order. The spaces that a column of fixed width puts behind it and
+ * the padding of its base64 are left out; `undefined` where it cannot be read or would cost too much to verify.
  */
-export function storedImportedHash(text: string): string | undefined {
+export function storedImportedHash(given: string): string | undefined {
+  const trimmed = given.trimEnd();
+  const text = trimmed.startsWith("$argon2") ? trimmed.replace(/={1,2}(?=\$|$)/g, "") : trimmed;
   const hash = readImportedHash(text);
   if (hash === undefined) return undefined;
   return `${IMPORTED_HASH_PREFIX}${String(Math.ceil(hash.costMilliseconds)).padStart(COST_DIGITS, "0")}:${text}`;
@@ -143,12 +171,51 @@ export function readStoredImportedHash(stored: string): ImportedHash | undefined
 
 const COST_DIGITS = 5;
 
+interface Argon2Parameters {
+  readonly kibibytes: number;
+  readonly passes: number;
+  readonly lanes: number;
+}
+
+/** A PHC string names each of its parameters once, in any order. `keyid` and `data` are read by whoever verifies. */
+function readArgon2Parameters(text: string): Argon2Parameters | undefined {
+  const given = text.split(",").map((one) => one.split("=") as [name: string, value: string]);
+  const values = new Map(given);
+  if (values.size !== given.length) return undefined;
+  for (const [name, value] of given) {
+    if (!(argon2Parameters[name as keyof typeof argon2Parameters]?.(value) ?? false)) return undefined;
+  }
+  const [m, t, p] = ["m", "t", "p"].map((name) => values.get(name));
+  if (m === undefined || t === undefined || p === undefined) return undefined;
+  return { kibibytes: Number(m), passes: Number(t), lanes: Number(p) };
+}
+
+const isNumber = (value: string) => /^[1-9]\d{0,6}$/.test(value);
+
+const argon2Parameters = {
+  m: isNumber,
+  t: isNumber,
+  p: isNumber,
+  keyid: (value: string) => isBase64(value) && fromBase64(value).length <= 8,
+  data: (value: string) => isBase64(value) && fromBase64(value).length <= 32,
+} satisfies Record<string, (value: string) => boolean>;
+
+/** Whichever of the two has made the hash. */
+function eitherHash(one: ImportedHash | undefined, other: ImportedHash | undefined): ImportedHash | undefined {
+  if (one === undefined || other === undefined) return undefined;
+  return {
+    costMilliseconds: one.costMilliseconds + other.costMilliseconds,
+    verify: async (password) => (await one.verify(password)) || other.verify(password),
+  };
+}
+
 function pbkdf2Hash(digest: string, rounds: number, salt: Buffer, key: Buffer): ImportedHash | undefined {
-  const { nanoseconds, bytes } = digests[digest]!;
-  if (rounds < 1 || key.length !== bytes) return undefined;
+  const known = Object.hasOwn(digests, digest) ? digests[digest] : undefined;
+  if (known === undefined || rounds < 1 || key.length !== known.bytes) return undefined;
+  const { nanoseconds, bytes, name = digest } = known;
   return {
     costMilliseconds: (rounds * nanoseconds) / 1e6,
-    verify: async (password) => timingSafeEqual(await deriveByPbkdf2(password, salt, rounds, bytes, digest), key),
+    verify: async (password) => timingSafeEqual(await deriveByPbkdf2(password, salt, rounds, bytes, name), key),
   };
 }
 
@@ -160,7 +227,9 @@ function scryptHash(
 ): ImportedHash | undefined {
   const { N, r, p } = cost;
   const isPowerOfTwo = N > 1 && Number.isInteger(Math.log2(N));
-  if (!isPowerOfTwo || r < 1 || p < 1 || p > 16 || scryptMemory(cost) > MOST_MEMORY_BYTES) return undefined;
+  // RFC 7914 section 2: N is less than 2^(128 * r / 8).
+  if (!isPowerOfTwo || r < 1 || p < 1 || p > 16 || Math.log2(N) >= 16 * r || scryptMemory(cost) > MOST_MEMORY_BYTES)
+    return undefined;
   return {
     costMilliseconds: N * r * p * 0.000_3,
     verify: async (password) => timingSafeEqual(await deriveByScrypt(prepare(password), salt, key.length, cost), key),
@@ -169,6 +238,11 @@ function scryptHash(
 
 function scryptMemory({ N, r, p }: ScryptCost): number {
   return 128 * r * (N + p);
+}
+
+/** Whether the text is base64 as its bytes would be written, without padding: other spellings are refused where it is verified. */
+function isBase64(text: string): boolean {
+  return fromBase64(text).toString("base64").replaceAll("=", "") === text;
 }
 
 function fromBase64(text: string): Buffer {

@@ -1,6 +1,7 @@
 import { looksLikeClientId } from "../client-credentials.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { User } from "../store/store.ts";
+import { hashFamily } from "./hash-families.ts";
 import { storedImportedHash } from "./imported-hashes.ts";
 import { normaliseRoles } from "./roles.ts";
 import { canonicalUsername } from "./usernames.ts";
@@ -39,7 +40,7 @@ export function userOfImport(imported: ImportedUser, now: number): User {
   if (typeof username !== "string") throw refused("'username' must be a text");
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string"))
     throw refused("'roles' must be a list of texts");
-  if (!Number.isSafeInteger(createdAt) || createdAt < 0) throw refused("the time of creation is not one");
+  if (!Number.isSafeInteger(createdAt) || createdAt < 0) throw refused("the time of creation is not a time");
   if (typeof disabled !== "boolean") throw refused("'disabled' must be true or false");
   return {
     id,
@@ -58,11 +59,15 @@ function hashToStore(passwordHash: string | null): string {
   if (passwordHash === null) return NO_PASSWORD_HASH;
   if (typeof passwordHash !== "string") throw refused("the password hash must be a text, or null for none");
   const stored = storedImportedHash(passwordHash);
-  if (stored === undefined) {
-    throw refused("the password hash is of no known form, or would cost too much to verify");
-  }
-  return stored;
+  if (stored !== undefined) return stored;
+  const family = hashFamily(passwordHash);
+  if (family === undefined) throw refused("the password hash is of no family that is known here");
+  throw refused(`the password hash is ${family}${familiesRead.test(family) ? readButNotThis : ""}`);
 }
+
+/** The families of which most are taken: what is wrong is this one. */
+const familiesRead = /^(?:argon2|bcrypt|scrypt|PBKDF2 as passlib writes it|Werkzeug's PBKDF2|Werkzeug's scrypt)$/;
+const readButNotThis = ", but damaged, of a version or digest that is not read here, or too costly to verify";
 
 function refused(problem: string): LatchkeyError {
   return new LatchkeyError("invalid_request", { description: `The user cannot be imported: ${problem}.` });

@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { canonicalUsername } from "../../accounts/usernames.ts";
-import { LatchkeyError } from "../../errors.ts";
+import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
 import type { Store, User } from "../../store/store.ts";
 import { OperatorError } from "../failure.ts";
 import { askNewPassword, instant, type Terminal, table } from "../terminal.ts";
@@ -22,7 +22,7 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
       const password = await askNewPassword(terminal, { fromInput: passwordStdin === true });
       await withIssuer(
         async ({ issuer, store }) => {
-          const created = await issuer.users.create({ username, password, roles: role });
+          const created = await issuer.users.create({ username, password, roles: role }).catch(explainTaken);
           terminal.out(`Created ${created.username} (${rolesOf(created)}) in ${store.description}.\n`);
         },
         { mayCreate: true },
@@ -88,6 +88,15 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
         terminal.out(`${changed.username}: ${rolesOf(changed)}\n`);
       }),
     );
+}
+
+/** A person who has forgotten the password is who this is most often tried for. */
+function explainTaken(error: unknown): never {
+  if (!isLatchkeyError(error) || error.code !== "username_taken") throw error;
+  throw new OperatorError(
+    "This username is taken. Nobody can set another person's password yet: recovery is not part of this version. " +
+      "A signed-in person changes it at POST /auth/password; otherwise create a user with another name, and disable the old one with 'latchkey user disable'.",
+  );
 }
 
 /** @throws LatchkeyError `not_found`, telling how to find out who there is. */
