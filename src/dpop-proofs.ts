@@ -1,12 +1,17 @@
 import { DPOP_PROOF_SECONDS, type DpopProof, type DpopRequest, readDpopProof, refused } from "./dpop-proof.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
+import { createNumberRanges } from "./number-ranges.ts";
 
-/** How many proofs of one key are remembered, and of all keys together. */
+/** How many proofs of one key are remembered while they are good, and of all keys together. */
 const KEY_LIMIT = 65_536;
 const TOTAL_LIMIT = 262_144;
 /** Proofs that expire within the same span are forgotten together. */
 const SPAN_MS = 10_000;
+/** How long after its end a proof is remembered where there is room, for the clock may be set back. */
+const KEPT_AFTERWARDS_MS = 10 * 60_000;
+/** What lies between two is good, once the clock was set forward and back. Past this many the nearest become one. */
+const FORGOTTEN_RANGES = 64;
 
 /** What {@link createDpopProofs} takes. */
 export interface DpopProofsOptions {
@@ -30,8 +35,10 @@ export interface DpopProofs {
 }
 
 /**
- * Remembers the proofs of this process for as long as they are good. When too many are, those that come are refused rather
- * than the earliest forgotten: a proof is never taken twice.
+ * Remembers the proofs of this process for as long as they are good, and longer where there is room. When too many are, those
+ * that come are refused rather than the earliest forgotten: a proof is never accepted twice, however the clock is set meanwhile.
+ * Of spans that have been forgotten it is remembered which they are, and all their proofs are refused should the clock come to them
+ * again.
  */
 export function createDpopProofs({
   clock,
@@ -40,19 +47,35 @@ export function createDpopProofs({
 }: DpopProofsOptions): DpopProofs {
   /** By the span in which they expire, and then by key: a proof is always looked for in one place. */
   const used = new Map<number, Map<string, Set<string>>>();
+  const forgotten = createNumberRanges(FORGOTTEN_RANGES);
   let total = 0;
+  let lookedThroughIn: number | undefined;
 
-  function forgetExpired(now: number): void {
-    for (const [span, byKey] of used) {
-      if ((span + 1) * SPAN_MS > now) continue;
-      for (const ids of byKey.values()) total -= ids.size;
-      used.delete(span);
+  function forget(span: number): void {
+    for (const ids of used.get(span)?.values() ?? []) total -= ids.size;
+    used.delete(span);
+    forgotten.add(span);
+  }
+
+  /** Once in each span of the clock, since every look goes through all spans. */
+  function forgetOld(now: number): void {
+    const span = Math.floor(now / SPAN_MS);
+    if (span === lookedThroughIn) return;
+    lookedThroughIn = span;
+    for (const old of used.keys()) if (endOf(old) + KEPT_AFTERWARDS_MS <= now) forget(old);
+  }
+
+  /** Forgets what is not good now: what has expired, or, where the clock was set back, lies too far ahead. */
+  function makeRoom(now: number): void {
+    for (const span of [...used.keys()].sort((one, other) => one - other)) {
+      if (total < limits.total) return;
+      if (endOf(span) <= now || span * SPAN_MS > now + 2 * DPOP_PROOF_SECONDS * 1000) forget(span);
     }
   }
 
-  function rememberedOf(jkt: string): number {
+  function rememberedOf(jkt: string, now: number): number {
     let count = 0;
-    for (const byKey of used.values()) count += byKey.get(jkt)?.size ?? 0;
+    for (const [span, byKey] of used) if (endOf(span) > now) count += byKey.get(jkt)?.size ?? 0;
     return count;
   }
 
@@ -60,21 +83,23 @@ export function createDpopProofs({
     read: (presented, accessToken) => readDpopProof(presented, { now: clock.now(), accessToken, isNonce }),
 
     use({ jkt, jti, expiresAt }) {
-      forgetExpired(clock.now());
+      const now = clock.now();
+      forgetOld(now);
       const span = Math.floor(expiresAt / SPAN_MS);
-      const ids = used.get(span)?.get(jkt);
-      if (ids?.has(jti)) throw refused("It has been used before.");
-      if (total >= limits.total || rememberedOf(jkt) >= limits.ofKey) throw full();
-      total += 1;
-      if (ids !== undefined) {
-        ids.add(jti);
-        return;
-      }
+      if (used.get(span)?.get(jkt)?.has(jti)) throw refused("It has been used before.");
+      if (total >= limits.total) makeRoom(now);
+      if (forgotten.has(span)) throw refused("It may have been used before. Send a new one.");
+      if (total >= limits.total || rememberedOf(jkt, now) >= limits.ofKey) throw full();
       const byKey = used.get(span) ?? new Map<string, Set<string>>();
-      byKey.set(jkt, new Set([jti]));
-      used.set(span, byKey);
+      const ids = byKey.get(jkt) ?? new Set<string>();
+      used.set(span, byKey.set(jkt, ids.add(jti)));
+      total += 1;
     },
   };
+}
+
+function endOf(span: number): number {
+  return (span + 1) * SPAN_MS;
 }
 
 function full(): LatchkeyError {

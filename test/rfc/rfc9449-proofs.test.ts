@@ -335,6 +335,77 @@ describe("RFC 9449, section 11.1: a proof is good once", () => {
     }
   });
 
+  /** A clock, and proofs that are made at its time and used at once. */
+  function atOwnTime(limits = { ofKey: 1000, total: 1000 }) {
+    const own = createTestClock();
+    const proofs = createDpopProofs({ clock: own, limits });
+    const made = (jti: string, jkt = "key") => ({ jti, jkt, expiresAt: own.now() + 60_000 });
+    return { own, proofs, made, start: own.now() };
+  }
+
+  it.each([30, 119, 121, 600, 3600, 86_400, 366 * 86_400])(
+    "does not pass again when the clock is set %s seconds forward, works there, and is set back; a new one passes",
+    async (seconds) => {
+      const { own, proofs, made, start } = atOwnTime();
+      const before = made("before");
+      proofs.use(before);
+      own.set(start + seconds * 1000);
+      const ahead = made("ahead");
+      expect(await use(proofs, ahead)).toBe("good");
+      own.set(start + 5000);
+      expect(await use(proofs, before)).not.toBe("good");
+      expect(await use(proofs, { ...ahead })).not.toBe("good");
+      own.set(start + 130_000);
+      expect(await use(proofs, made("after"))).toBe("good");
+      own.set(start + seconds * 1000 + 1000);
+      expect(await use(proofs, ahead)).not.toBe("good");
+    },
+  );
+
+  it.each([1, 59, 61, 600, 3600])(
+    "does not pass again when the clock is set %s seconds back, and a new one passes at once",
+    async (seconds) => {
+      const { own, proofs, made, start } = atOwnTime();
+      const proof = made("a");
+      proofs.use(proof);
+      own.set(start - seconds * 1000);
+      expect(await use(proofs, proof)).toBe(used);
+      expect(await use(proofs, made("b"))).toBe("good");
+      for (const later of [0, 30, 59]) {
+        own.set(start + later * 1000);
+        expect(await use(proofs, proof)).toBe(used);
+      }
+    },
+  );
+
+  it("does not pass again under any walk of the clock, however little is remembered", async () => {
+    const below = seededRandom(4);
+    for (let walk = 0; walk < 40; walk += 1) {
+      const { own, proofs, made } = atOwnTime({ ofKey: 20, total: 20 });
+      const accepted = new Set<string>();
+      const every: ReturnType<typeof made>[] = [];
+      for (let step = 0; step < 300; step += 1) {
+        own.set(own.now() + [1000, 5000, 20_000, 130_000, -20_000, 4_000_000, -4_000_000][below(7)]!);
+        const old = every[below(every.length + 1)];
+        const proof =
+          old !== undefined && Math.abs(old.expiresAt - 60_000 - own.now()) <= 60_000 ? old : made(`${step}`);
+        if (proof !== old) every.push(proof);
+        if ((await use(proofs, proof)) !== "good") continue;
+        expect(accepted.has(proof.jti)).toBe(false);
+        accepted.add(proof.jti);
+      }
+      expect(accepted.size).toBeGreaterThan(20);
+    }
+  });
+
+  it("costs no more memory for being remembered longer: a busy hour passes within a limit of two minutes", async () => {
+    const { own, proofs, made } = atOwnTime({ ofKey: 100, total: 100 });
+    for (let second = 0; second < 3600; second += 1) {
+      expect([second, await use(proofs, made(`${second}`))]).toEqual([second, "good"]);
+      own.advanceSeconds(1);
+    }
+  });
+
   it("fails closed: when one key has used up its share, or all together theirs, the next are refused with 503, and none is forgotten", async () => {
     const own = createTestClock();
     const proofs = createDpopProofs({ clock: own, limits: { ofKey: 3, total: 5 } });

@@ -47,6 +47,8 @@ describe("latchkey/verify", () => {
         "dpop-proofs",
         "environment",
         "errors",
+        "issuer-url",
+        "number-ranges",
         "option-names",
         "strict-json",
         "token-kinds",
