@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import { toAskingRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
-import { carryCookies } from "./renewed-cookies.ts";
+import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";
 
 /** What Latchkey needs of an Express request. */
 export interface ExpressRequest extends IncomingMessage {
@@ -32,8 +32,15 @@ export function admitExpress<Let extends OptionalAdmission>(
   const sent = bodyCredentials(request.headers["content-type"], request);
   const atOnce = guard.admitAtOnce(asking, sent);
   if (atOnce !== undefined) return atOnce;
-  return guard.admit(asking, { ip: request.ip, resource, ...sent }).then((admission) => {
-    carryCookies(request, response, admission, request.cookies);
-    return admission;
-  });
+  return guard.admit(asking, { ip: request.ip, resource, ...sent }).then(
+    (admission) => {
+      carryCookies(request, response, admission, request);
+      return admission;
+    },
+    (error: unknown) => {
+      // Express's own error handler may be the one to answer.
+      carryCookiesOf(error, response);
+      throw error;
+    },
+  );
 }

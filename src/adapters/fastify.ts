@@ -10,7 +10,7 @@ import { ownedPaths } from "../http/owned-paths.ts";
 import { createResponder } from "../http/respond.ts";
 import { toAskingRequest, toRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
-import { carryCookies } from "./renewed-cookies.ts";
+import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";
 
 /** The `config` of a route behind a guard, for a route whose generics are written out: `app.get<{ Params: … }, Guarded>(…)`. */
 export interface Guarded<Let = Admission> {
@@ -135,12 +135,13 @@ export function guarded<Let extends OptionalAdmission>(
             resource: options.resource && (await options.resource(request as FastifyRequest)),
             ...sent,
           }));
-        carryCookies(request.raw, reply.raw, admission, request.cookies);
+        carryCookies(request.raw, reply.raw, admission, request);
         request.auth = admission.auth;
         request.latchkey = { user: admission.user };
         return undefined;
       } catch (error) {
         if (isLatchkeyError(error)) return reply.send(guard.refuse(error));
+        carryCookiesOf(error, reply.raw);
         throw error;
       }
     },

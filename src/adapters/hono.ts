@@ -1,10 +1,14 @@
+import type { IncomingMessage } from "node:http";
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { isLatchkeyError } from "../errors.ts";
 import type { BodyCredentials } from "../http/authenticate.ts";
+import { type CarriedCookies, carryingCookies, settingCookies } from "../http/carried-cookies.ts";
+import { setCookiesOf } from "../http/cookie-endings.ts";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
 import { bodyCredentials, isFormType, unparsed } from "./parsed-body.ts";
+import { replaceCookies } from "./renewed-cookies.ts";
 
 /** What the Hono adapter may be told. */
 export interface HonoOptions {
@@ -68,15 +72,19 @@ export function guarded<Let extends OptionalAdmission>(
         (await guard.admit(c.req.raw, { ip: ip(c), resource: resource && (await resource(c)), ...sent }));
     } catch (error) {
       if (isLatchkeyError(error)) return guard.refuse(error);
+      for (const value of setCookiesOf(error)) c.header("set-cookie", value, { append: true });
       throw error;
     }
-    const { auth, user, setCookies, cookieHeader } = admission;
+    const { auth, user, setCookies, setCookiesOnError } = admission;
     c.set("auth", auth);
     c.set("user", user);
-    if (setCookies.length > 0 && cookieHeader !== null) c.req.raw = withCookieHeader(c.req.raw, cookieHeader);
+    c.req.raw = carryingCookies(c.req.raw, admission, (raw, headers) =>
+      copied(raw, raw.url, headers, raw.bodyUsed ? null : raw.body),
+    );
+    if (setCookies.length > 0) replaceInMessage(c, admission);
     await next();
-    if (setCookies.length > 0 && c.res.status < 400)
-      for (const value of setCookies) c.header("set-cookie", value, { append: true });
+    const due = setCookies.length > 0 && c.res.status >= 400 ? setCookiesOnError : setCookies;
+    if (due.length > 0) replaceAnswer(c, settingCookies(c.res, due));
     return undefined;
   };
 }
@@ -92,10 +100,18 @@ function hasReadBody(c: Context): boolean {
   return Object.keys(c.req.bodyCache).length > 0;
 }
 
-function withCookieHeader(raw: Request, cookieHeader: string): Request {
-  const headers = new Headers(raw.headers);
-  headers.set("cookie", cookieHeader);
-  return copied(raw, raw.url, headers, raw.bodyUsed ? null : raw.body);
+/** Without what the answer before has in its headers, which Hono would put over these. */
+function replaceAnswer(c: Context, answer: Response): void {
+  c.res = undefined;
+  c.res = answer;
+}
+
+/** Under `@hono/node-server` a handler may look at the message as well. */
+function replaceInMessage(c: Context, carried: CarriedCookies): void {
+  const message: unknown = c.env?.incoming;
+  if (typeof message === "object" && message !== null && "rawHeaders" in message && "headers" in message) {
+    replaceCookies(message as IncomingMessage, carried);
+  }
 }
 
 /** Part by part, since not every server's request can be copied whole; those of @hono/node-server only look like one. */

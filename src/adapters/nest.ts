@@ -161,7 +161,10 @@ export class LatchkeyGuard implements CanActivate {
 /** What Nest answers with exactly the refusal's status and body; the headers are set on the response here. */
 async function toException(refusal: Response, response: ServerResponse, cause: LatchkeyError): Promise<HttpException> {
   // Nest writes the body, and with it its own content type.
-  for (const [name, value] of refusal.headers) if (name !== "content-type") response.setHeader(name, value);
+  for (const [name, value] of refusal.headers) {
+    if (name === "set-cookie") response.appendHeader(name, value);
+    else if (name !== "content-type") response.setHeader(name, value);
+  }
   const exception = new HttpException((await refusal.json()) as object, refusal.status, { cause });
   exception.message = cause.message;
   return exception;

@@ -1,6 +1,9 @@
 import { cookies, headers } from "next/headers.js";
 import { NextRequest, NextResponse } from "next/server.js";
 import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
+import { addCookies, type CarriedCookies, carryingCookies } from "../http/carried-cookies.ts";
+import { setCookiesOf } from "../http/cookie-endings.ts";
+import { withCookiesFirst, withoutCookies } from "../http/cookie-header.ts";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
@@ -87,7 +90,13 @@ export function guarded<Let extends OptionalAdmission, Context = unknown>(
       throw error;
     }
     const seen = Object.assign(withNewCookies(request, admission), { auth: admission.auth });
-    return answering(await handler(seen, context, admission), admission);
+    try {
+      return answering(await handler(seen, context, admission), admission);
+    } catch (error) {
+      // Next.js makes the answer to `redirect()`, and adds the cookies that were set its own way.
+      if (isRedirect(error)) await settingCookies(admission);
+      throw error;
+    }
   };
 }
 
@@ -111,9 +120,9 @@ export function renewed(
     // Without the query: what the application's own links carry is no reason to let a session run out.
     const asking = new Request(new URL(pathname, request.url), { method: request.method, headers: request.headers });
     const { admit } = await resolve(guard);
-    const admission = await admit(asking, { ip: ip?.(request.headers) }).catch(unlessFailure);
-    if (admission === undefined) return next(request);
-    return answering(await next(withNewCookies(request, admission)), admission);
+    const carried = await admit(asking, { ip: ip?.(request.headers) }).catch(ofRefusal);
+    if (carried.setCookies.length === 0) return next(request);
+    return answering(await next(withNewCookies(request, carried)), carried);
   };
 }
 
@@ -152,11 +161,26 @@ async function admitHere<Let extends OptionalAdmission>(
   csrfToken?: string,
 ): Promise<Let> {
   const fields = new Headers(await headers());
-  // An action may have changed them since the headers came.
-  const pairs = (await cookies()).getAll().map(({ name, value }) => `${name}=${encodeURIComponent(value)}`);
-  fields.set("cookie", pairs.join("; "));
+  const sent = fields.get("cookie") ?? "";
+  fields.set("cookie", withChanges(sent, (await cookies()).getAll()));
   const request = new Request("http://localhost/", { method, headers: fields });
   return (await resolve(guard)).admit(request, { ip: ip?.(fields), resource, csrfToken });
+}
+
+/** The `Cookie` header as it was sent, but for cookies that an action has changed or deleted since. */
+function withChanges(sent: string, now: readonly { readonly name: string; readonly value: string }[]): string {
+  const before = new NextRequest("http://localhost/", { headers: { cookie: sent } }).cookies;
+  const changed = now.filter(({ name, value }) => before.get(name)?.value !== value);
+  const kept = new Set(now.map(({ name }) => name));
+  const deleted = before.getAll().filter(({ name }) => !kept.has(name));
+  const pairs = changed.map(({ name, value }): [string, string] => [name, encodeURIComponent(value)]);
+  return withCookiesFirst(
+    withoutCookies(
+      sent,
+      deleted.map(({ name }) => name),
+    ),
+    pairs,
+  );
 }
 
 async function settingCookies<Let extends OptionalAdmission>(admission: Let): Promise<Let> {
@@ -184,16 +208,21 @@ function ownedPart(pathname: string): string | undefined {
   return segments.map((_, index) => `/${segments.slice(index + 1).join("/")}`).find(isOwnedPath);
 }
 
-function withNewCookies(request: NextRequest, { setCookies, cookieHeader }: OptionalAdmission): NextRequest {
-  if (setCookies.length === 0 || cookieHeader === null) return request;
-  const fields = new Headers(request.headers);
-  fields.set("cookie", cookieHeader);
-  return copied(request, request.url, fields);
+/** With the cookies parsed again, which Next.js does once for a request. */
+function withNewCookies(request: NextRequest, carried: CarriedCookies): NextRequest {
+  const before = request.headers.get("cookie");
+  const seen = carryingCookies(request, carried, (original, fields) => copied(original, original.url, fields));
+  if (seen === request && request.headers.get("cookie") !== before) {
+    const Jar = request.cookies.constructor as new (headers: Headers) => NextRequest["cookies"];
+    Object.defineProperty(request, "cookies", { value: new Jar(request.headers), configurable: true });
+  }
+  return seen;
 }
 
 /** Part by part: what Next.js hands to route handlers only looks like a request and cannot be copied whole. */
 function copied(request: NextRequest, url: string | URL, fields: Headers): NextRequest {
-  const { method, body, signal, nextUrl } = request;
+  const { method, signal, nextUrl } = request;
+  const body = request.bodyUsed ? null : request.body;
   return new NextRequest(url, {
     method,
     headers: fields,
@@ -203,14 +232,21 @@ function copied(request: NextRequest, url: string | URL, fields: Headers): NextR
   });
 }
 
-/** A refusal is no failure. */
-function unlessFailure(error: unknown): undefined {
+/** A refusal is no failure, and may delete cookies. */
+function ofRefusal(error: unknown): CarriedCookies {
   if (!isLatchkeyError(error)) throw error;
+  const setCookies = setCookiesOf(error);
+  return { setCookies, setCookiesOnError: setCookies, cookieHeader: null };
 }
 
-/** A copy that carries the cookies: the headers of a redirect are immutable. */
-function answering(response: Response, { setCookies }: OptionalAdmission): NextResponse {
+function isRedirect(error: unknown): boolean {
+  return String((error as { readonly digest?: unknown } | null)?.digest).startsWith("NEXT_REDIRECT;");
+}
+
+/** A copy that carries the cookies: the headers of a redirect are immutable, and no page cache may keep it. */
+function answering(response: Response, { setCookies, setCookiesOnError }: CarriedCookies): NextResponse {
   const copy = new NextResponse(response.body, response);
-  if (copy.status < 400) for (const value of setCookies) copy.headers.append("set-cookie", value);
+  const due = copy.status < 400 ? setCookies : setCookiesOnError;
+  if (due.length > 0) addCookies(copy.headers, due);
   return copy;
 }

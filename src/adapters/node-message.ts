@@ -1,7 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LatchkeyError } from "../errors.ts";
 import type { AskingRequest, HeaderReader } from "../http/credentials.ts";
+import { sameRequest } from "../http/request-record.ts";
 
+const NOT_A_BYTE = /[^\0-\xff]/;
+const NEVER_IN_A_VALUE = /[\0\r\n]/g;
 const PLAIN_METHOD = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 
 /** The last `Host` that a `Request` was made with, so that it is known to be one; nearly every request names the same. */
@@ -47,7 +50,7 @@ export function toAskingRequest(message: Message, url: string, origin: () => Mes
   const { protocol, host } = origin();
   const request = toRequest(message, { protocol, host, url });
   knownHost = stated;
-  return request;
+  return sameRequest(request, new AskingMessage(message, url));
 }
 
 /** Looks up what it is asked for, which is one header where the guard remembers the token. */
@@ -58,6 +61,10 @@ class AskingMessage implements AskingRequest, HeaderReader {
   constructor(message: Message, path: string) {
     this.#message = message;
     this.#path = path;
+  }
+
+  get message(): object {
+    return this.#message;
   }
 
   get method(): string {
@@ -103,10 +110,10 @@ export function toRequest(
       headers: toHeaders(message.headers),
       ...init,
     });
-  } catch (cause) {
+  } catch {
+    // Without its cause, which may quote the target: that can hold a token.
     throw new LatchkeyError("invalid_request", {
       description: "The request's method, its target or a header is not valid.",
-      cause,
     });
   }
 }
@@ -115,14 +122,25 @@ function toHeaders(fields: IncomingMessage["headers"]): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(fields)) {
     // HTTP/2 puts method and target among the headers; only Set-Cookie is ever a list, and has no meaning in a request.
-    if (typeof value === "string" && !name.startsWith(":")) headers.append(name, value);
+    if (typeof value === "string" && !name.startsWith(":")) headers.append(name, asBytes(value));
   }
   return headers;
 }
 
-/** Sends a response of the guard, which is short. */
+/**
+ * A value as `Headers` takes it. node:http hands over bytes as they came, one character each. Whatever else is there has been put in
+ * by somebody since, and is written as it would be sent; a value that `Headers` refuses would appear in the text of its error.
+ */
+function asBytes(value: string): string {
+  if (NOT_A_BYTE.test(value)) return asBytes(Buffer.from(value).toString("latin1"));
+  return value.replace(NEVER_IN_A_VALUE, " ");
+}
+
+/** Sends a response of the guard, which is short. Cookies that somebody has set before stay. */
 export async function sendResponse(response: Response, to: ServerResponse): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
-  to.writeHead(response.status, Object.fromEntries(response.headers));
+  const { "set-cookie": _, ...fields } = Object.fromEntries(response.headers);
+  for (const value of response.headers.getSetCookie()) to.appendHeader("set-cookie", value);
+  to.writeHead(response.status, fields);
   to.end(body);
 }

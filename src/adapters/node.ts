@@ -7,7 +7,7 @@ import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { createResponder } from "../http/respond.ts";
 import { originOf, sendResponse, toAskingRequest } from "./node-message.ts";
-import { carryCookies } from "./renewed-cookies.ts";
+import { carryCookies, replaceCookies } from "./renewed-cookies.ts";
 import { refuseUpgrade, takeBearerProtocol } from "./websocket-handshake.ts";
 
 /** What takes requests in node:http. */
@@ -53,7 +53,7 @@ function unreadable(): LatchkeyError {
 
 /**
  * Guards a listener: what the guard refuses is answered here. The listener gets whom it let through, in `request.auth` too.
- * After an implicit refresh the new cookies stand in the request, and go out with the answer unless that is an error.
+ * After an implicit refresh the new cookies are in the request, and go out with the answer unless that is an error.
  */
 export function guardNode<Let extends OptionalAdmission>(
   guard: Guard<Let>,
@@ -99,6 +99,7 @@ export async function admitUpgrade<Let extends OptionalAdmission>(
       toAskingRequest(request, request.url ?? "/", () => originOf(request)),
       known,
     );
+    replaceCookies(request, admission);
     socket.off("error", hangUp);
     return socket.destroyed ? undefined : admission;
   } catch (error) {

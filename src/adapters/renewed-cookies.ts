@@ -1,36 +1,64 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { OptionalAdmission } from "../http/guard.ts";
+import { type CarriedCookies, letsCache, missingCookies } from "../http/carried-cookies.ts";
+import { setCookiesOf } from "../http/cookie-endings.ts";
+
+/** The cookies that an answer is to carry, by what becomes of it; the last guard that has found any decides. */
+type PendingCookies = Pick<CarriedCookies, "setCookies" | "setCookiesOnError">;
+const pending = new WeakMap<ServerResponse, PendingCookies>();
 
 /**
- * Puts the cookies of an implicit refresh where they belong: into the answer, unless that turns out to be an error, and into the
- * request, for whoever renders with them.
- * @param parsedCookies what a cookie parser made of the old `Cookie` header, if one has been there before.
+ * Puts the cookies that a guard has found where they belong: into the answer, and those of an implicit refresh into the request.
+ * @param request what a cookie parser has left the old cookies in, if one has been there before.
  */
 export function carryCookies(
   message: IncomingMessage,
   response: ServerResponse,
-  { setCookies, cookieHeader }: OptionalAdmission,
-  parsedCookies?: unknown,
+  carried: CarriedCookies,
+  request: { readonly cookies?: unknown } = {},
 ): void {
-  if (setCookies.length === 0 || cookieHeader === null) return;
-  message.headers.cookie = cookieHeader;
-  const others = inPairs(message.rawHeaders).filter(([name]) => name.toLowerCase() !== "cookie");
-  // In place: in HTTP/2 it cannot be replaced.
-  message.rawHeaders.splice(0, Infinity, ...others.flat(), "Cookie", cookieHeader);
-  if (typeof parsedCookies === "object" && parsedCookies !== null) {
-    Object.assign(parsedCookies, Object.fromEntries(setCookies.map(nameAndValue)));
-  }
-  setUnlessError(response, setCookies);
+  if (carried.setCookies.length === 0) return;
+  setWithHead(response, carried);
+  replaceCookies(message, carried, request.cookies);
 }
 
-/** Only when the head is written is it certain whether the answer is an error, and every framework writes it with `writeHead`. */
-function setUnlessError(response: ServerResponse, setCookies: readonly string[]): void {
+/** Has the answer to what a guard threw carry its cookies, whoever answers it. */
+export function carryCookiesOf(error: unknown, response: ServerResponse): void {
+  const setCookies = setCookiesOf(error);
+  if (setCookies.length > 0) setWithHead(response, { setCookies, setCookiesOnError: setCookies });
+}
+
+/** Puts the new cookies into every part of the request that holds the old ones, each in its place. */
+export function replaceCookies(
+  { headers, headersDistinct, rawHeaders }: IncomingMessage,
+  { setCookies, cookieHeader }: CarriedCookies,
+  parsed?: unknown,
+): void {
+  if (cookieHeader === null || headers.cookie === cookieHeader) return;
+  headers.cookie = cookieHeader;
+  // HTTP/2 has none.
+  if (headersDistinct?.cookie !== undefined) headersDistinct.cookie = [cookieHeader];
+  const fields = inPairs(rawHeaders);
+  const isCookie = ([name]: Field) => name.toLowerCase() === "cookie";
+  const first = fields.findIndex(isCookie);
+  const replaced = fields.flatMap((field, index) =>
+    index === first ? [field[0], cookieHeader] : isCookie(field) ? [] : field,
+  );
+  // In place: in HTTP/2 it cannot be replaced.
+  rawHeaders.splice(0, Number.POSITIVE_INFINITY, ...(replaced as string[]));
+  if (typeof parsed !== "object" || parsed === null) return;
+  for (const [name, value] of setCookies.map(nameAndValue)) Reflect.set(parsed, name, value);
+}
+
+/** Only when the head is written is it certain what the answer is, and every framework writes it with `writeHead`. */
+function setWithHead(response: ServerResponse, cookies: PendingCookies): void {
+  const isFirst = !pending.has(response);
+  pending.set(response, cookies);
+  if (!isFirst) return;
   const { writeHead } = response;
   response.writeHead = ((status: number, ...rest: unknown[]) => {
-    return Reflect.apply(writeHead, response, [
-      status,
-      ...(status < 400 ? withCookies(response, rest, setCookies) : rest),
-    ]);
+    const { setCookies, setCookiesOnError } = pending.get(response)!;
+    const due = status < 400 ? setCookies : setCookiesOnError;
+    return Reflect.apply(writeHead, response, [status, ...(due.length > 0 ? withCookies(response, rest, due) : rest)]);
   }) as typeof writeHead;
 }
 
@@ -40,9 +68,11 @@ function withCookies(response: ServerResponse, rest: readonly unknown[], setCook
   const fields = fieldsOf(rest.find((part) => typeof part === "object" && part !== null));
   const isSetCookie = ([name]: Field) => name.toLowerCase() === "set-cookie";
   const given = fields.filter(isSetCookie).flatMap(([, value]) => value);
-  const before = given.length > 0 ? given : [response.getHeader("set-cookie") ?? []].flat();
-  response.setHeader("Set-Cookie", [...before.map(String), ...setCookies]);
-  return [...reason, gathered(fields.filter((field) => !isSetCookie(field)))];
+  const before = (given.length > 0 ? given : [response.getHeader("set-cookie") ?? []].flat()).map(String);
+  response.setHeader("Set-Cookie", [...before, ...missingCookies(before, setCookies)]);
+  for (const name of response.getHeaderNames()) if (letsCache(name)) response.removeHeader(name);
+  response.setHeader("Cache-Control", "no-store");
+  return [...reason, gathered(fields.filter((field) => !isSetCookie(field) && !letsCache(field[0])))];
 }
 
 type Field = readonly [name: string, value: unknown];
@@ -57,13 +87,19 @@ function inPairs<Value>(flat: readonly (string | Value)[]): [name: string, value
   return flat.flatMap((name, index) => (index % 2 === 0 ? [[String(name), flat[index + 1]!]] : []));
 }
 
+/** One value or list for each name, however its letters are written: set one by one, the last would replace the others. */
 function gathered(fields: readonly Field[]): Record<string, unknown> {
+  const spelt = new Map<string, string>();
   const record: Record<string, unknown> = {};
-  for (const [name, value] of fields) record[name] = name in record ? [record[name], value].flat() : value;
+  for (const [name, value] of fields) {
+    const key = spelt.get(name.toLowerCase()) ?? name;
+    record[key] = spelt.has(name.toLowerCase()) ? [record[key], value].flat() : value;
+    spelt.set(name.toLowerCase(), key);
+  }
   return record;
 }
 
-function nameAndValue(setCookie: string): Field {
+function nameAndValue(setCookie: string): readonly [name: string, value: string] {
   const pair = setCookie.slice(0, setCookie.indexOf(";"));
   return [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
 }

@@ -1,13 +1,15 @@
-import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "../access-token-claims.ts";
 import type { PresentedWith } from "../dpop-proof.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import type { TokenPair } from "../token-pair.ts";
+import { deletedCookies, hasEnded, withSetCookies } from "./cookie-endings.ts";
 import type { SessionCookies } from "./cookies.ts";
 import { type AskingRequest, authorizationToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
 import { proofIn } from "./dpop.ts";
 import { refuseForgery } from "./forgery.ts";
+import { agreeOn, type RequestRecord, recordOf } from "./request-record.ts";
 
 /** Where an access token may stand: `Authorization` (`Bearer`, or `DPoP` with a proof), the cookie, a JSON body's `access_token`, or `?access_token=`. */
 export type TokenLocation = "header" | "cookie" | "body" | "query";
@@ -37,23 +39,35 @@ export interface BodyCredentials {
 
 /** Whose a request is, and what an implicit refresh brought. */
 export interface Authentication {
-  /** `undefined` where the request brings no access token at all. */
+  /** `undefined` where the request brings no access token at all, or cookies that are no longer good. */
   readonly auth: AnyAccessTokenClaims | undefined;
   /** The pair of an implicit refresh, whose cookies the answer has to set. */
   readonly renewed: TokenPair | undefined;
   /** Whether it was the cookies that spoke for the request. */
   readonly byCookie: boolean;
+  /** Why cookies that the request brings speak for nobody: for {@link required} to throw. */
+  readonly refusal: LatchkeyError | undefined;
+  /** The `Set-Cookie` values that delete cookies which are over. They go with every answer, errors included. */
+  readonly deletions: readonly string[];
 }
 
-const NOBODY: Authentication = { auth: undefined, renewed: undefined, byCookie: false };
+/** What a request is without any credential. */
+export const NOBODY: Authentication = {
+  auth: undefined,
+  renewed: undefined,
+  byCookie: false,
+  refusal: undefined,
+  deletions: [],
+};
 
 /** An access cookie with no more than this left is renewed before it fails under way; shorter lives give a tenth. */
 const RENEW_WITHIN_SECONDS = 30;
 
 /**
  * Finds the access token and verifies it. One that is sent on purpose (header, body, query) wins over the cookies, which a
- * browser sends whether they are meant or not. A bad token is refused wherever it stands.
- * @throws LatchkeyError as `Issuer.verify` and `Issuer.refresh` do, and those of {@link refuseForgery}.
+ * browser sends whether they are meant or not, and a bad one is refused. Bad cookies speak for nobody, and a bad access cookie does
+ * not keep the refresh cookie from being used. What one guard has found out about a request holds for the next.
+ * @throws LatchkeyError as `Issuer.verify` does, for what cannot be known now (429, 503), and those of {@link refuseForgery}.
  */
 export async function authenticate(
   issuer: Issuer,
@@ -63,36 +77,120 @@ export async function authenticate(
   origin: RequestContext,
   body: BodyCredentials = {},
 ): Promise<Authentication> {
+  const record = recordOf(issuer, request);
   const sent = sentToken(request, terms, body);
-  if (sent !== undefined) {
-    const { token, ...presented } = sent;
-    const auth = await (terms.clients === true ? issuer.verifyAny(token, presented) : issuer.verify(token, presented));
-    return { auth, renewed: undefined, byCookie: false };
-  }
-  if (!terms.locations.includes("cookie")) return NOBODY;
+  const found =
+    sent !== undefined
+      ? { ...NOBODY, auth: await verifySent(issuer, sent, terms, record) }
+      : terms.locations.includes("cookie")
+        ? await byCookies({ issuer, cookies, request, terms, origin, body, record })
+        : NOBODY;
+  if (found.auth !== undefined) agreeOn(record, found.auth);
+  return found;
+}
 
+async function verifySent(
+  issuer: Issuer,
+  { token, ...presented }: PresentedWith & { readonly token: string },
+  { clients = false, publicUrl }: AuthenticationTerms,
+  record: RequestRecord,
+): Promise<AnyAccessTokenClaims> {
+  if (presented.dpop !== undefined && record.proved?.token === token && record.proved.publicUrl === publicUrl) {
+    const again = await issuer.introspect(token);
+    if (!again.active || again.kind !== "access_token") throw new LatchkeyError("invalid_access_token");
+    return clients ? again.claims : ofPerson(again.claims);
+  }
+  const auth = await (clients ? issuer.verifyAny(token, presented) : issuer.verify(token, presented));
+  if (presented.dpop !== undefined) record.proved = { token, publicUrl };
+  return auth;
+}
+
+interface CookieQuestion {
+  readonly issuer: Issuer;
+  readonly cookies: SessionCookies;
+  readonly request: AskingRequest;
+  readonly terms: AuthenticationTerms;
+  readonly origin: RequestContext;
+  readonly body: BodyCredentials;
+  readonly record: RequestRecord;
+}
+
+async function byCookies(question: CookieQuestion): Promise<Authentication> {
+  const { issuer, cookies, request, terms, record } = question;
+  if (record.renewed !== undefined) return asRenewed(question, record.renewed);
   const presented = cookies.read(request.headers);
-  const forgery = { allowedOrigins: terms.allowedOrigins, formToken: body.csrfToken, methods: terms.methods };
-  const current =
-    presented.access === undefined
-      ? undefined
-      : await verifyCookie(issuer, presented.access, terms.implicitRefresh && presented.refresh !== undefined);
-  if (current !== undefined) refuseForgery(issuer, request, current.sid, forgery);
-  const asItIs = current === undefined ? NOBODY : { auth: current, renewed: undefined, byCookie: true };
-  if (current !== undefined && !isAboutToExpire(issuer, current)) return asItIs;
-  if (presented.refresh === undefined || !terms.implicitRefresh) return asItIs;
+  const { access, refresh } = presented;
+  const { current, refusal } = await verifyCookie(issuer, access);
+  if (current !== undefined) refuseForgedBy(question, current.sid);
+
+  const asItIs = (): Authentication => ({
+    ...NOBODY,
+    auth: current,
+    byCookie: current !== undefined,
+    refusal,
+    deletions: deletedCookies(cookies, { presented, accessIsGood: current !== undefined }),
+  });
+  if (current !== undefined && !isAboutToExpire(issuer, current)) return asItIs();
+  if (refresh === undefined || !(terms.implicitRefresh || record.renewal !== undefined)) return asItIs();
 
   try {
-    if (current === undefined) refuseForgery(issuer, request, issuer.sessionOf(presented.refresh), forgery);
-    const renewed = await issuer.refresh(presented.refresh, origin);
-    return { auth: await issuer.verify(renewed.accessToken), renewed, byCookie: true };
+    const sessionId = issuer.sessionOf(refresh);
+    if (current === undefined) refuseForgedBy(question, sessionId);
+    // Of two sessions, the one whose access token is good speaks for the request, as it did a minute ago.
+    else if (current.sid !== sessionId) return asItIs();
+    return await asRenewed(question, await renewOnce(question, refresh), { isNew: true });
   } catch (error) {
     // An access token that is still good is not refused because its successor could not be had just now.
-    if (current !== undefined && isLatchkeyError(error) && (error.status === 429 || error.status === 503)) {
-      return asItIs;
-    }
-    throw error;
+    if (current !== undefined && isLatchkeyError(error) && !hasEnded(error)) return asItIs();
+    return {
+      ...NOBODY,
+      refusal: onlyRefusal(error),
+      deletions: deletedCookies(cookies, { presented, refreshError: error }),
+    };
   }
+}
+
+/** One refresh for a request, however many guards it passes; they share its failure as well. */
+function renewOnce({ issuer, origin, record }: CookieQuestion, refreshToken: string): Promise<TokenPair> {
+  record.renewal ??= issuer.refresh(refreshToken, origin).then((pair) => {
+    record.renewed = pair;
+    return pair;
+  });
+  return record.renewal;
+}
+
+/** The request as its new cookies speak for it. It is verified for each guard: a request may be open for a long time. */
+async function asRenewed(
+  question: CookieQuestion,
+  renewed: TokenPair,
+  { isNew = false } = {},
+): Promise<Authentication> {
+  const { current, refusal } = await verifyCookie(question.issuer, renewed.accessToken);
+  if (!isNew) refuseForgedBy(question, renewed.sessionId);
+  return { ...NOBODY, auth: current, renewed, byCookie: current !== undefined, refusal };
+}
+
+/** The claims of an access cookie, or why it is refused. @throws what is no refusal: it cannot be known now. */
+async function verifyCookie(
+  issuer: Issuer,
+  token: string | undefined,
+): Promise<{ readonly current: AccessTokenClaims | undefined; readonly refusal: LatchkeyError | undefined }> {
+  if (token === undefined) return { current: undefined, refusal: undefined };
+  try {
+    return { current: await issuer.verify(token), refusal: undefined };
+  } catch (error) {
+    return { current: undefined, refusal: onlyRefusal(error) };
+  }
+}
+
+function onlyRefusal(error: unknown): LatchkeyError {
+  if (isLatchkeyError(error) && error.status === 401) return error;
+  throw error;
+}
+
+function refuseForgedBy({ issuer, request, terms, body }: CookieQuestion, sessionId: string): void {
+  const { allowedOrigins, methods } = terms;
+  refuseForgery(issuer, request, sessionId, { allowedOrigins, formToken: body.csrfToken, methods });
 }
 
 /** The access token that was sent on purpose, and the proof that has to go with it. */
@@ -119,25 +217,13 @@ export function sentToken(
   return { token, dpop: proofIn(request, terms.publicUrl) };
 }
 
-/** The claims of the access cookie; `undefined` for one that has expired where the refresh cookie can stand in for it. */
-async function verifyCookie(issuer: Issuer, token: string, canRenew: boolean): Promise<AccessTokenClaims | undefined> {
-  try {
-    return await issuer.verify(token);
-  } catch (error) {
-    const isStale =
-      isLatchkeyError(error) && (error.code === "access_token_expired" || error.code === "access_token_replaced");
-    if (isStale && canRenew) return undefined;
-    throw error;
-  }
-}
-
 function isAboutToExpire({ options }: Issuer, { exp }: AccessTokenClaims): boolean {
   const within = Math.min(RENEW_WITHIN_SECONDS, options.accessTtlSeconds / 10);
   return exp * 1000 - options.environment.clock.now() <= within * 1000;
 }
 
-/** @throws LatchkeyError `missing_token` where nobody is there. */
-export function required({ auth }: Authentication): AnyAccessTokenClaims {
-  if (auth === undefined) throw new LatchkeyError("missing_token");
-  return auth;
+/** @throws LatchkeyError `missing_token` where nobody is there, or why the cookies were refused; its answer deletes those that are over. */
+export function required({ auth, refusal, deletions }: Authentication): AnyAccessTokenClaims {
+  if (auth !== undefined) return auth;
+  throw withSetCookies(refusal ?? new LatchkeyError("missing_token"), deletions);
 }

@@ -5,6 +5,11 @@ import type { PresentedCookies, SessionCookies } from "./cookies.ts";
 /** The store itself says that the session is over. Every other error may be this server's own lack of knowledge. */
 const ENDED: ReadonlySet<ErrorCode> = new Set(["session_revoked", "session_expired", "refresh_token_reused"]);
 
+/** Whether the store says that the session is over, so that not even a good access token of it counts. */
+export function hasEnded(error: unknown): boolean {
+  return isLatchkeyError(error) && ENDED.has(error.code);
+}
+
 /** The cookies of a request, and what is known of them. */
 export interface RefusedCookies {
   readonly presented: Pick<PresentedCookies, "access" | "refresh">;
@@ -24,7 +29,7 @@ export function deletedCookies(
   cookies: SessionCookies,
   { presented: { access, refresh }, refreshError, accessIsGood = false }: RefusedCookies,
 ): readonly string[] {
-  if (isLatchkeyError(refreshError) && ENDED.has(refreshError.code)) return cookies.clear();
+  if (hasEnded(refreshError)) return cookies.clear();
   const isUnknown = isLatchkeyError(refreshError) && (refreshError.status === 429 || refreshError.status >= 500);
   const endsAccess = access !== undefined && !accessIsGood && !isUnknown;
   const endsRefresh = refresh !== undefined && !couldBeRefreshToken(refresh);

@@ -1,8 +1,9 @@
-import { parse, serialize } from "hono/utils/cookie";
+import { serialize } from "hono/utils/cookie";
 import { DEVICE_TOKEN_TTL_SECONDS } from "../device-token.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { ResolvedOptions } from "../options.ts";
 import type { TokenPair } from "../token-pair.ts";
+import { cookieNamed, withCookiesFirst } from "./cookie-header.ts";
 import type { HeaderReader } from "./credentials.ts";
 
 /** What browsers keep of one cookie, name, value and attributes together (RFC 6265 section 6.1). */
@@ -42,7 +43,7 @@ export interface SessionCookies {
   setDevice(deviceToken: string): string;
   /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. Default: all of it. */
   clear(which?: readonly SessionCookieName[]): readonly string[];
-  /** A request's `Cookie` header as it will be once the pair's cookies are set. */
+  /** A request's `Cookie` header as it will be once the pair's cookies are set: they come first and once, every other one as it was sent. */
   replacedIn(headers: HeaderReader, pair: TokenPair, csrfToken: string): string;
 }
 
@@ -80,8 +81,8 @@ export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "
   return {
     names,
     read(headers) {
-      const found = parse(headers.get("cookie") ?? "");
-      const named = (name: string) => found[name] || undefined;
+      const header = headers.get("cookie") ?? "";
+      const named = (name: string) => cookieNamed(header, name) || undefined;
       return { access: named(names.access), refresh: named(names.refresh), device: named(names.device) };
     },
     set: (pair, csrfToken) => [
@@ -91,17 +92,11 @@ export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "
     ],
     setDevice: (deviceToken) => cookie("device", deviceToken, DEVICE_TOKEN_TTL_SECONDS),
     clear: (which = ["access", "refresh", "csrf"]) => which.map((one) => cookie(one, "", 0)),
-    replacedIn(headers, pair, csrfToken) {
-      const kept = parse(headers.get("cookie") ?? "");
-      const replaced = {
-        ...kept,
-        [names.access]: pair.accessToken,
-        [names.refresh]: pair.refreshToken,
-        [names.csrf]: csrfToken,
-      };
-      return Object.entries(replaced)
-        .map(([name, value]) => `${name}=${value}`)
-        .join("; ");
-    },
+    replacedIn: (headers, { accessToken, refreshToken }, csrfToken) =>
+      withCookiesFirst(headers.get("cookie") ?? "", [
+        [names.access, accessToken],
+        [names.refresh, refreshToken],
+        [names.csrf, csrfToken],
+      ]),
   };
 }

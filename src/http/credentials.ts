@@ -10,6 +10,8 @@ export interface AskingRequest {
   readonly headers: HeaderReader;
   /** Whether whoever asks has gone meanwhile. */
   readonly signal?: Pick<AbortSignal, "aborted">;
+  /** The request itself, where each guard is handed an object of its own. Default: this object. */
+  readonly message?: object | undefined;
 }
 
 /** A token as `Authorization` carries it. */

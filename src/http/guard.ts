@@ -2,11 +2,20 @@ import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
 import { unknownNames } from "../option-names.ts";
-import { authenticate, type BodyCredentials, required, type TokenLocation } from "./authenticate.ts";
+import {
+  type Authentication,
+  authenticate,
+  type BodyCredentials,
+  required,
+  type TokenLocation,
+} from "./authenticate.ts";
+import { carryingCookies, settingCookies } from "./carried-cookies.ts";
+import { setCookiesOf, withSetCookies } from "./cookie-endings.ts";
 import { createSessionCookies } from "./cookies.ts";
 import { type AskingRequest, plainBearerToken, refuseTokenInQuery } from "./credentials.ts";
 import { inSchemeOf, nonceHeader } from "./dpop.ts";
 import { errorResponse } from "./error-response.ts";
+import { agreeOn, recordOf } from "./request-record.ts";
 import {
   type Policy,
   type Required,
@@ -15,13 +24,13 @@ import {
   requireRoles,
   requireScopes,
 } from "./requirements.ts";
-import { createResponder } from "./respond.ts";
+import { createResponder, withCookies } from "./respond.ts";
 
 /** Whom a guard lets through. Everything that is named must hold. */
 export interface GuardOptions<User = unknown> {
   /** Where the access token may stand. Default: header and cookie. `query` only for WebSocket handshakes: URLs end up in logs. */
   readonly locations?: readonly TokenLocation[] | undefined;
-  /** Lets a request without an access token pass, with no subject; a bad one is still refused. Default: false. */
+  /** Lets a request without an access token pass, with no subject, and one whose cookies are no longer good. A bad token that was sent on purpose (header, body, query) is still refused. Default: false. */
   readonly optional?: boolean | undefined;
   /** Takes only the access token of a login or a reauthentication no longer ago than this. */
   readonly freshForSeconds?: number | undefined;
@@ -82,9 +91,14 @@ export interface Admission<User = unknown> {
   readonly auth: AnyAccessTokenClaims;
   /** What `loadUser` gave. */
   readonly user: User;
-  /** `Set-Cookie` values of an implicit refresh, which belong into the answer unless it is an error. */
+  /**
+   * The `Set-Cookie` values for an answer that is no error: those of an implicit refresh, or those that delete cookies which are over.
+   * An answer that carries any must also say `Cache-Control: no-store`.
+   */
   readonly setCookies: readonly string[];
-  /** The request's `Cookie` header as it stands after an implicit refresh; for rendering on the server. */
+  /** The same for an error (400 or more): deletions, and with `rotationGraceSeconds: 0` the new cookies too. */
+  readonly setCookiesOnError: readonly string[];
+  /** The request's `Cookie` header after an implicit refresh, for rendering on the server: ours first, every other cookie as it was sent. */
   readonly cookieHeader: string | null;
 }
 
@@ -139,7 +153,7 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     try {
       return await decide(request, known);
     } catch (error) {
-      throw inSchemeOf(request.headers, error);
+      throw withSetCookies(inSchemeOf(request.headers, error), setCookiesOf(error));
     }
   }
 
@@ -151,7 +165,10 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     if (auth === undefined || (auth.sid === undefined && !terms.clients)) return undefined;
     refuseTokenInQuery(request.url);
     requireOfToken(auth);
-    return { auth, user: undefined as User, setCookies: [], cookieHeader: request.headers.get("cookie") };
+    const cookieHeader = request.headers.get("cookie");
+    // Only then can another guard of the request find another token.
+    if (cookieHeader !== null || request.headers.has("content-type")) agreeOn(recordOf(issuer, request), auth);
+    return { auth, user: undefined as User, setCookies: [], setCookiesOnError: [], cookieHeader };
   }
 
   /** What the guard asks for that the access token itself answers. */
@@ -169,34 +186,59 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
       isAbandoned: () => request.signal?.aborted === true,
     };
     const authentication = await authenticate(issuer, cookies, request, terms, origin, known);
-    const { renewed } = authentication;
-    const csrfToken = renewed === undefined ? "" : issuer.csrfToken(renewed.sessionId);
-    const carried = {
-      setCookies: renewed === undefined ? [] : cookies.set(renewed, csrfToken),
-      cookieHeader:
-        renewed === undefined ? request.headers.get("cookie") : cookies.replacedIn(request.headers, renewed, csrfToken),
-    };
-    if (authentication.auth === undefined && options.optional === true) {
-      return { auth: undefined, user: undefined, ...carried } as unknown as Admission<User>;
+    const carried = carriedBy(request, authentication);
+    try {
+      const admitted = await decideOf(authentication, known.resource);
+      return { ...admitted, ...carried };
+    } catch (error) {
+      throw withSetCookies(asObject(error, carried), carried.setCookiesOnError);
     }
-    const auth = required(authentication);
-    if (await options.isRevoked?.(auth)) throw new LatchkeyError("session_revoked");
-    requireOfToken(auth);
-    await requirePolicy(policies, { auth, action: options.action, resource: known.resource });
-    return { auth, user: await load(auth), ...carried };
   }
 
-  async function load(auth: AnyAccessTokenClaims): Promise<User> {
-    if (options.loadUser === undefined) return undefined as User;
+  /** What the answer and the request carry from now on. */
+  function carriedBy(request: AskingRequest, { renewed, deletions }: Authentication): Carried {
+    const cookieHeader = request.headers.get("cookie");
+    if (renewed === undefined) return { setCookies: deletions, setCookiesOnError: deletions, cookieHeader };
+    const csrfToken = issuer.csrfToken(renewed.sessionId);
+    const setCookies = cookies.set(renewed, csrfToken);
+    return {
+      setCookies,
+      // Under strict rotation the old refresh cookie would count as reuse.
+      setCookiesOnError: issuer.options.rotationGraceSeconds === 0 ? setCookies : [],
+      cookieHeader: cookies.replacedIn(request.headers, renewed, csrfToken),
+    };
+  }
+
+  async function decideOf(
+    authentication: Authentication,
+    resource: unknown,
+  ): Promise<Pick<Admission<User>, "auth" | "user">> {
+    if (authentication.auth === undefined && options.optional === true) return nobody();
+    const auth = required(authentication);
+    // Cookies are sent without being meant: where nobody need be there, those that are no longer good are nobody's.
+    const isLenient = options.optional === true && authentication.byCookie;
+    if (await options.isRevoked?.(auth)) {
+      if (isLenient) return nobody();
+      throw new LatchkeyError("session_revoked");
+    }
+    requireOfToken(auth);
+    await requirePolicy(policies, { auth, action: options.action, resource });
+    if (options.loadUser === undefined) return { auth, user: undefined as User };
     const user = await options.loadUser(auth);
-    if (user === null || user === undefined)
-      throw new LatchkeyError("invalid_access_token", { detail: "'loadUser' found nobody." });
-    return user;
+    if (user !== null && user !== undefined) return { auth, user };
+    if (isLenient) return nobody();
+    throw new LatchkeyError("invalid_access_token", { detail: "'loadUser' found nobody." });
+  }
+
+  /** What only an optional guard lets through. */
+  function nobody(): Pick<Admission<User>, "auth" | "user"> {
+    return { auth: undefined, user: undefined } as unknown as Pick<Admission<User>, "auth" | "user">;
   }
 
   const refuse = (error: unknown) => {
     const asksForNonce = isLatchkeyError(error) && error.code === "use_dpop_nonce";
-    return errorResponse(respond, error, "latchkey", asksForNonce ? nonceHeader(issuer.dpopNonce()) : {});
+    const answer = errorResponse(respond, error, "latchkey", asksForNonce ? nonceHeader(issuer.dpopNonce()) : {});
+    return withCookies(answer, setCookiesOf(error));
   };
   return {
     admit,
@@ -209,26 +251,19 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
       } catch (error) {
         return refuse(error);
       }
-      const response = await handler(withCookieHeader(request, admission), admission);
-      return response.status >= 400 ? response : settingCookies(response, admission.setCookies);
+      const response = await handler(carryingCookies(request, admission), admission);
+      return settingCookies(response, response.status < 400 ? admission.setCookies : admission.setCookiesOnError);
     },
   };
 }
 
-/** The request as the handler should see it: after an implicit refresh with the new cookies. */
-function withCookieHeader(request: Request, { setCookies, cookieHeader }: Admission): Request {
-  if (setCookies.length === 0 || cookieHeader === null) return request;
-  const renewed = new Request(request);
-  renewed.headers.set("cookie", cookieHeader);
-  return renewed;
-}
+/** What answer and request carry after a guard. */
+type Carried = Pick<Admission, "setCookies" | "setCookiesOnError" | "cookieHeader">;
 
-/** A copy that carries the cookies: the headers of a response that came from elsewhere may be immutable. */
-function settingCookies(response: Response, setCookies: readonly string[]): Response {
-  if (setCookies.length === 0) return response;
-  const copy = new Response(response.body, response);
-  for (const value of setCookies) copy.headers.append("set-cookie", value);
-  return copy;
+/** A thrown value that cookies can be kept beside. */
+function asObject(thrown: unknown, { setCookiesOnError }: Carried): unknown {
+  if (setCookiesOnError.length === 0 || (typeof thrown === "object" && thrown !== null)) return thrown;
+  return new Error("An option of the guard threw a value that is not an error.", { cause: thrown });
 }
 
 function asRequired(wanted: string | Required | undefined): Required {

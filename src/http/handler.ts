@@ -3,9 +3,16 @@ import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
-import type { TokenPair } from "../token-pair.ts";
-import { type Authentication, type AuthenticationTerms, authenticate, required, sentToken } from "./authenticate.ts";
+import {
+  type Authentication,
+  type AuthenticationTerms,
+  authenticate,
+  NOBODY,
+  required,
+  sentToken,
+} from "./authenticate.ts";
 import { readBody } from "./body.ts";
+import { settingCookies } from "./carried-cookies.ts";
 import { createClientAddress } from "./client-address.ts";
 import { setCookiesOf } from "./cookie-endings.ts";
 import { createSessionCookies } from "./cookies.ts";
@@ -101,49 +108,55 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
   let document: string | undefined;
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options, cookies.names));
 
-  /** Lets through whom the route's access names, and gives the claims where it takes an access token. */
-  async function authorize(route: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
+  /** Whose the request is, where the route takes an access token. */
+  async function identify(route: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
     const { access } = route;
     const scope = scopeOf(access);
     if (!takesAccessToken(access) || scope !== undefined) refuseTokenInQuery(request.url);
-    if (!takesAccessToken(access)) return { auth: undefined, renewed: undefined, byCookie: false };
+    if (!takesAccessToken(access)) return NOBODY;
     if (scope !== undefined) {
       const auth = await authenticateScope(issuer, request, scope);
-      return { auth, renewed: undefined, byCookie: false };
+      return { ...NOBODY, auth };
     }
     const ownTerms = {
       ...terms,
       ...route.terms?.(request),
       ...(route.dpop === "refused" && { publicUrl: undefined }),
     };
-    const authentication = await authenticate(issuer, cookies, request, ownTerms, origin);
-    requireRoles(required(authentication), access === "admin" ? { all: ["admin"] } : {});
-    return authentication;
+    return authenticate(issuer, cookies, request, ownTerms, origin);
+  }
+
+  /** Lets through whom the route's access names. */
+  function authorize({ access }: Endpoint, authentication: Authentication): AnyAccessTokenClaims | undefined {
+    if (!takesAccessToken(access)) return undefined;
+    const auth = required(authentication);
+    requireRoles(auth, access === "admin" ? { all: ["admin"] } : {});
+    return auth;
   }
 
   /** The cookies that go with success: deleted where the session will have ended, those of an implicit refresh elsewhere. */
-  function cookiesFor(route: Endpoint, renewed: TokenPair | undefined): readonly string[] {
+  function cookiesFor(route: Endpoint, { renewed, deletions }: Authentication): readonly string[] {
     if (route.endsSession === true) return cookies.clear();
-    return renewed === undefined ? [] : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
-  }
-
-  /** A success with them, unless it says of itself what becomes of the cookies. Errors are thrown and come without. */
-  function carrying(response: Response, setCookies: readonly string[]): Response {
-    // On the refresh path nothing looks at the headers of a response: the server's own, made from a plain object, stay one.
-    if (setCookies.length === 0 || response.headers.has("set-cookie")) return response;
-    return withCookies(response, setCookies);
+    return renewed === undefined ? deletions : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
   }
 
   for (const route of routes) {
     app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
       const { requestId, ip, respond, isAbandoned } = c.env;
       const request = c.req.raw;
+      let onError: readonly string[] = [];
       try {
         const userAgent = request.headers.get("user-agent");
         const origin = { requestId, ip, userAgent, isAbandoned };
-        const { auth, renewed, byCookie } = await authorize(route, request, origin);
+        const identified = await identify(route, request, origin);
+        const { renewed, byCookie } = identified;
         // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.
-        const setCookies = cookiesFor(route, renewed);
+        const setCookies = cookiesFor(route, identified);
+        // Under strict rotation the old refresh cookie would count as reuse.
+        if (renewed !== undefined && issuer.options.rotationGraceSeconds === 0) {
+          onError = cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
+        }
+        const auth = authorize(route, identified);
         const query = route.query && readQuery(request.url, route.query);
         const body = route.body && (await readBody(request, route.body));
         const param = (name: string) => c.req.param(name) ?? "";
@@ -163,11 +176,12 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
           openApi,
           param,
         });
-        return carrying(response, setCookies);
+        return settingCookies(response, setCookies);
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
         const answer = errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle);
-        return withCookies(answer, setCookiesOf(error));
+        const own = setCookiesOf(error);
+        return withCookies(answer, own.length > 0 ? own : onError);
       }
     });
   }

@@ -102,7 +102,6 @@ describe("Next.js alone", () => {
       expect(response.headers.get("x-middleware-request-cookie")).toBe(request.headers.get("cookie"));
     };
     await untouched(new NextRequest(`${ISSUER}/`));
-    await untouched(ask("/", { headers: { cookie: "latchkey-refresh=garbage" } }));
     await untouched(ask("/", { headers: { authorization: "Bearer garbage" } }));
     await untouched(ask("/", { method: "POST" }));
     await untouched(
@@ -111,6 +110,18 @@ describe("Next.js alone", () => {
     await untouched(ask("/auth/logout", { method: "POST", headers: { "x-csrf-token": csrfToken } }));
     await untouched(ask("/id/auth/me"));
     expect(cookieNames(await proxy(ask("/", { method: "POST", headers: { "x-csrf-token": csrfToken } })))).toEqual(all);
+  });
+
+  it("deletes in the proxy what cannot be a refresh cookie, and keeps one that this server does not know", async () => {
+    const { visitors, ask, cookie } = await signedInWithoutAccessCookie();
+    const strict = createGuard((await createTestBed()).issuer);
+    for (const guard of [visitors, strict]) {
+      const garbage = await renewed(guard)(ask("/", { headers: { cookie: "latchkey-refresh=garbage" } }));
+      expect(garbage.headers.getSetCookie().filter((line) => line.includes("=; Max-Age=0;"))).toHaveLength(3);
+      expect(garbage.headers.get("x-middleware-next")).toBe("1");
+      const unknown = await renewed(guard)(ask("/", { headers: { cookie: `${cookie.slice(0, -4)}AAAA` } }));
+      expect(cookieNames(unknown)).toEqual([]);
+    }
   });
 
   it("leaves a request that an access token speaks for, with or without a DPoP proof, to the guard behind", async () => {

@@ -121,19 +121,17 @@ describe("cookies on every route", () => {
     }
   });
 
-  it("are, as the wrong kind of token, refused with its own code though the refresh cookie is good, but for an expired one", async () => {
+  it("are, as the wrong kind of token in place of the access cookie, refused with its own code and deleted where no refresh cookie is", async () => {
     const world = await setUp();
-    const jar = await world.signIn("root");
+    const jar = (await world.signIn("root")).drop("refresh");
     const before = [dumpDatabase(world.path), world.events.length];
     for (const route of guardedRoutes) {
       for (const [kind, { authorization = "", refusedWith, challenge = "Bearer" }] of Object.entries(world.kinds)) {
         const token = authorization.replace(/^Bearer /, "");
         if (token.startsWith("DPoP ")) continue;
-        // What is no token in a header is an empty or another cookie; and an expired one of a client's is nobody's to renew.
+        // What is no token in a header is an empty or another cookie.
         if (refusedWith === null || refusedWith === "missing_token" || token === "") continue;
-        const isExpired = refusedWith === "access_token_expired";
-        const bad = jar.copy().set("access", token);
-        const headers = { ...(isExpired ? bad.drop("refresh") : bad).header(), "x-csrf-token": jar.get("csrf") };
+        const headers = { ...jar.copy().set("access", token).header(), "x-csrf-token": jar.get("csrf") };
         const answer = await world.ask(route, undefined, headers);
         expect([nameOf(route), kind, answer.status, answer.body.error]).toEqual([
           nameOf(route),
@@ -144,10 +142,24 @@ describe("cookies on every route", () => {
         expect(answer.headers.get("www-authenticate")).toMatch(
           new RegExp(`^${challenge} realm="latchkey",(?: algs="[^"]+",)? error="invalid_token"`),
         );
-        expect(answer.headers.getSetCookie()).toEqual([]);
+        expect(answer.headers.getSetCookie()).toEqual([
+          expect.stringMatching(/^latchkey-access=; Max-Age=0; Path=\/; HttpOnly/),
+        ]);
       }
     }
     expect([dumpDatabase(world.path), world.events.length]).toEqual(before);
+  });
+
+  it("do not let a bad access cookie, of whatever kind, keep a good refresh cookie from being used", async () => {
+    const world = await setUp();
+    for (const [kind, { authorization = "", refusedWith }] of Object.entries(world.kinds)) {
+      const token = authorization.replace(/^Bearer /, "");
+      if (token.startsWith("DPoP ") || refusedWith === null || refusedWith === "missing_token" || token === "")
+        continue;
+      const jar = (await world.signIn("root")).set("access", token);
+      const { status, body, headers } = await world.call("GET", "/auth/me", { headers: jar.header() });
+      expect([kind, status, body.username, headers.getSetCookie().length]).toEqual([kind, 200, "root", 3]);
+    }
   });
 
   it("make no difference where a route takes none: not on public ones, not for a password, a client or a scope", async () => {
