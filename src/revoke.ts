@@ -21,8 +21,11 @@ export interface RevokeRequest {
 
 /** The ways out of a session. When one of them resolves, the end is durable and this process refuses the access tokens. */
 export interface Revoke {
-  /** Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. */
-  logout(token: string, context?: RequestContext): Promise<void>;
+  /**
+   * Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. Resolves to whether the token
+   * is known, be its session over or not.
+   */
+  logout(token: string, context?: RequestContext): Promise<boolean>;
   /**
    * Revokes a token on behalf of a client (RFC 7009): either kind ends the session. An unknown token changes nothing.
    * @throws LatchkeyError `unauthorized_client` for the token of another client, `unsupported_token_type` for a client's own
@@ -134,7 +137,9 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
   return {
     async logout(token, context = {}) {
       const found = await behind(token, context);
-      if (found?.sessionId !== undefined) await endByHolder(found.sessionId, found.subject, context);
+      if (found?.sessionId === undefined) return false;
+      await endByHolder(found.sessionId, found.subject, context);
+      return true;
     },
 
     async revoke(token, { clientId = FIRST_PARTY_CLIENT_ID } = {}, context = {}) {

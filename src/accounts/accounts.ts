@@ -9,7 +9,7 @@ import type { Passwords } from "./passwords.ts";
 import { ADMIN_ROLE, normaliseRoles } from "./roles.ts";
 import type { LoginAttempt, Throttle } from "./throttle.ts";
 import { type ImportedUser, userOfImport } from "./user-import.ts";
-import { canonicalUsername, usernameProblem } from "./usernames.ts";
+import { canonicalUsername, trimmedUsername, usernameProblem } from "./usernames.ts";
 import { createVerification } from "./verification.ts";
 
 /** The parts that accounts are made of. */
@@ -126,7 +126,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     const at = now();
     return {
       id: Buffer.from(environment.random.bytes(16)).toString("base64url"),
-      username,
+      username: trimmedUsername(username),
       canonicalUsername: canonical,
       passwordHash,
       roles,

@@ -4,7 +4,7 @@ import type { User } from "../store/store.ts";
 import { hashFamily } from "./hash-families.ts";
 import { storedImportedHash } from "./imported-hashes.ts";
 import { normaliseRoles } from "./roles.ts";
-import { canonicalUsername } from "./usernames.ts";
+import { canonicalUsername, trimmedUsername } from "./usernames.ts";
 
 /** A user of another system. */
 export interface ImportedUser {
@@ -44,7 +44,7 @@ export function userOfImport(imported: ImportedUser, now: number): User {
   if (typeof disabled !== "boolean") throw refused("'disabled' must be true or false");
   return {
     id,
-    username,
+    username: trimmedUsername(username),
     canonicalUsername: canonicalUsername(username),
     passwordHash: hashToStore(passwordHash),
     roles: normaliseRoles(roles),

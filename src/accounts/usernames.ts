@@ -3,8 +3,14 @@ import { LatchkeyError } from "../errors.ts";
 /** The most code points that a username may have once it is normalised. */
 const USERNAME_MAX_LENGTH = 128;
 
-/** No username of 128 code points is longer than this before it is normalised, in UTF-16 code units. */
+/** The same for an email address (RFC 5321 section 4.5.3.1.3, without the angle brackets). */
+const ADDRESS_MAX_LENGTH = 254;
+
+/** More than a username that is written by hand or keyboard has before it is normalised, in UTF-16 code units. */
 const MOST_CODE_UNITS = 1024;
+
+/** What keyboards and the clipboard leave at either end. */
+const SPACE_AROUND = /^[\t\r\n\p{Zs}]+|[\t\r\n\p{Zs}]+$/gu;
 
 const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/g;
 
@@ -27,31 +33,38 @@ const refusals: readonly { readonly found: RegExp; readonly problem: string }[] 
   { found: /^\p{Mark}/u, problem: "A username may not begin with an accent that stands alone." },
 ];
 
+/** A username as it is shown: what was typed, without the spaces around it. */
+export function trimmedUsername(username: string): string {
+  return username.length > MOST_CODE_UNITS ? username : username.replace(SPACE_AROUND, "");
+}
+
 /**
- * The form of a username that uniqueness and sign-in go by: NFKC, then validated, then in lower case. E-mail addresses are
- * usernames like others.
+ * The form of a username that uniqueness and sign-in go by: without spaces around it, NFKC, then validated, then in lower case.
+ * E-mail addresses are usernames like others.
  * @throws LatchkeyError `invalid_username` saying what was wrong, never repeating it.
  */
 export function canonicalUsername(username: string): string {
   const problem = usernameProblem(username);
   if (problem !== undefined) throw new LatchkeyError("invalid_username", { description: problem });
-  return username.normalize("NFKC").toLowerCase().normalize("NFKC");
+  return trimmedUsername(username).normalize("NFKC").toLowerCase().normalize("NFKC");
 }
 
 /** What is wrong with a username, for the person who chose it, or `undefined`. */
 export function usernameProblem(username: string): string | undefined {
   if (username.length > MOST_CODE_UNITS) return lengthProblem;
-  const normalised = username.normalize("NFKC");
+  const typed = trimmedUsername(username);
+  const normalised = typed.normalize("NFKC");
   const length = [...normalised].length;
-  if (length < 1 || length > USERNAME_MAX_LENGTH) return lengthProblem;
+  if (length < 1 || length > (normalised.includes("@") ? ADDRESS_MAX_LENGTH : USERNAME_MAX_LENGTH))
+    return lengthProblem;
   const refusal = refusals.find(({ found }) => found.test(normalised));
   if (refusal !== undefined) return refusal.problem;
   // A look-alike that only normalisation turns into an @ would be one address on paper and another in the database.
-  if (punctuation(username) !== punctuation(normalised)) return "A username's @ and punctuation must be plain ASCII.";
+  if (punctuation(typed) !== punctuation(normalised)) return "A username's @ and punctuation must be plain ASCII.";
   return undefined;
 }
 
-const lengthProblem = `A username has 1 to ${USERNAME_MAX_LENGTH} characters.`;
+const lengthProblem = `A username has 1 to ${USERNAME_MAX_LENGTH} characters, an email address up to ${ADDRESS_MAX_LENGTH}.`;
 
 function punctuation(text: string): string {
   return (text.match(ASCII_PUNCTUATION) ?? []).join("");

@@ -2,12 +2,16 @@ import type { z } from "@hono/zod-openapi";
 import { LatchkeyError } from "../errors.ts";
 import { nearestName } from "../option-names.ts";
 import { readBytes } from "./body-bytes.ts";
+import { readMediaType } from "./media-type.ts";
 
-const JSON_TYPE = /^application\/json(?:\s*;\s*charset="?utf-8"?)?\s*$/;
-const FORM_TYPE = /^application\/x-www-form-urlencoded(?:\s*;\s*charset="?utf-8"?)?\s*$/;
+const typeNames = { json: "application/json", form: "application/x-www-form-urlencoded" } as const;
+const ASCII = ["us-ascii", "ascii"];
+/** Of these, ASCII is a part. */
+const CHARSETS = ["utf-8", "utf8", ...ASCII];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/;
 const UNREPEATED_NAME = "A name that is not repeated here";
+const NOTHING = new Uint8Array();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
 /** What a route takes as its body. */
@@ -19,7 +23,7 @@ export interface BodyRule<Schema extends z.ZodObject = z.ZodObject> {
 }
 
 /**
- * Reads and validates a body. No body at all where it is optional gives `undefined`.
+ * Reads and validates a body. An empty one, which `{}` is as well, gives `undefined` where it is optional: there, nothing has no type.
  * @throws LatchkeyError `unsupported_media_type`, `payload_too_large`, or `invalid_request` naming the field.
  */
 export async function readBody<Schema extends z.ZodObject>(
@@ -27,30 +31,34 @@ export async function readBody<Schema extends z.ZodObject>(
   rule: BodyRule<Schema>,
 ): Promise<z.output<Schema> | undefined> {
   const { headers } = request;
-  if (headers.get("content-type") === null && (await hasNoBody(request))) {
-    if (rule.optional) return undefined;
-    throw unsupportedType(rule);
-  }
-  refuseOtherTypes(headers, rule);
-  const text = decode(await readBytes(request));
+  const type = headers.get("content-type");
+  const read = rule.optional && (hasNoBody(headers) ? NOTHING : await readBytes(request));
+  if (read?.length === 0) return undefined;
+  const charset = charsetOf(type ?? "", rule);
+  refuseCompressed(headers);
+  const text = decode(read ?? (await readBytes(request)), charset);
   if (text === "" && rule.optional) return undefined;
   const fields = rule.format === "json" ? parseJson(text) : parseForm(text);
+  if (rule.optional && isEmptyObject(fields)) return undefined;
   const parsed = rule.schema.safeParse(fields);
   if (!parsed.success) throw new LatchkeyError("invalid_request", { description: describe(parsed.error, rule.schema) });
   return parsed.data;
 }
 
-async function hasNoBody(request: Request): Promise<boolean> {
-  const { headers } = request;
-  const declared = headers.get("content-length");
-  if (declared !== null || headers.has("transfer-encoding")) return declared === "0";
-  // In HTTP/1.1, which the Host header gives away, every body is announced; elsewhere it shows only in the reading.
-  return headers.has("host") || (await readBytes(request)).length === 0;
+/** In HTTP/1.1, which the Host header gives away, every body is announced; elsewhere it shows only in the reading. */
+function hasNoBody(headers: Headers): boolean {
+  return headers.has("host") && !headers.has("content-length") && !headers.has("transfer-encoding");
 }
 
-function refuseOtherTypes(headers: Headers, rule: BodyRule): void {
-  const type = headers.get("content-type") ?? "";
-  if (!(rule.format === "json" ? JSON_TYPE : FORM_TYPE).test(withLowerCaseCharset(type))) throw unsupportedType(rule);
+/** The charset that the body is said to be in. @throws LatchkeyError where the type or the charset is another. */
+function charsetOf(type: string, rule: BodyRule): string {
+  const { name, charsets } = readMediaType(type) ?? { name: "", charsets: [] };
+  const [charset = "utf-8", ...others] = new Set(charsets);
+  if (name !== typeNames[rule.format] || others.length > 0 || !CHARSETS.includes(charset)) throw unsupportedType(rule);
+  return charset;
+}
+
+function refuseCompressed(headers: Headers): void {
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") {
     throw new LatchkeyError("unsupported_media_type", {
@@ -59,21 +67,26 @@ function refuseOtherTypes(headers: Headers, rule: BodyRule): void {
   }
 }
 
-// Charsets are told apart without regard to case; the type itself is taken only as it is written everywhere.
-function withLowerCaseCharset(type: string): string {
-  const parameters = type.indexOf(";");
-  return parameters === -1 ? type : type.slice(0, parameters) + type.slice(parameters).toLowerCase();
-}
-
 function unsupportedType({ format }: BodyRule): LatchkeyError {
-  const type = format === "json" ? "application/json" : "application/x-www-form-urlencoded";
   return new LatchkeyError("unsupported_media_type", {
-    description: `This route takes a body of content type '${type}'.`,
+    description: `This route takes a body of content type '${typeNames[format]}'.`,
   });
 }
 
-/** Bytes that are not UTF-8 are refused: replaced by a stand-in, two different passwords could become the same. */
-function decode(bytes: Uint8Array): string {
+function isEmptyObject(fields: unknown): boolean {
+  return typeof fields === "object" && fields !== null && !Array.isArray(fields) && Object.keys(fields).length === 0;
+}
+
+/**
+ * Bytes that are not UTF-8 are refused: replaced by a stand-in, two different passwords could become the same. So are those
+ * that the sender's own word rules out. A byte order mark goes.
+ */
+function decode(bytes: Uint8Array, charset: string): string {
+  if (ASCII.includes(charset) && bytes.some((byte) => byte > 0x7f)) {
+    throw new LatchkeyError("invalid_request", {
+      description: `The body is not ASCII, as its content type says. Send it as UTF-8, with 'charset=utf-8' or none.`,
+    });
+  }
   try {
     return utf8.decode(bytes);
   } catch {

@@ -6,7 +6,8 @@ import { PASSWORD_MAX_BYTES } from "../accounts/password-text.ts";
 /** Marks the schema of a password that is about to be set. */
 export const NEW_PASSWORD = "x-new-password";
 
-const username = z.string().min(1).max(256).openapi({ example: "ada" });
+// In UTF-16 code units, with room for the spaces that are removed.
+const username = z.string().min(1).max(512).openapi({ example: "ada" });
 const password = z
   .string()
   .min(1)
@@ -73,7 +74,7 @@ export const tokenForm = z
   .object({
     grant_type: z.string().openapi({ example: "refresh_token" }),
     refresh_token: refreshToken.optional(),
-    username: z.string().max(256).optional(),
+    username: z.string().max(512).optional(),
     password: z.string().optional().openapi({ format: "password" }),
     scope: z.string().optional(),
     ...clientForm,

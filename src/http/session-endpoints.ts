@@ -1,5 +1,6 @@
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
+import { looksLikeRefreshToken } from "../token-kinds.ts";
 import { answerPair } from "./answer-pair.ts";
 import { authorizationToken, bearerToken, onlyOne } from "./credentials.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
@@ -19,7 +20,7 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Exchange the refresh token for a new pair",
     description:
-      "The refresh token comes in the body, as a bearer token or in its cookie, and the answer goes the same way. Asking twice gives the same successor, so a lost response can simply be asked for again.",
+      "The refresh token comes in the body, as a bearer token or in its cookie, and the answer goes the same way. Beside a refresh token in body or cookie, anything else in `Authorization` is ignored. Asking twice gives the same successor, so a lost response can simply be asked for again.",
     body: { format: "json", schema: schemas.refresh, optional: true },
     success: { status: 200, description: "The next pair.", schema: schemas.pairOrCookies },
     errors: [
@@ -32,12 +33,12 @@ export const sessionEndpoints = [
     ],
     async handle(call) {
       const { issuer, options, cookies, request, body, origin } = call;
-      const sent = onlyOne(body?.refresh_token, bearerToken(request.headers));
+      const { refresh } = cookies.read(request.headers);
+      const sent = sentToRefresh(request.headers, body?.refresh_token, refresh !== undefined);
       if (sent !== undefined) {
         const dpop = proofToBind(request, issuer.options.issuer);
         return answerPair(call, await issuer.refresh(sent, origin, { dpop }), "body");
       }
-      const { refresh } = cookies.read(request.headers);
       if (refresh === undefined) {
         throw new LatchkeyError("invalid_request", {
           description:
@@ -57,14 +58,17 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Log out",
     description:
-      "Takes either token in the body or as a bearer token, or the cookies, and deletes these. Idempotent: an unknown token gets the same answer.",
+      "Takes either token in the body; else the one in `Authorization` if it is known here, expired or not; else the cookies, with the CSRF token. The cookies are deleted. Idempotent: an unknown token gets the same answer.",
     body: { format: "json", schema: schemas.logout, optional: true },
     success: { status: 204, description: "The session is over, if there was one." },
     endsSession: true,
     async handle(call) {
       const { issuer, respond, request, body, origin } = call;
-      const sent = onlyOne(body?.refresh_token ?? body?.access_token, authorizationToken(request.headers)?.token);
-      const token = sent ?? (await cookieToLogOut(call));
+      onlyOne(body?.refresh_token, refreshTokenIn(request.headers));
+      const inBody = body?.refresh_token ?? body?.access_token;
+      const inHeader = inBody === undefined ? authorizationToken(request.headers)?.token : undefined;
+      if (inHeader !== undefined && (await issuer.logout(inHeader, origin))) return respond.noContent();
+      const token = inBody ?? (await cookieToLogOut(call));
       if (token !== undefined) await issuer.logout(token, origin);
       return respond.noContent();
     },
@@ -128,6 +132,22 @@ export const sessionEndpoints = [
 
 function instant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
+}
+
+/** The refresh token in `Authorization`, by its looks and whatever the scheme is. */
+function refreshTokenIn(headers: Headers): string | undefined {
+  const token = authorizationToken(headers)?.token;
+  return token !== undefined && looksLikeRefreshToken(token) ? token : undefined;
+}
+
+/**
+ * The token to refresh where the cookie is not the one. Interceptors put an access token, or `null`, into the `Authorization` of every
+ * request: beside a refresh token in body or cookie, what is none is not looked at.
+ */
+function sentToRefresh(headers: Headers, inBody: string | undefined, hasCookie: boolean): string | undefined {
+  const sent = onlyOne(inBody, refreshTokenIn(headers));
+  if (inBody !== undefined) return inBody;
+  return sent === undefined && hasCookie ? undefined : bearerToken(headers);
 }
 
 /**

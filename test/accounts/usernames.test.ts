@@ -18,6 +18,12 @@ describe("the canonical form", () => {
     ["a", "a"],
     ["x".repeat(128), "x".repeat(128)],
     ["𝒜".repeat(128), "a".repeat(128)],
+    ["alice ", "alice"],
+    ["  alice", "alice"],
+    ["\tAlice\r\n", "alice"],
+    ["\u3000alice\u00a0", "alice"],
+    [` ${"x".repeat(128)} `, "x".repeat(128)],
+    [`${"x".repeat(64)}@${"y".repeat(185)}.org`, `${"x".repeat(64)}@${"y".repeat(185)}.org`],
     ["-_.!#$%&'*+/=?^`{|}~", "-_.!#$%&'*+/=?^`{|}~"],
   ])("of %j is %j", (username, canonical) => {
     expect(canonicalUsername(username)).toBe(canonical);
@@ -56,6 +62,7 @@ describe("the canonical form", () => {
 describe("refused with invalid_username", () => {
   it.each([
     ["nothing", "", "1 to 128 characters"],
+    ["129 characters in spaces", ` ${"x".repeat(129)} `, "1 to 128 characters"],
     ["129 characters", "x".repeat(129), "1 to 128 characters"],
     ["43 ligatures that normalise to 129 characters", "ﬃ".repeat(43), "1 to 128 characters"],
     ["a text of megabytes", "x".repeat(2_000_000), "1 to 128 characters"],
@@ -65,9 +72,10 @@ describe("refused with invalid_username", () => {
     ["C1 control", "alice\u0085", "control characters"],
     ["a lone surrogate", "alice\ud800", "control characters"],
     ["a space inside", "alice smith", "spaces"],
-    ["a space before", " alice", "spaces"],
-    ["a no-break space", "alice\u00a0", "spaces"],
-    ["an ideographic space", "alice\u3000", "spaces"],
+    ["spaces alone", " \t ", "1 to 128 characters"],
+    ["a no-break space inside", "alice\u00a0smith", "spaces"],
+    ["an ideographic space inside", "alice\u3000smith", "spaces"],
+    ["an address of 255 characters", `${"x".repeat(64)}@${"y".repeat(186)}.org`, "up to 254"],
     ["a line separator", "alice\u2028", "spaces"],
     ["a spacing accent, which normalises to a space", "alice\u00b4", "spaces"],
     ["a zero-width space", "al\u200bice", "invisible"],

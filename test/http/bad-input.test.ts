@@ -88,6 +88,8 @@ describe("a body of the wrong shape, on every route that takes one", () => {
       for (const [field, rule] of Object.entries(fieldsOf(route))) {
         if (!isRequired(rule)) continue;
         const { [field]: _, ...others } = shapedBody(route);
+        // Where the body is optional, {} is none.
+        if (route.body.optional && Object.keys(others).length === 0) continue;
         const description = bed.refused(await bed.send(route, encode(route, others)), 400, route, field);
         expect(description).toContain(`'${field}' is required.`);
         // In a form, a parameter without a value counts as left out (RFC 6749 section 3.1).
@@ -231,6 +233,8 @@ describe("a body of the wrong shape, on every route that takes one", () => {
         await sendRaw(bed, route, undefined, { "content-length": "0" }),
         await sendRaw(bed, route, "", {}),
         await bed.send(route, ""),
+        await bed.send(route, "{}"),
+        await bed.send(route, "", { "content-type": "text/plain;charset=UTF-8" }),
         await sendRaw(bed, route, new ReadableStream({ start: (controller) => controller.close() }), {}),
       ]) {
         expect([empty.status, empty.text]).toEqual([none.status, none.text]);

@@ -5,7 +5,7 @@ import { CANARY, contentTypeOf, encode, nameOf, routesWithBody, sendRaw, shapedB
 const LIMIT_BYTES = 64 * 1024;
 
 describe("a body of the wrong content type, on every route that takes one", () => {
-  it("SECURITY 86: is 415 when the type is unknown, another's, in odd case, or of another charset", async () => {
+  it("SECURITY 86: is 415 when the type is unknown, another's, no type by its grammar, or of another charset", async () => {
     await onEveryRoute(async (bed, route) => {
       const text = encode(route, shapedBody(route));
       const type = contentTypeOf(route);
@@ -18,14 +18,16 @@ describe("a body of the wrong content type, on every route that takes one", () =
         `${type}, text/plain`,
         "multipart/form-data; boundary=x",
         "application/octet-stream",
-        type.toUpperCase(),
-        type.replace("application", "Application"),
-        type.replace("json", "JSON").replace("form", "Form"),
         `${type}; charset=utf-16`,
         `${type}; charset=iso-8859-1`,
-        `${type}; charset=utf-8; boundary=x`,
+        `${type}; charset=utf-8; charset=iso-8859-1`,
+        `${type}; charset="utf-8`,
+        `${type}; charset='utf-8'`,
+        `${type}; charset = utf-8`,
+        `${type}; charset`,
         `${type}; charset=`,
-        `${type};`,
+        `${type} charset=utf-8`,
+        type.replace("/", " / "),
         `${type}x`,
         `x${type}`,
         "application/json-seq",
@@ -69,20 +71,72 @@ describe("a body of the wrong content type, on every route that takes one", () =
     });
   });
 
-  it("is taken with charset=utf-8 in any spelling, and with the content encoding that is none", async () => {
+  it("is taken in any case, with parameters as RFC 9110 section 8.3.1 writes them, and with the content encoding that is none", async () => {
+    const parameters = [
+      "; charset=utf-8",
+      ";charset=utf-8",
+      "; charset=UTF-8",
+      '; charset="utf-8"',
+      '; charset="u\\tf-8"',
+      " ; Charset=Utf-8 ",
+      ";",
+      ";;; ;",
+      "; charset=utf-8;",
+      "; charset=utf8",
+      "; charset=us-ascii",
+      "; charset=utf-8; odata=verbose",
+      "; odata.metadata=none; charset=utf-8; IEEE754Compatible=true",
+      '; profile="https://example.com/a;b, c"; charset=utf-8',
+      "; charset=utf-8; charset=UTF-8",
+      "\t;\tcharset=utf-8",
+    ];
+    const spellings = [
+      ...parameters.map((text) => (type: string) => ({ "content-type": type + text })),
+      (type: string) => ({ "content-type": type.toUpperCase() }),
+      (type: string) => ({ "content-type": type.replace("application", "Application").replace("json", "JSON") }),
+      () => ({ "content-encoding": "identity" }),
+    ];
+    // Few enough at a time for no account to be throttled.
+    for (let at = 0; at < spellings.length; at += 8) {
+      await onEveryRoute(async (bed, route) => {
+        const text = encode(route, shapedBody(route));
+        const plain = await bed.send(route, text);
+        expect([400, 413, 415]).not.toContain(plain.body?.error === "unsupported_grant_type" ? 0 : plain.status);
+        for (const spelled of spellings.slice(at, at + 8)) {
+          const headers = spelled(contentTypeOf(route));
+          const { status, text: answer } = await bed.send(route, text, headers);
+          expect([nameOf(route), headers, status, answer]).toEqual([nameOf(route), headers, plain.status, plain.text]);
+        }
+      });
+    }
+  });
+
+  it("is 415 soon where the type is as long as a header may be and matches nowhere", async () => {
+    const bed = await setUp();
+    const [route] = routesWithBody;
+    for (const filler of [" ", "; ", ";  ", '; a="', ";a=b", '\\"', "\t;\t "]) {
+      const type = `${contentTypeOf(route!)}${filler.repeat(12_000 / filler.length)}(`;
+      expect((await bed.send(route!, "{}", { "content-type": type })).status).toBe(415);
+    }
+  });
+
+  it("is 400 where it says ASCII and is not, since only one of the two can be meant", async () => {
+    await onEveryRoute(async (bed, route) => {
+      const fields = { ...shapedBody(route), [Object.keys(shapedBody(route))[0] ?? "access_token"]: "é" };
+      const bytes = new TextEncoder().encode(route.body.format === "json" ? JSON.stringify(fields) : "é=1");
+      for (const charset of ["us-ascii", "US-ASCII", "ascii"]) {
+        const answer = await bed.send(route, bytes, { "content-type": `${contentTypeOf(route)}; charset=${charset}` });
+        expect(bed.refused(answer, 400, route, charset)).toContain("not ASCII");
+      }
+    });
+  });
+
+  it("may begin with a byte order mark, as JSON of Windows programs does", async () => {
     await onEveryRoute(async (bed, route) => {
       const text = encode(route, shapedBody(route));
       const plain = await bed.send(route, text);
-      expect([400, 413, 415]).not.toContain(plain.body?.error === "unsupported_grant_type" ? 0 : plain.status);
-      for (const headers of [
-        ...["; charset=utf-8", ";charset=utf-8", "; charset=UTF-8", '; charset="utf-8"', " ; Charset=Utf-8 "].map(
-          (parameter) => ({ "content-type": contentTypeOf(route) + parameter }),
-        ),
-        { "content-encoding": "identity" },
-      ]) {
-        const answer = await bed.send(route, text, headers);
-        expect([nameOf(route), answer.status, answer.text]).toEqual([nameOf(route), plain.status, plain.text]);
-      }
+      const marked = await bed.send(route, `\u{FEFF}${text}`);
+      expect([nameOf(route), marked.status, marked.text]).toEqual([nameOf(route), plain.status, plain.text]);
     });
   });
 });
