@@ -1,4 +1,6 @@
+import { setImmediate } from "node:timers/promises";
 import { LatchkeyError } from "../errors.ts";
+import { estimateGuesses, repeatsItself, type Weakness } from "./password-guesses.ts";
 import { preparePassword } from "./password-text.ts";
 
 /** What is asked of a new password. */
@@ -10,8 +12,9 @@ export interface PasswordPolicyOptions {
 }
 
 /**
- * Judges new passwords as NIST SP 800-63B-4 asks: by length and against lists of what attackers try first, as a whole.
- * There are no rules of composition. A password that is only being verified is never judged.
+ * Judges new passwords as NIST SP 800-63B-4 asks: by length, against lists of what attackers try first, as a whole, and by how
+ * many guesses they take of somebody who knows such lists, keyboards, years and repetitions. There are no rules of composition.
+ * A password that is only being verified is never judged.
  */
 export interface PasswordPolicy {
   readonly passwordMinLength: number;
@@ -29,7 +32,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}): Passw
     throw new TypeError("Option 'passwordMinLength' must be a whole number from 8 to 128.");
   }
   const contextWords = ["latchkey", ...(options.contextWords ?? [])];
-  let commonPasswords: Promise<ReadonlySet<string>> | undefined;
+  let commonWords: Promise<ReadonlyMap<string, number>> | undefined;
 
   return {
     passwordMinLength: minLength,
@@ -39,26 +42,68 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}): Passw
       if (prepared.includes("\0")) throw rejected("A password may not hold the character NUL.");
       if (codePoints(prepared) < minLength) throw rejected(`Use ${minLength} characters or more.`);
       const folded = fold(prepared);
-      commonPasswords ??= loadCommonPasswords(minLength);
-      if ((await commonPasswords).has(folded)) {
+      commonWords ??= loadCommonWords();
+      const ranks = await commonWords;
+      if (ranks.has(folded)) {
         throw rejected("This password is on lists that attackers try first. Choose another.");
       }
-      const words = [...contextWords, username, username.split("@")[0] ?? ""];
-      if (words.some((word) => isRepetitionOf(fold(word), folded))) {
+      const names = [...contextWords, username, username.split("@")[0] ?? ""].map(fold);
+      if (names.some((word) => isRepetitionOf(word, folded))) {
         throw rejected("This password is your username or the name of this service, once or repeated. Choose another.");
       }
+      if (repeatsItself(folded, minLength * LEAST_ORIGINAL)) throw easilyGuessed("repetition");
+      const { log10, weakness } = estimateGuesses(folded, { ranks, names });
+      if (log10 < Math.min(minLength, 15) * LEAST_LOG10_A_CHARACTER) throw easilyGuessed(weakness);
     },
   };
+}
+
+/** How much of the shortest length has to be left where all that was there before is taken away. */
+const LEAST_ORIGINAL = 0.8;
+/** Some hundred million guesses where 15 characters are asked for, as zxcvbn's third step of four; fewer where fewer are. */
+const LEAST_LOG10_A_CHARACTER = 0.53;
+
+const reasons: Readonly<Record<Weakness, string>> = {
+  repetition: "It repeats itself.",
+  keyboard: "It is made of keys that are next to one another.",
+  sequence: "It is made of characters in their order, such as abc or 123.",
+  dates: "It is made of years or dates.",
+  names: "It is made of your username or the name of this service.",
+  common: "It is made of words that attackers try first.",
+  short: "Too little of it is hard to guess.",
+};
+
+function easilyGuessed(weakness: Weakness): LatchkeyError {
+  return rejected(
+    `This password is easy to guess. ${reasons[weakness]} Choose several words that have nothing to do with one another.`,
+  );
 }
 
 function rejected(description: string): LatchkeyError {
   return new LatchkeyError("password_rejected", { description });
 }
 
-/** The list is half a megabyte that only a process which sets passwords needs. Entries too short to be reached are left out. */
-async function loadCommonPasswords(minLength: number): Promise<ReadonlySet<string>> {
+/** In pieces of a few milliseconds each. */
+const ENTRIES_AT_ONCE = 4000;
+/** The words of Diceware are tried by everybody, and in no order. */
+const DICEWARE_RANK = 3000;
+
+/**
+ * How many words are tried before each. The lists are a megabyte that only a process which sets passwords needs, so they are
+ * loaded for the first of these, and other requests go on meanwhile.
+ */
+async function loadCommonWords(): Promise<ReadonlyMap<string, number>> {
   const { dictionary } = await import("@zxcvbn-ts/language-common");
-  return new Set(dictionary["passwords-common"].map(fold).filter((entry) => codePoints(entry) >= minLength));
+  const ranks = new Map<string, number>();
+  for (const [name, entries] of Object.entries(dictionary)) {
+    for (const [index, entry] of entries.entries()) {
+      const word = fold(entry);
+      const rank = Math.max(index + 1, name === "diceware-common" ? DICEWARE_RANK : 1);
+      if (!ranks.has(word) || ranks.get(word)! > rank) ranks.set(word, rank);
+      if (index % ENTRIES_AT_ONCE === ENTRIES_AT_ONCE - 1) await setImmediate();
+    }
+  }
+  return ranks;
 }
 
 function fold(text: string): string {

@@ -77,6 +77,11 @@ export const settings = {
     `${signingAlgorithms.join(", ")} (ES256, or what the database has)`,
   ),
   LATCHKEY_REGISTRATION: issuer("registration", oneOf("open", "closed"), "whether strangers may register (closed)"),
+  LATCHKEY_PASSWORD_MIN_LENGTH: issuer(
+    "passwordMinLength",
+    wholeNumber,
+    "the fewest characters of a new password, 8 or more (15)",
+  ),
   LATCHKEY_PASSWORD_GRANT: handler("passwordGrant", onOff, "grant_type=password on /token: on, off (off)"),
   LATCHKEY_ALLOWED_ORIGINS: handler("allowedOrigins", origins, "origins that browsers may call from (none)"),
   LATCHKEY_TRUSTED_PROXIES: handler(

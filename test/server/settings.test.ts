@@ -115,6 +115,14 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     expect((await (await serve({ LATCHKEY_REGISTRATION: undefined })).post("/auth/register", person)).status).toBe(403);
   },
 
+  async LATCHKEY_PASSWORD_MIN_LENGTH() {
+    const server = await serve({ LATCHKEY_PASSWORD_MIN_LENGTH: "9" });
+    const register = async (username: string, password: string) =>
+      (await server.post("/auth/register", { username, password })).body;
+    expect(await register("ada", "wqzjvkxb")).toMatchObject({ error_description: "Use 9 characters or more." });
+    expect(await register("ada", "wqzjvkxbm")).toMatchObject({ username: "ada" });
+  },
+
   async LATCHKEY_PASSWORD_GRANT() {
     for (const [value, expected] of [
       ["on", 200],
