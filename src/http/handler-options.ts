@@ -1,11 +1,12 @@
 import { unknownNames } from "../option-names.ts";
 import { hstsMismatch, hstsProblem } from "./hsts.ts";
+import { isExactOrigin } from "./origins.ts";
 
 /** What `createHandler` takes beside the issuer. */
 export interface HandlerOptions {
   /** Whether `/token` takes `grant_type=password`. Default: false. */
   readonly passwordGrant?: boolean | undefined;
-  /** The origins that browsers may call from, exact (`https://app.example.com`). Default: none. */
+  /** The origins that browsers may call from, exact (`https://app.example.com`, `capacitor://localhost`). Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Addresses or networks (CIDR) whose `X-Forwarded-For` is believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined;
@@ -68,9 +69,4 @@ function listProblem(value: unknown, accepts: (entry: string) => boolean, proble
   if (!Array.isArray(value) || value.some((entry) => typeof entry !== "string")) return "must be a list of texts.";
   const refused = value.find((entry) => !accepts(entry));
   return refused === undefined ? undefined : `holds '${refused}', which ${problem}`;
-}
-
-/** As a browser writes it in `Origin` (RFC 6454 section 6.2). A pattern would never match, since they are compared byte for byte. */
-function isExactOrigin(text: string): boolean {
-  return URL.canParse(text) && new URL(text).origin === text && !text.includes("*");
 }

@@ -5,7 +5,7 @@ import { answerPair } from "./answer-pair.ts";
 import { authorizationToken, bearerToken, onlyOne } from "./credentials.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
-import { refuseCrossSite, refuseForgery } from "./forgery.ts";
+import { hidesOwnOrigin, refuseCrossSite, refuseForgery } from "./forgery.ts";
 import { withCookies } from "./respond.ts";
 import * as schemas from "./schemas.ts";
 
@@ -161,7 +161,8 @@ async function cookieToLogOut({
   request,
 }: Call<unknown, unknown>): Promise<string | undefined> {
   const { allowedOrigins = [] } = options;
-  refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+  const ownOrigin = new URL(issuer.options.issuer).origin;
+  if (!hidesOwnOrigin(request)) refuseCrossSite(request, ownOrigin, allowedOrigins);
   const { access, refresh } = cookies.read(request.headers);
   for (const [token, sessionOf] of [
     [refresh, async (text: string) => issuer.sessionOf(text)],
@@ -172,6 +173,8 @@ async function cookieToLogOut({
     refuseForgery(issuer, request, sessionId, { allowedOrigins });
     return token;
   }
+  // No CSRF token of a session has proved where this comes from.
+  refuseCrossSite(request, ownOrigin, allowedOrigins);
   return undefined;
 }
 

@@ -4,7 +4,7 @@ import type { User } from "../store/store.ts";
 import { answerPair } from "./answer-pair.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
-import { refuseCrossSite } from "./forgery.ts";
+import { refuseCrossSite, refuseDroppedCookies } from "./forgery.ts";
 import * as schemas from "./schemas.ts";
 
 /** Register, log in, prove the password again, change it, and who one is. */
@@ -78,7 +78,8 @@ export const signInEndpoints = [
             "Tokens that are in cookies stay there. Leave 'transport' out, or send the access token as a bearer token.",
         });
       }
-      refuseForeignSignIn(call);
+      // The cookies have proved with the CSRF token where they come from.
+      if (!byCookie) refuseForeignSignIn(call);
       if (transport === "cookie") refuseProofForCookies(call.request);
       return answerPair(call, await issuer.reauthenticate(auth, body.password, withDevice(call)), transport);
     },
@@ -140,5 +141,7 @@ function refuseForeignSignIn({
   body,
 }: Call<unknown, { readonly transport?: "body" | "cookie" | undefined }>): void {
   if (body.transport !== "cookie") return;
-  refuseCrossSite(request, new URL(issuer.options.issuer).origin, options.allowedOrigins ?? []);
+  const ownOrigin = new URL(issuer.options.issuer).origin;
+  refuseCrossSite(request, ownOrigin, options.allowedOrigins ?? []);
+  refuseDroppedCookies(request, ownOrigin, issuer.options.cookies.sameSite);
 }

@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { hstsProblem } from "../http/hsts.ts";
+import { isExactOrigin } from "../http/origins.ts";
 import { readPostgresUrl } from "../store/postgres-url.ts";
 
 /** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
@@ -121,9 +122,12 @@ export const origins: Reader<readonly string[]> = listOf((entry) => {
   const example = "Write exact origins such as https://app.example.com";
   if (entry === "*") return { problem: `is '*', which would let every website in. ${example}` };
   if (entry.includes("*")) return { problem: `is a pattern, and origins are compared whole. ${example}` };
-  if (!/^https?:\/\//i.test(entry) || !URL.canParse(entry)) return { problem: `is not an origin. ${example}` };
-  const { origin } = new URL(entry);
-  return origin === entry ? { value: entry } : { problem: `must be written ${shown(origin, "as a bare origin")}` };
+  if (isExactOrigin(entry)) return { value: entry };
+  const bare =
+    URL.canParse(entry) && /^https?:/i.test(entry) ? new URL(entry).origin : entry.replace(/(?<=[^/:])\/.*$/s, "");
+  return isExactOrigin(bare)
+    ? { problem: `must be written ${shown(bare, "as a bare origin")}` }
+    : { problem: `is not an origin. ${example}` };
 });
 
 /** Addresses and networks in CIDR notation. */

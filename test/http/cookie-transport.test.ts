@@ -147,7 +147,8 @@ describe("signing in with cookies", () => {
     }
     for (const headers of [
       { origin: ISSUER },
-      { origin: "https://app.example.com", "sec-fetch-site": "cross-site" },
+      { origin: ISSUER.replace("127.0.0.1", "localhost") },
+      { origin: "https://app.example.com", "sec-fetch-site": "same-site" },
       { "sec-fetch-site": "same-origin" },
     ]) {
       expect((await from(headers as Record<string, string>)).status).toBe(200);
