@@ -1,6 +1,6 @@
 import type { LatchkeyError } from "../errors.ts";
 import { unusable } from "./postgres-errors.ts";
-import { MIGRATION_LOCK, migrations, NEWEST_POSTGRES_SCHEMA_VERSION } from "./postgres-schema.ts";
+import { CREATION_LOCK, migrations, NEWEST_POSTGRES_SCHEMA_VERSION } from "./postgres-schema.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
 
 const OLDEST_SERVER = 14;
@@ -37,7 +37,9 @@ export async function migratePostgres(runner: PostgresRunner, place: string): Pr
   const { schemaVersion } = await inspectPostgres(runner, place);
   if (schemaVersion >= NEWEST_POSTGRES_SCHEMA_VERSION) return;
   await runner.run(async (transaction) => {
-    await transaction.query(`SELECT ${MIGRATION_LOCK}`);
+    await transaction.query(
+      schemaVersion === 0 ? `SELECT ${CREATION_LOCK}` : "SELECT FROM latchkey.schema_version FOR UPDATE",
+    );
     const { version } = await recogniseVersion(transaction, place);
     const missing = migrations.slice(version);
     if (version === 0) await createSchema(transaction);

@@ -1,5 +1,6 @@
 import { ATTEMPTS_TABLE } from "./postgres-attempts.ts";
 import { REVOCATION_CHANNEL } from "./postgres-listener.ts";
+import { LOCKS_TABLE } from "./postgres-locks.ts";
 
 /** A step from one version of the schema to the next. */
 export interface PostgresMigration {
@@ -11,26 +12,14 @@ export interface PostgresMigration {
   readonly worksFrom: number;
 }
 
-/** The first number of Latchkey's advisory locks: "LKEY" in ASCII. The second says what is locked. */
+/** What version 1 held advisory locks under: "LKEY" in ASCII, and what is locked. */
 const LOCKS = 0x4c4b4559;
 
-/** Held while a transaction brings the schema up to date. */
-export const MIGRATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 0)`;
-
-/** Held while a transaction looks for an administrator and creates the first. */
-export const FIRST_ADMIN_LOCK = `pg_advisory_xact_lock(${LOCKS}, 1)`;
-
-/** Held by whoever appends to the log of revocations, from then until the commit has become visible. */
-export const REVOCATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 2)`;
-
-/** Asks for the right to sweep until the transaction ends, and does not wait for it. */
-export const SWEEP_LOCK = `pg_try_advisory_xact_lock(${LOCKS}, 3)`;
-
-/** The first number of the locks on subjects; the second is taken from the subject. */
-export const SUBJECT_LOCKS = LOCKS + 1;
-
-/** The first number of the locks on session ids that are to be used only if they are free; the second is taken from the id. */
-export const SESSION_LOCKS = LOCKS + 2;
+/**
+ * Held while a transaction creates the schema, before there is a row to lock. A stranger who holds it can keep an empty database
+ * empty.
+ */
+export const CREATION_LOCK = `pg_advisory_xact_lock(${LOCKS}, 0)`;
 
 /** 16 random bytes; PostgreSQL itself has no function for them, and a UUID alone has six bits that are known. */
 const RANDOM_SALT = "substring(sha256(uuid_send(gen_random_uuid()) || uuid_send(gen_random_uuid())) FROM 1 FOR 16)";
@@ -47,7 +36,9 @@ export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND p
  * - `user_changes` counts what has happened to a session's user, so that one row tells whether a decision still holds.
  * - A revocation is logged by a constraint trigger that is deferred to the commit: whatever act revokes, it takes the lock of
  *   the log as the last of its locks, and holds it until its entries can be seen. So they become visible in the order of their
- *   numbers, and a rotation pays nothing for it.
+ *   numbers, and a rotation pays nothing for it. Since version 2 the lock is a row's, taken by a trigger of the log itself. A
+ *   transaction that has only version 1's lock when the step begins has changed sessions as well, so the step, which locks both
+ *   tables, waits for it or comes before its entries.
  * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well. A salt that is NULL has never
  *   been drawn: adding one to every user would rewrite the table while older processes serve.
  * - Subjects may be long, which a B-tree refuses and a hash index does not mind. Text is compared byte by byte ("C"), since the
@@ -130,7 +121,7 @@ export const migrations: readonly PostgresMigration[] = [
   );
   CREATE FUNCTION latchkey.log_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
   BEGIN
-    PERFORM ${REVOCATION_LOCK};
+    PERFORM pg_advisory_xact_lock(${LOCKS}, 2);
     IF TG_TABLE_NAME = 'sessions' THEN
       INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.id, NEW.revoked_at);
     ELSE
@@ -201,6 +192,34 @@ export const migrations: readonly PostgresMigration[] = [
   -- What processes of the version before have signed lives for a day at most.
   INSERT INTO latchkey.access_lifetimes (seconds, last_in_force_at)
   SELECT 86400, (extract(epoch FROM now()) * 1000)::bigint WHERE EXISTS (SELECT FROM latchkey.sessions);
+
+  ${LOCKS_TABLE}
+  CREATE OR REPLACE FUNCTION latchkey.log_revocation() RETURNS trigger LANGUAGE plpgsql AS $$
+  BEGIN
+    IF TG_TABLE_NAME = 'sessions' THEN
+      INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.id, NEW.revoked_at);
+    ELSE
+      INSERT INTO latchkey.revocations (session_id, at) VALUES (NEW.grant_id, NEW.disabled_at);
+    END IF;
+    PERFORM pg_notify('${REVOCATION_CHANNEL}', '');
+    RETURN NULL;
+  END
+  $$;
+
+  -- The roles that another one serves by: what they may do to sessions they may do to the tables of this step.
+  DO $$
+  DECLARE
+    role text;
+  BEGIN
+    FOR role IN
+      SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+      FROM pg_class, aclexplode(relacl)
+      WHERE pg_class.oid = 'latchkey.sessions'::regclass AND grantee <> relowner AND privilege_type = 'UPDATE'
+    LOOP
+      EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey.locks, latchkey.access_lifetimes TO ' || role;
+    END LOOP;
+  END
+  $$;
   `,
   },
 ];

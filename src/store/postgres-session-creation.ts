@@ -1,7 +1,6 @@
-import { createHash } from "node:crypto";
 import { FIRST_PARTY_CLIENT_ID, type Session } from "../session.ts";
+import { lockSessionIds, lockSubjects } from "./postgres-locks.ts";
 import { checked, idToBytes, insertion, isStorable, type Row, sessionColumns, toId } from "./postgres-rows.ts";
-import { SESSION_LOCKS, SUBJECT_LOCKS } from "./postgres-schema.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
 import type { SessionCreated, SessionCreation } from "./store.ts";
 
@@ -47,7 +46,7 @@ export async function createSessions(
     if (!allowed.includes(true)) return batch.map(() => ({ created: false }));
 
     const created = batch.filter((_, index) => allowed[index]);
-    const live = await lockSubjects(transaction, created);
+    const live = await lockLive(transaction, created);
     const results = batch.map((creation, index): SessionCreated => {
       if (!allowed[index]) return { created: false };
       return { created: true, evicted: evict(live, creation) };
@@ -128,23 +127,24 @@ async function lockOwners({ query }: Transaction, batch: readonly SessionCreatio
 }
 
 /** Locks the ids that are to be used only if they are free, and gives those that are not. */
-async function lockIds({ query }: Transaction, batch: readonly SessionCreation[]): Promise<Set<string>> {
+async function lockIds(transaction: Transaction, batch: readonly SessionCreation[]): Promise<Set<string>> {
   const ids = batch.filter(({ ifAbsent }) => ifAbsent === true).map(({ session }) => session.id);
   if (ids.length === 0) return new Set();
-  const keys = [...new Set(ids.map(lockKey))].sort((one, other) => one - other);
-  await query(`SELECT pg_advisory_xact_lock(${SESSION_LOCKS}, key) FROM unnest($1::int[]) AS t (key)`, keys);
-  const { rows } = await query("SELECT id FROM latchkey.sessions WHERE id = ANY ($1::bytea[])", ids.map(idToBytes));
+  await lockSessionIds(transaction, ids);
+  const { rows } = await transaction.query(
+    "SELECT id FROM latchkey.sessions WHERE id = ANY ($1::bytea[])",
+    ids.map(idToBytes),
+  );
   return new Set(rows.map((row: Row) => toId(row.id)));
 }
 
 /** Locks the subjects that have a limit, and gives their live sessions, oldest first. */
-async function lockSubjects({ query }: Transaction, created: readonly SessionCreation[]): Promise<Map<string, Live[]>> {
+async function lockLive(transaction: Transaction, created: readonly SessionCreation[]): Promise<Map<string, Live[]>> {
   const limited = created.filter(({ sessionLimit }) => sessionLimit > 0);
   const subjects = [...new Set(limited.map(({ session }) => session.subject))].filter(isStorable);
   if (subjects.length === 0) return new Map();
-  const keys = [...new Set(subjects.map(lockKey))].sort((one, other) => one - other);
-  await query(`SELECT pg_advisory_xact_lock(${SUBJECT_LOCKS}, key) FROM unnest($1::int[]) AS t (key)`, keys);
-  const { rows } = await query(
+  await lockSubjects(transaction, subjects);
+  const { rows } = await transaction.query(
     `SELECT id, subject, created_at, expires_at FROM latchkey.sessions
      WHERE subject = ANY ($1::text[]) AND revoked_at IS NULL ORDER BY created_at, position`,
     subjects,
@@ -154,11 +154,6 @@ async function lockSubjects({ query }: Transaction, created: readonly SessionCre
     live.get(row.subject)?.push({ id: toId(row.id), createdAt: row.created_at, expiresAt: row.expires_at });
   }
   return live;
-}
-
-/** Two subjects, or two ids, may share a key, and then wait for each other. */
-function lockKey(text: string): number {
-  return createHash("sha256").update(text).digest().readInt32BE();
 }
 
 /** Adds the session to its subject's live ones, and takes away those that give way to it. */

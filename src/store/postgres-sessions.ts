@@ -1,7 +1,6 @@
 import type { Session } from "../session.ts";
 import { REVOCATION_CHANNEL } from "./postgres-listener.ts";
 import { idToBytes, isStorable, type Row, sessionColumns, toId, toSession } from "./postgres-rows.ts";
-import { REVOCATION_LOCK } from "./postgres-schema.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
 import type { EverySession, Revocation, RevocationEntry, RevokedSession } from "./store.ts";
 
@@ -92,7 +91,7 @@ export async function revokeSubjectSessions(
   return revoked.map(({ id }) => id);
 }
 
-/** What is appended to the log takes its lock after those of the sessions, as the log's trigger does. */
+/** What is appended to the log takes its lock after those of the sessions, as every act does. */
 export async function revokeEverySession(
   runner: PostgresRunner,
   { afterId, limit, at, reason, alsoLogged }: EverySession,
@@ -112,7 +111,7 @@ export async function revokeEverySession(
       : { rows: [] };
     const { rows } = earlier.rows.length > 0 ? earlier : await query(REVOKE_EVERY, after, at, reason, limit);
     if (logged !== null) {
-      await query(`SELECT ${REVOCATION_LOCK}, pg_notify('${REVOCATION_CHANNEL}', '')`);
+      await query(`SELECT pg_notify('${REVOCATION_CHANNEL}', '')`);
       await last("INSERT INTO latchkey.revocations (session_id, at) VALUES ($1, $2)", logged, at);
     }
     return rows.map((row: Row) => ({ id: toId(row.id), subject: row.subject }));

@@ -1,5 +1,6 @@
+import { lockFirstAdmin } from "./postgres-locks.ts";
 import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns } from "./postgres-rows.ts";
-import { FIRST_ADMIN_LOCK, HAS_IMPORTED_HASH } from "./postgres-schema.ts";
+import { HAS_IMPORTED_HASH } from "./postgres-schema.ts";
 import { revokeWhere, touchSessions } from "./postgres-sessions.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
 import type { PasswordChange, PasswordHashReplacement, User, UserImported } from "./store.ts";
@@ -36,7 +37,7 @@ export async function createFirstAdmin(
 ): Promise<User | "not_first" | "username_taken"> {
   return runner.run(async (transaction, isUnknown) => {
     if (isUnknown && (await exists(transaction, user.id))) return user;
-    await transaction.query(`SELECT ${FIRST_ADMIN_LOCK}`);
+    await lockFirstAdmin(transaction);
     const { rows } = await transaction.query(FIND_ADMIN);
     if (rows.length > 0) return "not_first";
     return (await insertUser(transaction, user)) ?? "username_taken";
