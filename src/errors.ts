@@ -155,6 +155,12 @@ export const errorCatalogue = {
     description: "This route does not take that method. The Allow header names those it takes.",
   },
   username_taken: { status: 409, oauthError: "invalid_request", description: "This username is taken." },
+  last_administrator: {
+    status: 409,
+    oauthError: "invalid_request",
+    description:
+      "This is the last administrator who can sign in. Give another user the role 'admin' first, then try again.",
+  },
   signing_key_too_new: {
     status: 409,
     oauthError: "invalid_request",

@@ -4,7 +4,7 @@ import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
 import type { Revoke } from "./revoke.ts";
-import { createSetupToken, isSetupToken } from "./setup-token.ts";
+import { createSetupToken, readSetupToken } from "./setup-token.ts";
 import type { User, UserImported } from "./store/store.ts";
 
 /** How long a set-up link works. */
@@ -43,7 +43,7 @@ export interface Users {
   list: Accounts["list"];
   /** Replaces the password and revokes every other session of the user in the same act. Throws `invalid_credentials`, `password_rejected`. */
   changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<void>;
-  /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two. */
+  /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two, and `last_administrator`, as does `setRoles`. */
   disable(username: string, context?: RequestContext): Promise<User>;
   enable(username: string, context?: RequestContext): Promise<User>;
   /** Replaces the user's roles; they show in the next access token. */
@@ -72,8 +72,9 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
     },
 
     async setUp({ setupToken, ...credentials }, context = {}) {
-      if (!isSetupToken(rootKeys.current, setupToken, now())) throw new LatchkeyError("setup_closed");
-      const user = await accounts.createFirstAdmin(credentials);
+      const link = readSetupToken(rootKeys.current, setupToken, now());
+      if (link === undefined) throw new LatchkeyError("setup_closed");
+      const user = await accounts.createFirstAdmin(credentials, link);
       emit({ type: "user.registered", subject: user.id }, context);
       return user;
     },

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import type { Store, User, UserImported } from "../store/store.ts";
+import type { SetupLink, Store, User, UserImported } from "../store/store.ts";
 import { addressKeys } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import { preparePassword } from "./password-text.ts";
@@ -65,10 +65,10 @@ export interface Accounts {
    */
   create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
   /**
-   * Creates a user with the role `admin`, if nobody has it yet.
-   * @throws LatchkeyError `setup_closed` where somebody has; `invalid_username`, `username_taken`.
+   * Creates a user with the role `admin`, if nobody has it yet, and uses up the link.
+   * @throws LatchkeyError `setup_closed` where somebody has, or the link had been used; `invalid_username`, `username_taken`.
    */
-  createFirstAdmin(credentials: Credentials): Promise<User>;
+  createFirstAdmin(credentials: Credentials, link?: SetupLink): Promise<User>;
   /** Gives the user whose password this is, with the very hash that was verified. */
   authenticate(
     credentials: Credentials,
@@ -91,7 +91,7 @@ export interface Accounts {
   changePassword(request: PasswordChangeRequest): Promise<readonly string[]>;
   /**
    * Keeps a user from signing in and revokes their sessions in the same act.
-   * @throws LatchkeyError `not_found`, like the next two.
+   * @throws LatchkeyError `not_found`, like the next two; `last_administrator`, like `setRoles`.
    */
   disable(username: string): Promise<{ readonly user: User; readonly revokedSessionIds: readonly string[] }>;
   enable(username: string): Promise<User>;
@@ -203,9 +203,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return insert(await prepareUser(credentials, normaliseRoles(roles)));
     },
 
-    async createFirstAdmin(credentials) {
-      const created = await store.createFirstAdmin(await prepareUser(credentials, [ADMIN_ROLE]));
-      if (created === "not_first") throw new LatchkeyError("setup_closed");
+    async createFirstAdmin(credentials, link) {
+      const created = await store.createFirstAdmin(await prepareUser(credentials, [ADMIN_ROLE]), link);
+      if (created === "not_first" || created === "link_used") throw new LatchkeyError("setup_closed");
       if (created === "username_taken") throw new LatchkeyError("username_taken");
       return created;
     },
@@ -240,6 +240,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     async disable(username) {
       const { id } = await requireUser(username);
       const revokedSessionIds = await store.disableUser(id, now());
+      if (revokedSessionIds === "last_admin") throw new LatchkeyError("last_administrator");
       if (revokedSessionIds === null) throw unknownUser();
       return { user: await requireUser(username), revokedSessionIds };
     },
@@ -253,7 +254,9 @@ export function createAccounts(options: AccountsOptions): Accounts {
     async setRoles(username, roles) {
       const normalised = normaliseRoles(roles);
       const { id } = await requireUser(username);
-      if (!(await store.setRoles(id, normalised, now()))) throw unknownUser();
+      const changed = await store.setRoles(id, normalised, now());
+      if (changed === "last_admin") throw new LatchkeyError("last_administrator");
+      if (!changed) throw unknownUser();
       return requireUser(username);
     },
 

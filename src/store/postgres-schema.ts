@@ -222,6 +222,19 @@ export const migrations: readonly PostgresMigration[] = [
   $$;
   `,
   },
+  {
+    worksFrom: 1,
+    sql: `
+  CREATE TABLE latchkey.used_setup_links (
+    id text COLLATE "C" PRIMARY KEY,
+    expires_at bigint NOT NULL
+  );
+  CREATE TABLE latchkey.operator_events (
+    position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    event text NOT NULL
+  );
+  `,
+  },
 ];
 
 /** The version of the schema that this code makes. */

@@ -3,7 +3,7 @@ import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns 
 import { HAS_IMPORTED_HASH } from "./postgres-schema.ts";
 import { revokeWhere, touchSessions } from "./postgres-sessions.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
-import type { PasswordChange, PasswordHashReplacement, User, UserImported } from "./store.ts";
+import type { PasswordChange, PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
 
 const COLUMNS = userColumns.map(({ name }) => name).join(", ");
 
@@ -34,13 +34,22 @@ async function importUser({ query }: Transaction, user: User): Promise<UserImpor
 export async function createFirstAdmin(
   runner: PostgresRunner,
   user: User,
-): Promise<User | "not_first" | "username_taken"> {
+  link?: SetupLink,
+): Promise<User | "not_first" | "username_taken" | "link_used"> {
   return runner.run(async (transaction, isUnknown) => {
     if (isUnknown && (await exists(transaction, user.id))) return user;
     await lockFirstAdmin(transaction);
     const { rows } = await transaction.query(FIND_ADMIN);
     if (rows.length > 0) return "not_first";
-    return (await insertUser(transaction, user)) ?? "username_taken";
+    if (link === undefined) return (await insertUser(transaction, user)) ?? "username_taken";
+    const used = await transaction.query("SELECT FROM latchkey.used_setup_links WHERE id = $1", link.id);
+    if (used.rows.length > 0) return "link_used";
+    const { sql, parameters } = insertion("users", userColumns, [user], ON_NAME_TAKEN);
+    if ((await transaction.query(sql, ...parameters)).rowCount === 0) return "username_taken";
+    await transaction.query("DELETE FROM latchkey.used_setup_links WHERE expires_at <= $1", user.createdAt);
+    const { id, expiresAt } = link;
+    await transaction.last("INSERT INTO latchkey.used_setup_links (id, expires_at) VALUES ($1, $2)", id, expiresAt);
+    return user;
   });
 }
 
@@ -49,10 +58,11 @@ export async function hasAdmin(runner: PostgresRunner): Promise<boolean> {
   return rows.length > 0;
 }
 
+const ON_NAME_TAKEN = "ON CONFLICT (canonical_username) DO NOTHING";
 const FIND_ADMIN = "SELECT FROM latchkey.users WHERE is_admin LIMIT 1";
 
 async function insertUser(transaction: Transaction, user: User): Promise<User | null> {
-  const { sql, parameters } = insertion("users", userColumns, [user], "ON CONFLICT (canonical_username) DO NOTHING");
+  const { sql, parameters } = insertion("users", userColumns, [user], ON_NAME_TAKEN);
   const { rowCount } = await transaction.last(sql, ...parameters);
   return rowCount === 1 ? user : null;
 }
@@ -151,9 +161,11 @@ export async function disableUser(
   runner: PostgresRunner,
   userId: string,
   at: number,
-): Promise<readonly string[] | null> {
+): Promise<readonly string[] | "last_admin" | null> {
   if (!isStorable(userId)) return null;
   return runner.run(async (transaction, isUnknown) => {
+    // Disabled already, perhaps by an earlier try, it is no longer one of the admins that are counted.
+    if ((await adminsHeld(transaction, userId)) === "only_this_one") return "last_admin";
     const { rowCount } = await transaction.query(
       `UPDATE latchkey.users SET disabled_at = coalesce(disabled_at, $2),
          updated_at = CASE WHEN disabled_at IS NULL THEN $2 ELSE updated_at END
@@ -166,6 +178,25 @@ export async function disableUser(
     const revoked = await revokeWhere(transaction, isUnknown, "subject = $1", userId, revocation);
     return revoked.map(({ id }) => id);
   });
+}
+
+/**
+ * Whether anybody but the user is an administrator who is not disabled. The rows are locked until the transaction ends, in one
+ * order, so that of several acts that would each leave the other's administrator, the later one sees what the earlier has done.
+ * For a user who is no administrator nothing is looked at.
+ */
+async function adminsHeld(transaction: Transaction, userId: string): Promise<"others" | "only_this_one" | "none"> {
+  if (!(await holdsAdmin(transaction, userId))) return "others";
+  const { rows } = await transaction.query(
+    "SELECT id FROM latchkey.users WHERE is_admin AND disabled_at IS NULL ORDER BY id FOR NO KEY UPDATE",
+  );
+  if (rows.some(({ id }: Row) => id !== userId)) return "others";
+  return rows.length === 0 ? "none" : "only_this_one";
+}
+
+async function holdsAdmin(transaction: Transaction, userId: string): Promise<boolean> {
+  const { rows } = await transaction.query("SELECT FROM latchkey.users WHERE id = $1 AND is_admin", userId);
+  return rows.length > 0;
 }
 
 export async function enableUser(runner: PostgresRunner, id: string, at: number): Promise<boolean> {
@@ -186,9 +217,14 @@ export async function setRoles(
   userId: string,
   roles: readonly string[],
   at: number,
-): Promise<boolean> {
+): Promise<boolean | "last_admin"> {
   if (!isStorable(userId)) return false;
   return runner.run(async (transaction) => {
+    if (!isAdmin(roles)) {
+      const held = await adminsHeld(transaction, userId);
+      if (held === "only_this_one") return "last_admin";
+      if (held === "none" && (await holdsAdmin(transaction, userId))) return "last_admin";
+    }
     const { rowCount } = await transaction.query(
       "UPDATE latchkey.users SET roles = $2, is_admin = $3, updated_at = $4 WHERE id = $1",
       userId,

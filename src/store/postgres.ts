@@ -86,7 +86,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
 
     createUser: (user) => write(users.createUser(runner, user)),
     importUsers: (batch) => write(users.importUsers(runner, batch)),
-    createFirstAdmin: (user) => write(users.createFirstAdmin(runner, user)),
+    createFirstAdmin: (user, link) => write(users.createFirstAdmin(runner, user, link)),
     hasAdmin: () => users.hasAdmin(runner),
     findUser: (id) => users.findUser(runner, id),
     findUserByUsername: (canonicalUsername) => users.findUserByUsername(runner, canonicalUsername),

@@ -169,4 +169,28 @@ export const migrations: readonly SqliteMigration[] = [
   SELECT 86400, unixepoch() * 1000 WHERE EXISTS (SELECT 1 FROM sessions);
   `,
   },
+  // What is counted in `attempts` matters for an hour at most.
+  {
+    worksFrom: 4,
+    sql: `
+  CREATE INDEX users_admins ON users (id) WHERE instr(roles, '"admin"') > 0;
+
+  CREATE TABLE used_setup_links (
+    id TEXT PRIMARY KEY NOT NULL,
+    expires_at INTEGER NOT NULL
+  ) STRICT;
+
+  CREATE TABLE attempts (
+    key TEXT PRIMARY KEY NOT NULL,
+    count INTEGER NOT NULL,
+    ends_at INTEGER NOT NULL
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX attempts_by_end ON attempts (ends_at);
+
+  CREATE TABLE operator_events (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    event TEXT NOT NULL CHECK (json_valid(event))
+  ) STRICT;
+  `,
+  },
 ];

@@ -1,10 +1,13 @@
 import type { SqliteDatabase } from "./sqlite-database.ts";
 import { USER_JSON } from "./sqlite-rows.ts";
 import type { SqliteSessions } from "./sqlite-sessions.ts";
-import type { PasswordChange, PasswordHashReplacement, User, UserImported } from "./store.ts";
+import type { PasswordChange, PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
 
 /** In the words of the index that leaves all other users out, or SQLite would read them all. */
 const IMPORTED = `password_hash >= 'imported:' AND password_hash < 'imported;'`;
+
+/** Likewise; the index holds some more, whose roles only contain the text. */
+const IS_ADMIN = `instr(roles, '"admin"') > 0 AND EXISTS (SELECT 1 FROM json_each(roles) WHERE value = 'admin')`;
 
 /** The acts on users. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
 export class SqliteUsers {
@@ -39,9 +42,13 @@ export class SqliteUsers {
     });
   }
 
-  createFirstAdmin(user: User): User | "not_first" | "username_taken" {
+  createFirstAdmin(user: User, link?: SetupLink): User | "not_first" | "username_taken" | "link_used" {
     if (this.hasAdmin()) return "not_first";
-    return this.create(user) ?? "username_taken";
+    if (link !== undefined && this.#statements.findUsedLink.first(link.id) !== null) return "link_used";
+    if (this.create(user) === null) return "username_taken";
+    this.#statements.forgetUsedLinks.run(user.createdAt);
+    if (link !== undefined) this.#statements.useLink.run(link.id, link.expiresAt);
+    return user;
   }
 
   hasAdmin(): boolean {
@@ -74,9 +81,10 @@ export class SqliteUsers {
     return this.#statements.findLastImportedHash.first();
   }
 
-  disable(id: string, at: number): readonly string[] | null {
+  disable(id: string, at: number): readonly string[] | "last_admin" | null {
     const user = this.find(id);
     if (user === null) return null;
+    if (user.disabledAt === null && this.#isLastAdmin(user)) return "last_admin";
     if (user.disabledAt === null) this.#statements.setDisabledAt.run(at, at, id);
     return this.#sessions.revokeSubject(id, { at, reason: "user_disabled" });
   }
@@ -88,10 +96,16 @@ export class SqliteUsers {
     return true;
   }
 
-  setRoles(id: string, roles: readonly string[], at: number): boolean {
-    if (this.find(id) === null) return false;
+  setRoles(id: string, roles: readonly string[], at: number): boolean | "last_admin" {
+    const user = this.find(id);
+    if (user === null) return false;
+    if (!roles.includes("admin") && this.#isLastAdmin(user)) return "last_admin";
     this.#statements.setRoles.run(JSON.stringify(roles), at, id);
     return true;
+  }
+
+  #isLastAdmin({ id, roles }: User): boolean {
+    return roles.includes("admin") && this.#statements.findOtherAdmin.first(id) === null;
   }
 }
 
@@ -102,10 +116,16 @@ function prepare(database: SqliteDatabase) {
       USER_JSON,
       "FROM users u WHERE u.canonical_username = ?",
     ),
-    findAdmin: database.query<[], number>(
+    findAdmin: database.query<[], number>("'1'", `FROM users WHERE ${IS_ADMIN} LIMIT 1`),
+    findOtherAdmin: database.query<[exceptId: string], number>(
       "'1'",
-      "FROM users u, json_each(u.roles) role WHERE role.value = 'admin' LIMIT 1",
+      `FROM users WHERE ${IS_ADMIN} AND disabled_at IS NULL AND id <> ? LIMIT 1`,
     ),
+    findUsedLink: database.query<[id: string], number>("'1'", "FROM used_setup_links WHERE id = ?"),
+    useLink: database.command<[id: string, expiresAt: number]>(
+      "INSERT INTO used_setup_links (id, expires_at) VALUES (?, ?)",
+    ),
+    forgetUsedLinks: database.command<[now: number]>("DELETE FROM used_setup_links WHERE expires_at <= ?"),
     list: database.query<[afterUsername: string, limit: number], User>(
       USER_JSON,
       "FROM users u WHERE u.canonical_username > ? ORDER BY u.canonical_username LIMIT ?",

@@ -74,7 +74,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
 
     createUser: (user) => write(() => users.create(user)),
     importUsers: (batch) => write(() => users.import(batch)),
-    createFirstAdmin: (user) => write(() => users.createFirstAdmin(user)),
+    createFirstAdmin: (user, link) => write(() => users.createFirstAdmin(user, link)),
     hasAdmin: () => read(() => users.hasAdmin()),
     findUser: (id) => read(() => users.find(id)),
     findUserByUsername: (canonicalUsername) => read(() => users.findByUsername(canonicalUsername)),

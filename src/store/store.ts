@@ -71,8 +71,11 @@ export interface Store {
    */
   importUsers(users: readonly User[]): Promise<readonly UserImported[]>;
 
-  /** Creates a user only if no user has the role `admin` yet; `not_first` otherwise. */
-  createFirstAdmin(user: User): Promise<User | "not_first" | "username_taken">;
+  /**
+   * Creates a user only if no user has the role `admin` yet; `not_first` otherwise. A link is used up in the same act, and
+   * stays so whatever becomes of the user: `link_used` where it had been.
+   */
+  createFirstAdmin(user: User, link?: SetupLink): Promise<User | "not_first" | "username_taken" | "link_used">;
 
   /** Whether any user has the role `admin`, disabled or not, without looking at all of them. */
   hasAdmin(): Promise<boolean>;
@@ -99,14 +102,20 @@ export interface Store {
   /** The last in binary order of the password hashes that begin with {@link IMPORTED_HASH_PREFIX}, or `null` where there is none. */
   findLastImportedHash(): Promise<string | null>;
 
-  /** Disables a user and revokes all their sessions in the same act. Gives the ids revoked, or `null` for an unknown user. */
-  disableUser(id: string, at: number): Promise<readonly string[] | null>;
+  /**
+   * Disables a user and revokes all their sessions in the same act. Gives the ids revoked, or `null` for an unknown user, and
+   * changes nothing where no other user holds the role `admin` who is not disabled: `last_admin`, however many ask at once.
+   */
+  disableUser(id: string, at: number): Promise<readonly string[] | "last_admin" | null>;
 
   /** Lets a disabled user sign in again. `false` for an unknown user. */
   enableUser(id: string, at: number): Promise<boolean>;
 
-  /** Replaces a user's roles. `false` for an unknown user. */
-  setRoles(id: string, roles: readonly string[], at: number): Promise<boolean>;
+  /**
+   * Replaces a user's roles. `false` for an unknown user. Changes nothing where it would take the role `admin` from the last
+   * user who holds it and is not disabled: `last_admin`, however many ask at once.
+   */
+  setRoles(id: string, roles: readonly string[], at: number): Promise<boolean | "last_admin">;
 
   // Clients
 
@@ -301,6 +310,14 @@ export interface User {
    * it, so what was made for an older version can be told.
    */
   readonly credentialsVersion: number;
+}
+
+/** A link by which the first administrator is created. */
+export interface SetupLink {
+  /** Another for every link. */
+  readonly id: string;
+  /** When it stops working, and need not be remembered any more. */
+  readonly expiresAt: number;
 }
 
 /** What became of a user who was to be imported. */

@@ -292,7 +292,7 @@ describe("the OpenAPI document", () => {
     const named = new Set(errors.map(({ code }) => code));
     const unnamed = Object.keys(errorCatalogue).filter((code) => !named.has(code as ErrorCode));
     const anyRequest = ["internal_error", "method_not_allowed"];
-    const commandLine = ["signing_key_too_new", "store_unusable"];
+    const commandLine = ["signing_key_too_new", "last_administrator", "store_unusable"];
     const guardsOfTheApplication = ["denied_by_policy", "token_not_fresh"];
     const otherServices = ["verifier_unavailable"];
     const elsewhere = [...anyRequest, ...commandLine, ...guardsOfTheApplication, ...otherServices];

@@ -83,7 +83,9 @@ export function describeUsers(open: OpenStore): void {
     expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
     expect(await store.createFirstAdmin(taken)).toBe("not_first");
     expect(await store.hasAdmin()).toBe(true);
-    await store.disableUser(root.id, NOW);
+    const other = newUser({ roles: ["admin"], disabledAt: NOW });
+    await createUsers(store, other);
+    expect(await store.setRoles(other.id, [], NOW)).toBe(true);
     expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }))).toBe("not_first");
     expect(await store.hasAdmin()).toBe(true);
   });
@@ -105,6 +107,49 @@ export function describeUsers(open: OpenStore): void {
     );
     expect(results.filter((result) => typeof result === "object")).toHaveLength(1);
     expect(await stores[0].listUsers("", 100)).toHaveLength(1);
+  });
+
+  it("uses a set-up link up with the first admin, for good, and not where the name was taken", async () => {
+    const store = await open();
+    const link = { id: newId(), expiresAt: NOW + 3_600_000 };
+    const ada = newUser({ canonicalUsername: "ada" });
+    await createUsers(store, ada);
+    const taken = newUser({ roles: ["admin"], canonicalUsername: "ada" });
+    expect(await store.createFirstAdmin(taken, link)).toBe("username_taken");
+    const root = newUser({ roles: ["admin"] });
+    expect(await store.createFirstAdmin(root, link)).toStrictEqual(root);
+    expect(await store.createFirstAdmin(newUser({ roles: ["admin"] }), link)).toBe("not_first");
+  });
+
+  it("keeps the last admin who is not disabled from being disabled or demoted, and from nothing else", async () => {
+    const store = await open();
+    const [ada, eve, bob] = [newUser({ roles: ["admin", "ops"] }), newUser({ roles: ["admin"] }), newUser()];
+    await createUsers(store, ada, eve, bob, newUser({ roles: ["admin"], disabledAt: NOW }));
+    expect(await store.setRoles(ada.id, ["ops"], NOW)).toBe(true);
+    expect(await store.setRoles(eve.id, ["ops"], NOW)).toBe("last_admin");
+    expect(await store.disableUser(eve.id, NOW)).toBe("last_admin");
+    expect(await store.findUser(eve.id)).toStrictEqual(eve);
+    expect(await store.setRoles(eve.id, ["admin", "ops"], NOW)).toBe(true);
+    expect(await store.setRoles(bob.id, [], NOW)).toBe(true);
+    expect(await store.disableUser(bob.id, NOW)).toEqual([]);
+    expect(await store.setRoles(ada.id, ["admin"], NOW)).toBe(true);
+    expect(await store.disableUser(eve.id, NOW)).toEqual([]);
+    expect(await store.disableUser(ada.id, NOW)).toBe("last_admin");
+    expect(await store.disableUser(eve.id, NOW)).toEqual([]);
+  });
+
+  it("leaves one admin when all are demoted or disabled at once over two connections", async () => {
+    const stores = [await open(), await open()] as const;
+    const admins = Array.from({ length: 10 }, () => newUser({ roles: ["admin"] }));
+    await createUsers(stores[0], ...admins);
+    const results = await Promise.all(
+      admins.map(({ id }, index) => {
+        const store = stores[index % 2 === 0 ? 0 : 1];
+        return index % 3 === 0 ? store.disableUser(id, NOW) : store.setRoles(id, [], NOW);
+      }),
+    );
+    expect(results.filter((result) => result === "last_admin")).toHaveLength(1);
+    expect((await stores[0].count(NOW)).admins).toBe(1);
   });
 
   it("replaces a password hash only while it is the expected one, and revokes all other sessions in the same act", async () => {
@@ -244,7 +289,7 @@ export function describeUsers(open: OpenStore): void {
     const another = newSession({ subject: eve.id });
     await store.createSessions([...sessions, another].map((session) => vouched(session)));
     const ids = sessions.map(({ id }) => id);
-    expect((await store.disableUser(ada.id, NOW + 1))?.toSorted()).toEqual(ids.toSorted());
+    expect([...((await store.disableUser(ada.id, NOW + 1)) ?? [])].toSorted()).toEqual(ids.toSorted());
     expect(await store.disableUser(ada.id, NOW + 2)).toEqual([]);
     expect(await store.disableUser(newId(), NOW)).toBeNull();
     expect(await store.findUser(ada.id)).toStrictEqual({
