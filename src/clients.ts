@@ -9,6 +9,7 @@ import type { DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
+import { inSlices } from "./in-slices.ts";
 import { grantedScope, parseScope } from "./scope.ts";
 import type { Client, GrantType } from "./store/store.ts";
 
@@ -124,11 +125,18 @@ export function createClients({ options, store, accessTokens, proofs, revocation
       const disabled = await store.disableClient(id, at);
       if (disabled === null) throw unknownClient();
       const { client, revoked } = disabled;
-      revocations.add([client.grantId, ...revoked.map((session) => session.id)], at);
+      revocations.add([client.grantId], at);
+      await inSlices(revoked, (slice) =>
+        revocations.add(
+          slice.map((session) => session.id),
+          at,
+        ),
+      );
       emit({ type: "client.disabled", clientId: id }, context);
-      for (const { id: sessionId, subject } of revoked) {
-        emit({ type: "session.revoked", sessionId, subject, reason: "client_disabled" }, context);
-      }
+      await inSlices(revoked, (slice) => {
+        for (const { id: sessionId, subject } of slice)
+          emit({ type: "session.revoked", sessionId, subject, reason: "client_disabled" }, context);
+      });
       return described(client);
     },
 

@@ -87,6 +87,12 @@ export type LatchkeyEvent =
   | (EventBase & { readonly type: "client.token_issued"; readonly clientId: string; readonly scope: string })
   | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string })
   | (EventBase & {
+      /** The store works, but holds up requests that it should not. */
+      readonly type: "store.degraded";
+      /** What has happened, and what follows from it. */
+      readonly detail: string;
+    })
+  | (EventBase & {
       readonly type: "clock.differs";
       /** How far this process's clock is ahead of the database's; negative where it is behind. */
       readonly aheadSeconds: number;

@@ -107,8 +107,8 @@ export interface Issuer {
   logoutAll: Revoke["logoutAll"];
   revokeSession: Revoke["revokeSession"];
   revokeEverySession: Revoke["revokeEverySession"];
-  /** The subject's live sessions, newest first. */
-  listSessions(subject: string): Promise<readonly Session[]>;
+  /** The subject's live sessions, newest first, at most `limit` of them. Default: 1,000. */
+  listSessions(subject: string, limit?: number): Promise<readonly Session[]>;
   /** When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. */
   sessionEnd(session: Session): number;
   /** The public signing keys (RFC 7517), those that are about to sign and those that no longer do included. */
@@ -242,6 +242,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   }
   for (const timer of timers) timer.unref();
   const stopListening = store.onRevocation?.(() => revocations.poll().catch(() => {}));
+  const stopMinding = store.onDegraded?.((detail) => emit({ type: "store.degraded", detail }, {}));
 
   return Object.freeze<Issuer>({
     options,
@@ -284,9 +285,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     logoutAll: revoke.logoutAll,
     revokeSession: revoke.revokeSession,
     revokeEverySession: revoke.revokeEverySession,
-    async listSessions(subject) {
+    async listSessions(subject, limit) {
       const at = now();
-      return (await store.listSessions(subject, at)).filter(
+      return (await store.listSessions(subject, at, limit)).filter(
         (session) => sessionStatus(session, at, options) === "live",
       );
     },
@@ -302,6 +303,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     async close() {
       for (const timer of timers) clearInterval(timer);
       stopListening?.();
+      stopMinding?.();
       revocationFeed.close();
       await Promise.all([signIn.settled(), adoption.settled(), batch.settled(), sweeper.stop()]);
       await store.close();

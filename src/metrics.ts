@@ -31,6 +31,7 @@ export function createMetrics(store: Store, now: () => number): Metrics {
   const startedAt = now();
   const events = new Map<LatchkeyEvent["type"], number>();
   const decisions = { advance: 0, repeat: 0, sibling: 0, rolled_back: 0 };
+  const counts = createSharedCounts(store);
   const seen = (type: LatchkeyEvent["type"]) => events.get(type) ?? 0;
 
   return {
@@ -43,7 +44,7 @@ export function createMetrics(store: Store, now: () => number): Metrics {
       return {
         startedAt: new Date(startedAt).toISOString(),
         uptimeSeconds: Math.max(0, Math.floor((at - startedAt) / 1000)),
-        store: await store.count(at),
+        store: await counts(at),
         sinceStart: {
           loginsSucceeded: seen("login.succeeded"),
           loginsFailed: seen("login.failed"),
@@ -56,5 +57,27 @@ export function createMetrics(store: Store, now: () => number): Metrics {
         },
       };
     },
+  };
+}
+
+/** Counting a database of so many rows takes so long that a count is kept. */
+const LARGE_ROWS = 50_000;
+const KEPT_MS = 10_000;
+
+/** Counts for all who ask meanwhile; what took long is kept for some seconds. */
+function createSharedCounts(store: Pick<Store, "count">): (now: number) => Promise<StoreCounts> {
+  let shared: Promise<StoreCounts> | undefined;
+  const forget = () => {
+    shared = undefined;
+  };
+  return (now) => {
+    if (shared !== undefined) return shared;
+    const counting = store.count(now);
+    shared = counting;
+    counting.then(({ users, liveSessions, revokedSessions }) => {
+      if (users + liveSessions + revokedSessions < LARGE_ROWS) forget();
+      else setTimeout(forget, KEPT_MS).unref();
+    }, forget);
+    return counting;
   };
 }

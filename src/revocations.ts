@@ -1,7 +1,10 @@
 import { type AnyAccessTokenClaims, isCovered } from "./access-token-claims.ts";
+import { pause } from "./in-slices.ts";
 import type { RevocationEntry, Store } from "./store/store.ts";
 
 const PAGE = 1000;
+/** Forgotten at once: some milliseconds' work. */
+const MOST_FORGOTTEN = 10_000;
 
 /** The sessions whose access tokens this process refuses, in memory, each for as long as such a token can live. */
 export interface Revocations {
@@ -56,9 +59,12 @@ export async function loadRevocations(
 
   function forget(): void {
     const horizon = now() - rememberMs;
+    let forgotten = 0;
     for (const [sessionId, at] of revokedAt) {
-      if (at >= horizon) break;
+      // What is left over, the next reading forgets.
+      if (at >= horizon || forgotten === MOST_FORGOTTEN) break;
       revokedAt.delete(sessionId);
+      forgotten += 1;
     }
     const kept = entries.findIndex(({ at }) => at >= horizon);
     entries.splice(0, kept === -1 ? entries.length : kept);
@@ -74,7 +80,7 @@ export async function loadRevocations(
 
   async function readOn(since: number): Promise<void> {
     let page: readonly RevocationEntry[];
-    do {
+    for (;;) {
       page =
         newest === undefined
           ? await store.listRevocations(0, since, PAGE)
@@ -84,7 +90,9 @@ export async function loadRevocations(
         return;
       }
       take(newest === undefined ? page : page.slice(1));
-    } while (page.length === PAGE);
+      if (page.length < PAGE) return;
+      await pause();
+    }
   }
 
   /**
@@ -97,6 +105,7 @@ export async function loadRevocations(
     do {
       page = await store.listRevocations(anew.at(-1)?.sequence ?? 0, since, PAGE);
       anew.push(...page);
+      await pause();
     } while (page.length === PAGE);
     const found = new Map(anew.map((entry) => [entry.sequence, entry]));
     if (entries.some((entry) => entry.at >= since && !isSame(found.get(entry.sequence), entry))) beginnings += 1;

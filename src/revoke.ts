@@ -3,15 +3,19 @@ import type { Adoption } from "./adoption.ts";
 import type { Engine } from "./engine.ts";
 import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
+import { inSlices, pause } from "./in-slices.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "./session.ts";
 import type { RevokedSession } from "./store/store.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
 
 /** Sessions of an act that ends everybody's: few enough for refreshes to go on in between. */
-const ACT = 500;
+const ACT = 100;
 /** A sign-in that was under way may commit behind the first one's back. */
 const ROUNDS = 2;
+
+/** What ends all of a person's sessions. */
+type SubjectWideReason = "logout_all" | "password_changed" | "user_disabled";
 
 /** Who revokes. */
 export interface RevokeRequest {
@@ -32,8 +36,8 @@ export interface Revoke {
    *   access token.
    */
   revoke(token: string, request?: RevokeRequest, context?: RequestContext): Promise<void>;
-  /** Ends every session of the subject but `exceptId`. */
-  logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<void>;
+  /** Ends every session of the subject but `exceptId`, and returns how many. */
+  logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<number>;
   /** Ends one session. With `ofSubject`, only if it is theirs: otherwise `not_found`. */
   revokeSession(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
   /**
@@ -46,9 +50,9 @@ export interface Revoke {
   revoked(
     sessionIds: readonly string[],
     subject: string,
-    reason: "password_changed" | "user_disabled",
+    reason: Exclude<SubjectWideReason, "logout_all">,
     context: RequestContext,
-  ): void;
+  ): Promise<void>;
 }
 
 /** What stands behind a token: no session behind a client's own access token. */
@@ -111,6 +115,18 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
     return revoked.length > 0;
   }
 
+  /** Access tokens are refused before anybody hears of it. */
+  async function takeOver(
+    sessionIds: readonly string[],
+    { at, ...why }: { readonly subject: string; readonly reason: SubjectWideReason; readonly at: number },
+    context: RequestContext,
+  ): Promise<void> {
+    await inSlices(sessionIds, (slice) => revocations.add(slice, at));
+    await inSlices(sessionIds, (slice) => {
+      for (const sessionId of slice) emit({ type: "session.revoked", sessionId, ...why }, context);
+    });
+  }
+
   async function endEverySession(context: RequestContext): Promise<number> {
     const reason = "administrator";
     let [count, afterId]: [number, string | null] = [0, null];
@@ -130,6 +146,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
         emit({ type: "session.revoked", sessionId, subject, reason }, context);
       count += revoked.length;
       if (revoked.length < ACT) return count;
+      await pause();
       afterId = revoked.at(-1)!.id;
     }
   }
@@ -156,10 +173,10 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
 
     async logoutAll(subject, context = {}, exceptId) {
       const at = now();
-      const revoked = await store.revokeSubjectSessions(subject, { at, reason: "logout_all" }, exceptId);
-      revocations.add(revoked, at);
-      for (const sessionId of revoked)
-        emit({ type: "session.revoked", sessionId, subject, reason: "logout_all" }, context);
+      const reason = "logout_all";
+      const revoked = await store.revokeSubjectSessions(subject, { at, reason }, exceptId);
+      await takeOver(revoked, { subject, reason, at }, context);
+      return revoked.length;
     },
 
     async revokeSession(sessionId, { ofSubject } = {}, context = {}) {
@@ -178,9 +195,6 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
       return count;
     },
 
-    revoked(sessionIds, subject, reason, context) {
-      revocations.add(sessionIds, now());
-      for (const sessionId of sessionIds) emit({ type: "session.revoked", sessionId, subject, reason }, context);
-    },
+    revoked: (sessionIds, subject, reason, context) => takeOver(sessionIds, { subject, reason, at: now() }, context),
   };
 }

@@ -89,13 +89,13 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
       const change = { user, currentPassword, newPassword, exceptSessionId, address, deviceToken };
       const revoked = await accounts.changePassword(change);
       emit({ type: "user.password_changed", subject: userId }, context);
-      revoke.revoked(revoked, userId, "password_changed", context);
+      await revoke.revoked(revoked, userId, "password_changed", context);
     },
 
     async disable(username, context = {}) {
       const { user, revokedSessionIds } = await accounts.disable(username);
       emit({ type: "user.disabled", subject: user.id }, context);
-      revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
+      await revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
       return user;
     },
 

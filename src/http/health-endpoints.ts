@@ -1,4 +1,5 @@
 import { LatchkeyError } from "../errors.ts";
+import type { Issuer } from "../issuer.ts";
 import { endpoint } from "./endpoint.ts";
 import * as schemas from "./schemas.ts";
 
@@ -27,8 +28,22 @@ export const healthEndpoints = [
       if (options.isReady?.() === false) {
         throw new LatchkeyError("server_busy", { description: "The server is stopping.", retryAfterSeconds: 5 });
       }
-      await issuer.check();
+      await sharedCheck(issuer);
       return respond.json({ status: "ok" });
     },
   }),
 ];
+
+/** A check is a durable write, so there is one a second, shared by all who ask. A failure is not kept: the next one who asks looks again. */
+const KEPT_MS = 1000;
+const checks = new WeakMap<Issuer, Promise<void>>();
+
+function sharedCheck(issuer: Issuer): Promise<void> {
+  const known = checks.get(issuer);
+  if (known !== undefined) return known;
+  const check = issuer.check();
+  checks.set(issuer, check);
+  const forget = () => checks.delete(issuer);
+  check.then(() => setTimeout(forget, KEPT_MS).unref(), forget);
+  return check;
+}

@@ -137,10 +137,20 @@ export async function findSession(runner: PostgresRunner, id: string): Promise<S
   return rows.length === 0 ? null : toSession(rows[0]);
 }
 
-export async function listSessions(runner: PostgresRunner, subject: string, now: number): Promise<readonly Session[]> {
+export async function listSessions(
+  runner: PostgresRunner,
+  subject: string,
+  now: number,
+  limit: number,
+): Promise<readonly Session[]> {
   if (!isStorable(subject)) return [];
   const { rows } = await runner.run(({ last }) =>
-    last(`SELECT ${COLUMNS} FROM latchkey.sessions WHERE subject = $1 AND ${LIVE} $2 ${NEWEST_FIRST}`, subject, now),
+    last(
+      `SELECT ${COLUMNS} FROM latchkey.sessions WHERE subject = $1 AND ${LIVE} $2 ${NEWEST_FIRST} LIMIT $3`,
+      subject,
+      now,
+      limit,
+    ),
   );
   return rows.map(toSession);
 }

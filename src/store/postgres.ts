@@ -14,7 +14,7 @@ import { sweep } from "./postgres-sweep.ts";
 import { createPostgresRunner, type PostgresRunner } from "./postgres-transaction.ts";
 import { readPostgresUrl } from "./postgres-url.ts";
 import * as users from "./postgres-users.ts";
-import type { Store } from "./store.ts";
+import { MOST_SESSIONS_LISTED, type Store } from "./store.ts";
 
 export interface PostgresStoreOptions {
   /** How many connections this process may hold. Refreshes need one; more are for sign-ins and lists beside them. Default: 10. */
@@ -80,7 +80,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
       write(sessions.revokeSubjectSessions(runner, subject, revocation, exceptId)),
     revokeEverySession: (request) => write(sessions.revokeEverySession(runner, request)),
     findSession: (id) => sessions.findSession(runner, id),
-    listSessions: (subject, now) => sessions.listSessions(runner, subject, now),
+    listSessions: (subject, now, limit = MOST_SESSIONS_LISTED) => sessions.listSessions(runner, subject, now, limit),
     listLiveSessions: (now, limit) => sessions.listLiveSessions(runner, now, limit),
     listRevocations: (afterSequence, since, limit) => sessions.listRevocations(runner, afterSequence, since, limit),
 

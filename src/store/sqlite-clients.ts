@@ -1,16 +1,19 @@
-import { bytesFromHex, type SqliteDatabase } from "./sqlite-database.ts";
+import { bytesFromHex, type Query, type SqliteDatabase } from "./sqlite-database.ts";
 import { idFromHex, idToBytes } from "./sqlite-rows.ts";
 import type { SqliteSessions } from "./sqlite-sessions.ts";
 import type { Client, DisabledClient } from "./store.ts";
 
-/** The acts on clients. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
+/** The acts on clients. Each is whole only inside the transaction that its caller runs it in. */
 export class SqliteClients {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #sessions: SqliteSessions;
+  /** Queries that may give, or look at, more rows than the event loop may wait for. */
+  readonly long: Readonly<{ list: Query<[afterId: string, limit: number], Client> }>;
 
   constructor(database: SqliteDatabase, sessions: SqliteSessions) {
     this.#statements = prepare(database);
     this.#sessions = sessions;
+    this.long = { list: this.#statements.list };
   }
 
   create(client: Client): void {
@@ -32,16 +35,12 @@ export class SqliteClients {
     return this.#statements.find.first(id);
   }
 
-  list(afterId: string, limit: number): readonly Client[] {
-    return this.#statements.list.all(afterId, limit);
-  }
-
-  disable(id: string, at: number): DisabledClient | null {
+  async disable(id: string, at: number): Promise<DisabledClient | null> {
     const found = this.find(id);
     if (found === null) return null;
     const client = found.disabledAt === null ? { ...found, updatedAt: at, disabledAt: at } : found;
     if (client !== found) this.#statements.disable.run(at, at, id);
-    return { client, revoked: this.#sessions.revokeClient(id, { at, reason: "client_disabled" }) };
+    return { client, revoked: await this.#sessions.revokeClient(id, { at, reason: "client_disabled" }) };
   }
 
   enable(id: string, grantId: string, at: number): boolean {

@@ -17,6 +17,15 @@ export interface Command<P extends readonly Parameter[]> {
 export interface Query<P extends readonly Parameter[], Row> {
   first(...parameters: P): Row | null;
   all(...parameters: P): Row[];
+  /** The same question for another connection, its parameters checked; `null` where it finds no row. */
+  elsewhere(...parameters: P): Question<Row> | null;
+}
+
+/** A query and its parameters. Each row is one JSON value in one BLOB, which `toRow` turns into the row once it is parsed. */
+export interface Question<Row> {
+  readonly sql: string;
+  readonly parameters: readonly Parameter[];
+  toRow(json: unknown): Row;
 }
 
 /** U+0000 and lone surrogates: PostgreSQL refuses the one, UTF-8 the other, and a lookup that alters them finds someone else. */
@@ -30,7 +39,8 @@ const unstorable = /\0|\p{Surrogate}/u;
 export class SqliteDatabase {
   #connection: Libsql.Database | null;
   #statements: Prepared[] = [];
-  #commit: Promise<void> | undefined;
+  /** The transaction that goes on beside the event loop. */
+  #busy: Promise<unknown> | undefined;
 
   /** `path` is absolute, or `:memory:`. Never waits for a lock: SQLite would do so on the event loop. */
   constructor(path: string) {
@@ -52,11 +62,10 @@ export class SqliteDatabase {
     rest: string,
     read?: (json: Json) => Row,
   ): Query<P, Row> {
-    const prepared = this.#prepare(`SELECT CAST(${row} AS BLOB) ${rest}`);
-    const parse = (bytes: Buffer): Row => {
-      const json = JSON.parse(bytes.toString());
-      return read === undefined ? json : read(json);
-    };
+    const sql = `SELECT CAST(${row} AS BLOB) ${rest}`;
+    const prepared = this.#prepare(sql);
+    const toRow = (json: unknown): Row => (read === undefined ? (json as Row) : read(json as Json));
+    const parse = (bytes: Buffer): Row => toRow(JSON.parse(bytes.toString()));
     return {
       first: (...parameters) => {
         if (parameters.some(isUnstorable)) return null;
@@ -64,6 +73,11 @@ export class SqliteDatabase {
         return found === undefined ? null : parse(found);
       },
       all: (...parameters) => (parameters.some(isUnstorable) ? [] : prepared.all(parameters).map(parse)),
+      elsewhere: (...parameters) => {
+        if (parameters.some(isUnstorable)) return null;
+        prepared.check(parameters);
+        return { sql, parameters, toRow };
+      },
     };
   }
 
@@ -101,20 +115,47 @@ export class SqliteDatabase {
     connection.exec("BEGIN IMMEDIATE");
     try {
       const result = work();
-      this.#commit = execOnThread.call(connection, "COMMIT");
-      await this.#commit;
+      this.#busy = execOnThread.call(connection, "COMMIT");
+      await this.#busy;
       return result;
     } catch (error) {
       rollBack(connection);
       throw error;
     } finally {
-      this.#commit = undefined;
+      this.#busy = undefined;
     }
   }
 
-  /** Runs `act` as soon as no commit is in flight, at once where none is. */
+  /**
+   * The same for work that looks at many rows: it pauses between them, so that the event loop goes on, and nothing else is asked
+   * of the database until it is through. Other processes cannot write meanwhile.
+   */
+  async longTransaction<T>(work: () => Promise<T>): Promise<T> {
+    const connection = this.#open();
+    connection.exec("BEGIN IMMEDIATE");
+    const whole = work().then(async (result) => {
+      await execOnThread.call(connection, "COMMIT");
+      return result;
+    });
+    this.#busy = whole;
+    try {
+      return await whole;
+    } catch (error) {
+      rollBack(connection);
+      throw error;
+    } finally {
+      this.#busy = undefined;
+    }
+  }
+
+  /** Runs statements without parameters and without rows on a thread, inside {@link SqliteDatabase.longTransaction} alone. */
+  executeAside(sql: string): Promise<void> {
+    return execOnThread.call(this.#open(), sql);
+  }
+
+  /** Runs `act` as soon as no transaction is in flight, at once where none is. */
   async whenFree<T>(act: () => T | Promise<T>): Promise<T> {
-    while (this.#commit !== undefined) await this.#commit.catch(() => {});
+    while (this.#busy !== undefined) await this.#busy.catch(() => {});
     return act();
   }
 
@@ -149,23 +190,26 @@ class Prepared {
   }
 
   run(parameters: readonly Parameter[]): number {
-    return this.#checked(parameters).run(parameters).changes;
+    this.check(parameters);
+    return this.#open().run(parameters).changes;
   }
 
   first(parameters: readonly Parameter[]): Buffer | undefined {
-    return (this.#checked(parameters).get(parameters) as [Buffer] | undefined)?.[0];
+    this.check(parameters);
+    return (this.#open().get(parameters) as [Buffer] | undefined)?.[0];
   }
 
   all(parameters: readonly Parameter[]): Buffer[] {
-    return (this.#checked(parameters).all(parameters) as [Buffer][]).map(([bytes]) => bytes);
+    this.check(parameters);
+    return (this.#open().all(parameters) as [Buffer][]).map(([bytes]) => bytes);
   }
 
   release(): void {
     this.#statement = null;
   }
 
-  #checked(parameters: readonly Parameter[]): Libsql.Statement {
-    if (this.#statement === null) throw new Error("The SQLite database has been closed.");
+  /** Refuses what libsql would abort at, or bind as something else. */
+  check(parameters: readonly Parameter[]): void {
     if (parameters.length !== this.#parameterCount) {
       throw new TypeError(`The statement takes ${this.#parameterCount} parameters, not ${parameters.length}.`);
     }
@@ -176,6 +220,10 @@ class Prepared {
         );
       }
     }
+  }
+
+  #open(): Libsql.Statement {
+    if (this.#statement === null) throw new Error("The SQLite database has been closed.");
     return this.#statement;
   }
 }

@@ -29,7 +29,7 @@ export async function openSqliteDatabase(path: string, run: Runner): Promise<Sql
     await run(() => database.execute(CONNECTION_SETTINGS));
     await run(() => database.transaction(() => recogniseVersion(database, path)));
     await run(() => examine(database, path));
-    for (const _ of migrations) await run(() => database.transaction(() => migrateOnce(database, path)));
+    for (const _ of migrations) await run(() => database.longTransaction(() => migrateOnce(database, path)));
     await run(() => useWriteAheadLog(database, path));
     await run(() => proveWritable(database, path));
     return database;
@@ -40,8 +40,8 @@ export async function openSqliteDatabase(path: string, run: Runner): Promise<Sql
 }
 
 /** Commits a write that changes nothing. Fails where a newer Latchkey has brought the database to a version of its own. */
-export function proveWritable(database: SqliteDatabase, path: string): void {
-  database.transaction(() => {
+export function proveWritable(database: SqliteDatabase, path: string): Promise<void> {
+  return database.transactionAside(() => {
     recogniseVersion(database, path);
     // Unlike an UPDATE to the same values, this always dirties a page.
     database.execute(`PRAGMA user_version = ${Number(database.pragma("user_version"))}`);
@@ -143,22 +143,27 @@ function versionInTable(database: SqliteDatabase): number | undefined {
   return database.query<[], number>("json_quote(version)", "FROM schema_version").first() ?? undefined;
 }
 
-function examine(database: SqliteDatabase, path: string): void {
+async function examine(database: SqliteDatabase, path: string): Promise<void> {
   const bytes = Number(database.pragma("page_count")) * Number(database.pragma("page_size"));
   if (bytes > EXAMINED_UP_TO_BYTES) return;
-  const faults = database.query<[], number>("count(*)", "FROM pragma_quick_check(1) WHERE quick_check <> 'ok'");
-  if (faults.first() === 0) return;
+  // What runs aside gives no rows, so it leaves them in a table of this connection's own.
+  await database.executeAside(
+    "CREATE TEMP TABLE faults AS SELECT quick_check FROM pragma_quick_check(1, 'main') WHERE quick_check <> 'ok'",
+  );
+  const faults = database.query<[], number>("count(*)", "FROM temp.faults").first();
+  database.execute("DROP TABLE temp.faults");
+  if (faults === 0) return;
   throw unusable(
     `${path} is damaged. Keep a copy of the file and of those beside it, and restore a backup; 'sqlite3 FILE .recover' saves what can be read.`,
   );
 }
 
 /** Runs the next migration, where there is one: another process may be doing the same. */
-function migrateOnce(database: SqliteDatabase, path: string): void {
+async function migrateOnce(database: SqliteDatabase, path: string): Promise<void> {
   const version = recogniseVersion(database, path);
   const migration = migrations[version];
   if (migration === undefined) return;
-  database.execute(migration.sql);
+  await database.executeAside(migration.sql);
   if (version + 1 >= VERSION_IN_TABLE) database.execute(`UPDATE schema_version SET version = ${version + 1}`);
   database.execute(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migration.worksFrom}`);
 }

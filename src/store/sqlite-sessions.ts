@@ -1,5 +1,5 @@
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason, type Session } from "../session.ts";
-import type { Parameter, SqliteDatabase } from "./sqlite-database.ts";
+import type { Parameter, Query, SqliteDatabase } from "./sqlite-database.ts";
 import {
   bytesToHex,
   idFromHex,
@@ -29,12 +29,30 @@ import {
 /** The plus keeps SQLite from looking up the end, at which it would read and sort every live session to give the newest. */
 const LIVE = "s.revoked_at IS NULL AND +s.expires_at > ?";
 
-/** The acts on sessions. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
+/** Rows that are read or changed before the event loop goes on: some milliseconds' work. */
+const FEW = 100;
+
+/** Lets the event loop go on. */
+export function pause(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve));
+}
+
+/** The acts on sessions. Each is whole only inside the transaction that its caller runs it in. */
 export class SqliteSessions {
+  readonly #database: SqliteDatabase;
   readonly #statements: ReturnType<typeof prepare>;
+  /** Queries that may give, or look at, more rows than the event loop may wait for. */
+  readonly long: Readonly<{
+    list: Query<[subject: string, now: number, limit: number], Session>;
+    listLive: Query<[now: number, limit: number], Session>;
+    listRevocations: Query<[afterSequence: number, since: number, limit: number], RevocationEntry>;
+  }>;
 
   constructor(database: SqliteDatabase) {
+    this.#database = database;
     this.#statements = prepare(database);
+    const { list, listLive, listRevocations } = this.#statements;
+    this.long = { list, listLive, listRevocations };
   }
 
   create(batch: readonly SessionCreation[]): readonly SessionCreated[] {
@@ -68,19 +86,39 @@ export class SqliteSessions {
   }
 
   /** Gives the ids of those that were not yet revoked. */
-  revokeSubject(subject: string, revocation: Revocation, exceptId?: string | null): string[] {
-    const ids = this.#statements.listUnrevokedIds.all(subject).filter((id) => id !== exceptId);
-    return this.revoke(ids, revocation);
+  async revokeSubject(subject: string, revocation: Revocation, exceptId?: string | null): Promise<readonly string[]> {
+    const except = (exceptId != null && idToBytes(exceptId)) || new Uint8Array();
+    const few = this.#statements.listUnrevokedIds.all(subject, except, FEW);
+    if (few.length < FEW) return this.revoke(few, revocation);
+    const revoked = await this.#revokeAside(
+      `subject = ${textLiteral(subject)} AND id <> x'${bytesToHex(except)}'`,
+      revocation,
+    );
+    return revoked.map(({ id }) => id);
   }
 
   /** Gives those that were not yet revoked. */
-  revokeClient(clientId: string, revocation: Revocation): DisabledClient["revoked"] {
-    const sessions = this.#statements.listUnrevokedOfClient.all(clientId);
-    this.revoke(
-      sessions.map(({ id }) => id),
+  revokeClient(clientId: string, revocation: Revocation): Promise<DisabledClient["revoked"]> {
+    return this.#revokeAside(
+      `client_id = ${textLiteral(clientId)} AND client_id <> '${FIRST_PARTY_CLIENT_ID}'`,
       revocation,
     );
-    return sessions;
+  }
+
+  /** For any number of them: on a thread, and read back a slice at a time from the log that the act has written. */
+  async #revokeAside(which: string, { at, reason }: Revocation): Promise<readonly RevokedSession[]> {
+    let last = this.#statements.newestLogged.first() ?? 0;
+    await this.#database.executeAside(
+      `UPDATE sessions SET revoked_at = ${at}, revoked_for = '${reason}' WHERE ${which} AND revoked_at IS NULL`,
+    );
+    const revoked: RevokedSession[] = [];
+    for (;;) {
+      const slice = this.#statements.listLogged.all(last, FEW);
+      for (const { id, subject } of slice) revoked.push({ id, subject });
+      if (slice.length < FEW) return revoked;
+      last = slice.at(-1)!.sequence;
+      await pause();
+    }
   }
 
   /** Gives those that it revoked, in the order of their ids' bytes. */
@@ -100,23 +138,34 @@ export class SqliteSessions {
     return bytes === null ? null : this.#statements.find.first(bytes);
   }
 
-  list(subject: string, now: number): readonly Session[] {
-    return this.#statements.list.all(subject, now);
+  /** The first slice of them, which nearly always is all; `undefined` where there are more. */
+  listFew(subject: string, now: number, limit: number): readonly Session[] | undefined {
+    const found = this.#statements.list.all(subject, now, Math.min(limit, FEW));
+    return found.length < FEW ? found : undefined;
   }
 
-  listLive(now: number, limit: number): readonly Session[] {
-    return this.#statements.listLive.all(now, limit);
-  }
-
-  listRevocations(afterSequence: number, since: number, limit: number): readonly RevocationEntry[] {
+  /** `undefined` where any number of entries that are too old may come first. */
+  listRevocationsNear(afterSequence: number, since: number, limit: number): readonly RevocationEntry[] | undefined {
+    const [next] = this.#statements.listRevocations.all(afterSequence, Number.MIN_SAFE_INTEGER, 1);
+    if (next !== undefined && next.at < since) return undefined;
     return this.#statements.listRevocations.all(afterSequence, since, limit);
   }
 
-  sweep({ endedBy, revokedBy, limit }: SweepRequest): Swept {
+  async sweep({ endedBy, revokedBy, limit }: SweepRequest): Promise<Swept> {
+    const [ended, revoked] = [
+      `SELECT rowid FROM sessions WHERE expires_at <= ${endedBy} ORDER BY expires_at LIMIT ${limit}`,
+      `SELECT sequence FROM revocations WHERE at <= ${revokedBy} ORDER BY at, sequence LIMIT ${limit}`,
+    ];
     return {
-      sessions: this.#statements.deleteEnded.run(endedBy, limit),
-      revocations: this.#statements.deleteRevocations.run(revokedBy, limit),
+      sessions: await this.#deleteAside(`DELETE FROM sessions WHERE rowid IN (${ended})`),
+      revocations: await this.#deleteAside(`DELETE FROM revocations WHERE sequence IN (${revoked})`),
     };
+  }
+
+  /** On a thread, since what is old lies on pages that have to be read from the disk. Gives how many rows. */
+  async #deleteAside(sql: string): Promise<number> {
+    await this.#database.executeAside(sql);
+    return this.#statements.changes.first()!;
   }
 
   /** All of them with one statement: one for each took 6 µs of a refresh more. */
@@ -203,12 +252,12 @@ function prepare(database: SqliteDatabase) {
     database.query<P, string>("json_quote(hex(s.id))", `FROM sessions s ${rest}`, idFromHex);
   return {
     find: sessions<[id: Uint8Array]>("WHERE s.id = ?"),
-    list: sessions<[subject: string, now: number]>(
-      `WHERE s.subject = ? AND ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC`,
+    list: sessions<[subject: string, now: number, limit: number]>(
+      `WHERE s.subject = ? AND ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?`,
     ),
     listLive: sessions<[now: number, limit: number]>(`WHERE ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?`),
-    listUnrevokedIds: ids<[subject: string]>(
-      "WHERE s.subject = ? AND s.revoked_at IS NULL ORDER BY s.created_at, s.rowid",
+    listUnrevokedIds: ids<[subject: string, exceptId: Uint8Array, limit: number]>(
+      "WHERE s.subject = ? AND s.revoked_at IS NULL AND s.id <> ? ORDER BY s.created_at, s.rowid LIMIT ?",
     ),
     listOtherLiveIds: ids<[subject: string, now: number, exceptId: Uint8Array]>(
       `WHERE s.subject = ? AND ${LIVE} AND s.id <> ? ORDER BY s.created_at, s.rowid`,
@@ -240,12 +289,13 @@ function prepare(database: SqliteDatabase) {
     log: database.command<[sessionId: Uint8Array, at: number]>(
       "INSERT INTO revocations (session_id, at) VALUES (?, ?)",
     ),
-    listUnrevokedOfClient: database.query<[clientId: string], DisabledClient["revoked"][number]>(
-      "json_object('id', hex(id), 'subject', subject)",
-      `FROM sessions WHERE client_id = ? AND client_id <> '${FIRST_PARTY_CLIENT_ID}' AND revoked_at IS NULL
-       ORDER BY created_at, rowid`,
-      ({ id, subject }) => ({ id: idFromHex(id), subject }),
+    newestLogged: database.query<[], number>("seq", "FROM sqlite_sequence WHERE name = 'revocations'"),
+    listLogged: database.query<[afterSequence: number, limit: number], RevokedSession & { readonly sequence: number }>(
+      "json_object('id', hex(s.id), 'subject', s.subject, 'sequence', r.sequence)",
+      "FROM revocations r CROSS JOIN sessions s ON s.id = r.session_id WHERE r.sequence > ? ORDER BY r.sequence LIMIT ?",
+      (row) => ({ ...row, id: idFromHex(row.id) }),
     ),
+    changes: database.query<[], number>("changes()", ""),
     listRevocations: database.query<[afterSequence: number, since: number, limit: number], RevocationEntry>(
       "json_object('sequence', sequence, 'sessionId', hex(session_id), 'at', at)",
       "FROM revocations WHERE sequence > ? AND at >= ? ORDER BY sequence LIMIT ?",
@@ -272,13 +322,6 @@ function prepare(database: SqliteDatabase) {
     revoke: database.command<[at: number, reason: RevocationReason, id: Uint8Array]>(
       "UPDATE sessions SET revoked_at = ?, revoked_for = ? WHERE id = ? AND revoked_at IS NULL",
     ),
-    deleteEnded: database.command<[endedBy: number, limit: number]>(
-      "DELETE FROM sessions WHERE rowid IN (SELECT rowid FROM sessions WHERE expires_at <= ? ORDER BY expires_at LIMIT ?)",
-    ),
-    deleteRevocations: database.command<[revokedBy: number, limit: number]>(
-      `DELETE FROM revocations WHERE sequence IN
-         (SELECT sequence FROM revocations WHERE at <= ? ORDER BY sequence LIMIT ?)`,
-    ),
     insert: database.command(
       `INSERT INTO sessions (
          id, subject, client_id, salt, confirmed, pending_from, pending_to, rotated_at, created_at, auth_time, expires_at,
@@ -293,6 +336,11 @@ function sessionBytes(id: string): Uint8Array {
   const bytes = idToBytes(id);
   if (bytes === null) throw new TypeError("A session id is 16 bytes as base64url.");
   return bytes;
+}
+
+/** For a statement that takes no parameters. The text has been looked for before, so it can be stored. */
+function textLiteral(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`;
 }
 
 function toJson(value: unknown): string | null {

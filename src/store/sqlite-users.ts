@@ -1,6 +1,6 @@
-import type { SqliteDatabase } from "./sqlite-database.ts";
+import type { Query, SqliteDatabase } from "./sqlite-database.ts";
 import { USER_JSON } from "./sqlite-rows.ts";
-import type { SqliteSessions } from "./sqlite-sessions.ts";
+import { pause, type SqliteSessions } from "./sqlite-sessions.ts";
 import type { PasswordChange, PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
 
 /** In the words of the index that leaves all other users out, or SQLite would read them all. */
@@ -9,14 +9,20 @@ const IMPORTED = `password_hash >= 'imported:' AND password_hash < 'imported;'`;
 /** Likewise; the index holds some more, whose roles only contain the text. */
 const IS_ADMIN = `instr(roles, '"admin"') > 0 AND EXISTS (SELECT 1 FROM json_each(roles) WHERE value = 'admin')`;
 
-/** The acts on users. Each is synchronous and is whole only inside the transaction that its caller runs it in. */
+/** Users that are imported before the event loop goes on. */
+const IMPORT_SLICE = 20;
+
+/** The acts on users. Each is whole only inside the transaction that its caller runs it in. */
 export class SqliteUsers {
   readonly #statements: ReturnType<typeof prepare>;
   readonly #sessions: SqliteSessions;
+  /** Queries that may give, or look at, more rows than the event loop may wait for. */
+  readonly long: Readonly<{ list: Query<[afterUsername: string, limit: number], User> }>;
 
   constructor(database: SqliteDatabase, sessions: SqliteSessions) {
     this.#statements = prepare(database);
     this.#sessions = sessions;
+    this.long = { list: this.#statements.list };
   }
 
   create(user: User): User | null {
@@ -34,12 +40,19 @@ export class SqliteUsers {
     return written === 1 ? user : null;
   }
 
-  import(users: readonly User[]): readonly UserImported[] {
-    return users.map((user) => {
-      const holder = this.find(user.id);
-      if (holder !== null) return holder.canonicalUsername === user.canonicalUsername ? "known" : "id_taken";
-      return this.create(user) === null ? "username_taken" : "created";
-    });
+  async import(users: readonly User[]): Promise<readonly UserImported[]> {
+    const results: UserImported[] = [];
+    for (const [index, user] of users.entries()) {
+      if (index > 0 && index % IMPORT_SLICE === 0) await pause();
+      results.push(this.#importOne(user));
+    }
+    return results;
+  }
+
+  #importOne(user: User): UserImported {
+    const holder = this.find(user.id);
+    if (holder !== null) return holder.canonicalUsername === user.canonicalUsername ? "known" : "id_taken";
+    return this.create(user) === null ? "username_taken" : "created";
   }
 
   createFirstAdmin(user: User, link?: SetupLink): User | "not_first" | "username_taken" | "link_used" {
@@ -63,11 +76,8 @@ export class SqliteUsers {
     return this.#statements.findByUsername.first(canonicalUsername);
   }
 
-  list(afterUsername: string, limit: number): readonly User[] {
-    return this.#statements.list.all(afterUsername, limit);
-  }
-
-  changePassword({ userId, expectedHash, newHash, at, exceptSessionId }: PasswordChange): readonly string[] | null {
+  async changePassword(change: PasswordChange): Promise<readonly string[] | null> {
+    const { userId, expectedHash, newHash, at, exceptSessionId } = change;
     if (this.find(userId)?.passwordHash !== expectedHash) return null;
     this.#statements.setPasswordHash.run(newHash, at, userId);
     return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, exceptSessionId);
@@ -81,7 +91,7 @@ export class SqliteUsers {
     return this.#statements.findLastImportedHash.first();
   }
 
-  disable(id: string, at: number): readonly string[] | "last_admin" | null {
+  async disable(id: string, at: number): Promise<readonly string[] | "last_admin" | null> {
     const user = this.find(id);
     if (user === null) return null;
     if (user.disabledAt === null && this.#isLastAdmin(user)) return "last_admin";

@@ -2,13 +2,14 @@ import { resolve } from "node:path";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import { SqliteClients } from "./sqlite-clients.ts";
-import type { SqliteDatabase } from "./sqlite-database.ts";
+import type { Parameter, Query, SqliteDatabase } from "./sqlite-database.ts";
 import { SqliteKeys } from "./sqlite-keys.ts";
 import { IN_MEMORY, identifyFile, openSqliteDatabase, proveWritable } from "./sqlite-open.ts";
+import { createSqliteReader } from "./sqlite-reader.ts";
 import { createRunner } from "./sqlite-retry.ts";
 import { SqliteSessions } from "./sqlite-sessions.ts";
 import { SqliteUsers } from "./sqlite-users.ts";
-import type { Store, StoreCounts } from "./store.ts";
+import { MOST_SESSIONS_LISTED, type Store, type StoreCounts } from "./store.ts";
 
 export interface SqliteStoreOptions {
   /** How long an act waits, without blocking, while another process holds the lock on the database. Default: 2. */
@@ -28,7 +29,7 @@ const optionNames = ["lockTimeoutSeconds", "environment"] satisfies (keyof Sqlit
  * version, and with `store_unavailable` where it is locked or the disk is full; `detail` names the cause and what to do.
  */
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { lockTimeoutSeconds, random } = readOptions(options);
+  const { lockTimeoutSeconds, clock, random } = readOptions(options);
   const place = readPath(path);
   const run = createRunner({ place, lockTimeoutSeconds, random });
   const database = await openSqliteDatabase(place, run);
@@ -54,6 +55,34 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     statistics.transactions += 1;
     return result;
   }
+  async function writeLong<T>(act: () => Promise<T>): Promise<T> {
+    const result = await read(() => database.longTransaction(act));
+    statistics.transactions += 1;
+    return result;
+  }
+
+  const degradedListeners = new Set<(detail: string) => void>();
+  let degraded: string | undefined;
+  const reader = createSqliteReader({
+    path: place,
+    now: () => clock.now(),
+    onFailure(error) {
+      degraded = withoutThread(error);
+      for (const listener of degradedListeners) listener(degraded);
+    },
+  });
+  /** For what may look at every row. In memory there is no second connection. */
+  async function readLong<P extends readonly Parameter[], Row>(query: Query<P, Row>, ...parameters: P): Promise<Row[]> {
+    if (place !== IN_MEMORY) {
+      // A file that has taken the place of the opened one must not answer for it.
+      if (database.isOpen && identifyFile(place) !== openedFile) throw replacedError(place);
+      const question = query.elsewhere(...parameters);
+      if (question === null) return [];
+      const rows = database.isOpen ? await run(() => reader.all(question)) : undefined;
+      if (rows !== undefined) return rows;
+    }
+    return read(() => query.all(...parameters));
+  }
 
   return {
     description: `sqlite:${place}`,
@@ -65,45 +94,54 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     },
     revokeSessions: (ids, revocation) => write(() => sessions.revoke(ids, revocation)),
     revokeSubjectSessions: (subject, revocation, exceptId) =>
-      write(() => sessions.revokeSubject(subject, revocation, exceptId)),
+      writeLong(() => sessions.revokeSubject(subject, revocation, exceptId)),
     revokeEverySession: (request) => write(() => sessions.revokeEvery(request)),
     findSession: (id) => read(() => sessions.find(id)),
-    listSessions: (subject, now) => read(() => sessions.list(subject, now)),
-    listLiveSessions: (now, limit) => read(() => sessions.listLive(now, limit)),
-    listRevocations: (afterSequence, since, limit) => read(() => sessions.listRevocations(afterSequence, since, limit)),
+    listSessions: async (subject, now, limit = MOST_SESSIONS_LISTED) =>
+      (await read(() => sessions.listFew(subject, now, limit))) ?? readLong(sessions.long.list, subject, now, limit),
+    listLiveSessions: (now, limit) => readLong(sessions.long.listLive, now, limit),
+    listRevocations: async (afterSequence, since, limit) =>
+      (await read(() => sessions.listRevocationsNear(afterSequence, since, limit))) ??
+      readLong(sessions.long.listRevocations, afterSequence, since, limit),
 
     createUser: (user) => write(() => users.create(user)),
-    importUsers: (batch) => write(() => users.import(batch)),
+    importUsers: (batch) => writeLong(() => users.import(batch)),
     createFirstAdmin: (user, link) => write(() => users.createFirstAdmin(user, link)),
     hasAdmin: () => read(() => users.hasAdmin()),
     findUser: (id) => read(() => users.find(id)),
     findUserByUsername: (canonicalUsername) => read(() => users.findByUsername(canonicalUsername)),
-    listUsers: (afterUsername, limit) => read(() => users.list(afterUsername, limit)),
-    changePassword: (change) => write(() => users.changePassword(change)),
+    listUsers: (afterUsername, limit) => readLong(users.long.list, afterUsername, limit),
+    changePassword: (change) => writeLong(() => users.changePassword(change)),
     replacePasswordHash: (replacement) => write(() => users.replacePasswordHash(replacement)),
     findLastImportedHash: () => read(() => users.findLastImportedHash()),
-    disableUser: (id, at) => write(() => users.disable(id, at)),
+    disableUser: (id, at) => writeLong(() => users.disable(id, at)),
     enableUser: (id, at) => write(() => users.enable(id, at)),
     setRoles: (id, roles, at) => write(() => users.setRoles(id, roles, at)),
 
     createClient: (client) => write(() => clients.create(client)),
     findClient: (id) => read(() => clients.find(id)),
-    listClients: (afterId, limit) => read(() => clients.list(afterId, limit)),
-    disableClient: (id, at) => write(() => clients.disable(id, at)),
+    listClients: (afterId, limit) => readLong(clients.long.list, afterId, limit),
+    disableClient: (id, at) => writeLong(() => clients.disable(id, at)),
     enableClient: (id, grantId, at) => write(() => clients.enable(id, grantId, at)),
 
     readSigningKeys: () => read(() => keys.read()),
     replaceSigningKeys: (expectedVersion, ring) => write(() => keys.replace(expectedVersion, ring)),
 
-    sweep: (request) => write(() => sessions.sweep(request)),
-    count: (now) => read(() => counts.first(now) as StoreCounts),
+    sweep: (request) => writeLong(() => sessions.sweep(request)),
+    count: async (now) => (await readLong(counts, now))[0]!,
     check: () =>
       read(() => {
         if (place !== IN_MEMORY && identifyFile(place) !== openedFile) throw replacedError(place);
-        proveWritable(database, place);
+        return proveWritable(database, place);
       }),
-    close: () =>
-      database.whenFree(() => {
+    onDegraded(listener) {
+      degradedListeners.add(listener);
+      if (degraded !== undefined) listener(degraded);
+      return () => degradedListeners.delete(listener);
+    },
+    async close() {
+      await reader.close();
+      await database.whenFree(() => {
         if (!database.isOpen) return;
         try {
           database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
@@ -111,7 +149,8 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
           // The file is then not whole on its own, but nothing is lost: whoever opens it next reads the log beside it as well.
         }
         database.close();
-      }),
+      });
+    },
   };
 }
 
@@ -124,7 +163,7 @@ function prepareActs(database: SqliteDatabase) {
     `json_object(
        'users', (SELECT count(*) FROM users),
        'disabledUsers', (SELECT count(*) FROM users WHERE disabled_at IS NOT NULL),
-       'admins', (SELECT count(*) FROM users WHERE disabled_at IS NULL
+       'admins', (SELECT count(*) FROM users WHERE disabled_at IS NULL AND instr(roles, '"admin"') > 0
                   AND EXISTS (SELECT 1 FROM json_each(roles) WHERE value = 'admin')),
        'liveSessions', count(*) FILTER (WHERE revoked_at IS NULL AND expires_at > ?),
        'revokedSessions', count(revoked_at))`,
@@ -142,7 +181,7 @@ function readOptions(options: SqliteStoreOptions) {
   if (!(lockTimeoutSeconds >= 0 && lockTimeoutSeconds <= 60)) {
     throw new TypeError("createSqliteStore: lockTimeoutSeconds must be a number from 0 to 60.");
   }
-  return { lockTimeoutSeconds, random: environment.random };
+  return { lockTimeoutSeconds, clock: environment.clock, random: environment.random };
 }
 
 /** An absolute path never looks like the URLs that SQLite and libsql know, whatever its characters. */
@@ -152,6 +191,11 @@ function readPath(path: string): string {
   }
   if (path.startsWith("sqlite:")) throw new TypeError("createSqliteStore: give the path alone, without 'sqlite:'.");
   return path === IN_MEMORY ? path : resolve(path);
+}
+
+function withoutThread(error: unknown): string {
+  const reason = error instanceof Error ? error.message : String(error);
+  return `The thread for long reads cannot run (${reason}), so counts and long lists hold up other requests. It is started again in a minute.`;
 }
 
 function closedError(): LatchkeyError {

@@ -4,6 +4,9 @@ import type { RevocationReason, Session, SessionUse } from "../session.ts";
 /** What the `passwordHash` of a user begins with whose password hash another system has made. */
 export const IMPORTED_HASH_PREFIX = "imported:";
 
+/** How many of a subject's sessions are listed where nobody asks for more. */
+export const MOST_SESSIONS_LISTED = 1000;
+
 /**
  * What Latchkey asks of a database. Every method is one whole atomic act: it happens entirely or not at all, and when its
  * promise resolves it is durable. Where a method takes a batch, the whole batch is one act.
@@ -47,8 +50,8 @@ export interface Store {
 
   findSession(id: string): Promise<Session | null>;
 
-  /** A subject's sessions that are not revoked and not past their absolute end, newest first. */
-  listSessions(subject: string, now: number): Promise<readonly Session[]>;
+  /** A subject's sessions that are not revoked and not past their absolute end, newest first, at most `limit`: {@link MOST_SESSIONS_LISTED} by default. */
+  listSessions(subject: string, now: number, limit?: number): Promise<readonly Session[]>;
 
   /** Every session that is not revoked and not past its absolute end, newest first, `limit` at most. */
   listLiveSessions(now: number, limit: number): Promise<readonly Session[]>;
@@ -151,6 +154,12 @@ export interface Store {
    * as well. Absent where a store cannot tell.
    */
   onRevocation?(listener: () => void): () => void;
+
+  /**
+   * Calls `listener` with what an operator should know when the store can do less than it should, and gives the way out. Absent where
+   * a store knows no such state.
+   */
+  onDegraded?(listener: (detail: string) => void): () => void;
 
   /** Counts attempts for all processes on the database. Absent where one process serves it, which counts in its memory. */
   readonly attempts?: AttemptCounts;

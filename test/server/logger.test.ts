@@ -208,6 +208,7 @@ describe("an event", () => {
     { ...base, type: "client.token_issued", clientId: "lkc_x", scope: "reports:read" },
     { ...base, type: "signing_key.rotated", kid: "kid-1" },
     { ...base, type: "clock.differs", aheadSeconds: -300 },
+    { ...base, type: "store.degraded", detail: "The thread for long reads cannot run." },
   ];
 
   it.each(events.map((event) => [event.type, event] as const))(
@@ -223,6 +224,7 @@ describe("an event", () => {
         "session.rolled_back",
         "client.refused",
         "clock.differs",
+        "store.degraded",
       ].includes(type);
       expect(entry()).toEqual({
         level: warns ? "warn" : "info",

@@ -69,7 +69,7 @@ async function listSessions(
   user: string | undefined,
   limit: number,
 ): Promise<readonly Session[]> {
-  if (user !== undefined) return issuer.listSessions((await findUser(store, user)).id);
+  if (user !== undefined) return issuer.listSessions((await findUser(store, user)).id, limit);
   const now = issuer.options.environment.clock.now();
   const sessions = await store.listLiveSessions(now, limit);
   return sessions.filter((session) => sessionStatus(session, now, issuer.options) === "live");
@@ -87,9 +87,8 @@ async function revokeOne({ issuer }: OpenedIssuer, id: string): Promise<string> 
 
 async function revokeAll({ issuer, store }: OpenedIssuer, username: string): Promise<string> {
   const user = await findUser(store, username);
-  const live = await issuer.listSessions(user.id);
-  await issuer.logoutAll(user.id);
-  return `${user.username}: ${live.length === 1 ? "1 session is" : `${live.length} sessions are`} revoked.`;
+  const count = await issuer.logoutAll(user.id);
+  return `${user.username}: ${count === 1 ? "1 session is" : `${count} sessions are`} revoked.`;
 }
 
 interface NamedSession {
