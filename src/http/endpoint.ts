@@ -10,7 +10,7 @@ import type { SessionCookies } from "./cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
 import type { HandlerOptions } from "./handler-options.ts";
 import type { QueryRule } from "./query.ts";
-import type { Responder } from "./respond.ts";
+import type { HeaderFields, Responder } from "./respond.ts";
 
 /**
  * Who may call an endpoint. Every endpoint says so; there is no default.
@@ -95,6 +95,10 @@ export interface Endpoint {
    * that is bound to its key, where the route takes one, and says nothing elsewhere.
    */
   readonly dpop?: "binds" | "refused";
+  /** Whether an access token in a header is taken beside that, and answered 401 where it is bad. Default: it says nothing there. */
+  readonly optionalAccessToken?: true;
+  /** What every answer carries, errors included. */
+  readonly headers?: HeaderFields;
   readonly tag: Tag;
   readonly summary: string;
   readonly description: string;

@@ -179,7 +179,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
         return settingCookies(response, setCookies);
       } catch (error) {
         if (!isLatchkeyError(error) || error.status >= 500) tell(options.onError, error, requestId);
-        const answer = errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle);
+        const answer = errorResponse(respond, inSchemeOf(request.headers, error), route.errorStyle, route.headers);
         const own = setCookiesOf(error);
         return withCookies(answer, own.length > 0 ? own : onError);
       }

@@ -163,6 +163,9 @@ function securityOf(route: Endpoint): Partial<Record<SchemeName, string[]>>[] {
     const bound = takesProof(route) ? [{ boundAccessToken: [] }] : [];
     return [{ accessToken: [] }, ...bound, ...(takesCookies(route) ? [{ accessCookie: [], ...proof }] : [])];
   }
+  if (route.optionalAccessToken === true) {
+    return [{ accessToken: [] }, { boundAccessToken: [] }, { accessCookie: [] }, { refreshCookie: [] }, {}];
+  }
   if (takesCookies(route)) return [{ refreshCookie: [], ...proof }, {}];
   if (route.client === undefined) return [];
   return route.client === "required" ? [{ client: [] }] : [{ client: [] }, {}];

@@ -6,6 +6,7 @@ import { forwardAuthEndpoints } from "./forward-auth-endpoints.ts";
 import { healthEndpoints } from "./health-endpoints.ts";
 import { revocationEndpoints } from "./revocation-endpoints.ts";
 import { sessionEndpoints } from "./session-endpoints.ts";
+import { sessionStateEndpoint } from "./session-state-endpoint.ts";
 import { setupEndpoints } from "./setup-endpoints.ts";
 import { signInEndpoints } from "./sign-in-endpoints.ts";
 import { tokenEndpoint } from "./token-endpoint.ts";
@@ -15,6 +16,7 @@ import { tokenStateEndpoints } from "./token-state-endpoints.ts";
 export const routes: readonly Endpoint[] = [
   ...signInEndpoints,
   ...sessionEndpoints,
+  sessionStateEndpoint,
   ...revocationEndpoints,
   ...forwardAuthEndpoints,
   tokenEndpoint,

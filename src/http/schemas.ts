@@ -162,6 +162,37 @@ export const sessionList = z
   })
   .openapi("SessionList");
 
+/** Who is signed in. */
+export const sessionState = z
+  .union([
+    z.object({
+      session: z.object({
+        id: z.string(),
+        subject: z.string(),
+        username: z.string().nullable().openapi({ description: "Null where the application keeps its own users." }),
+        roles: z.array(z.string()),
+        expires_in: tokenPair.shape.expires_in,
+        refresh_expires_in: z
+          .int()
+          .openapi({ description: "Seconds until the session ends, as it stood at the last full hour." }),
+        auth_time: z.int().openapi({ description: "When the person last proved who they are: seconds since 1970." }),
+        amr: z.array(z.string()).openapi({ description: "How (RFC 8176).", example: ["pwd"] }),
+        acr: z.enum(["urn:latchkey:1", "urn:latchkey:2"]).openapi({ description: "By one factor, or by more." }),
+        factors: z.int().openapi({ description: "By how many factors.", example: 1 }),
+        bound: z.boolean().openapi({ description: "Whether the session is bound to a key." }),
+        csrf_token: cookieSession.shape.csrf_token.optional(),
+      }),
+    }),
+    z.object({
+      session: z.null(),
+      reason: z
+        .enum(["session_revoked", "session_expired", "refresh_token_reused"])
+        .nullable()
+        .openapi({ description: "Why the session is over; null where there was none." }),
+    }),
+  ])
+  .openapi("SessionState");
+
 /** A place in the revocation feed, as it stands in a query string or a header. */
 export const sequence = z
   .string()

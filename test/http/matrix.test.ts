@@ -119,9 +119,20 @@ describe("SECURITY 39: every kind of token on every route", () => {
     }
   });
 
+  it("is refused with its own code at GET /auth/session too, where none at all is no error", async () => {
+    const world = await setUp();
+    const route = unguarded.find((one) => nameOf(one) === "GET /auth/session")!;
+    for (const [kind, { authorization, refusedWith }] of Object.entries(world.kinds)) {
+      const { status, body } = await world.ask(route, authorization);
+      const isLetThrough = refusedWith === null || refusedWith === "missing_token";
+      expect([kind, status, body.error]).toEqual([kind, ...(isLetThrough ? [200, undefined] : [401, refusedWith])]);
+      if (isLetThrough) expect([kind, body.session === null]).toEqual([kind, refusedWith !== null]);
+    }
+  });
+
   it("stands, as a bearer token, for no other credential, and where a client authenticates it is a failed attempt to", async () => {
     const world = await setUp();
-    const takesBearer = ["POST /auth/refresh", "POST /auth/logout"];
+    const takesBearer = ["POST /auth/refresh", "POST /auth/logout", "GET /auth/session"];
     const others = unguarded.filter((route) => route.access === "credentials" && !takesBearer.includes(nameOf(route)));
     for (const route of others) {
       const without = await world.ask(route, undefined);

@@ -305,13 +305,16 @@ function expectedSecurity(route: Endpoint): Record<string, string[]>[] {
   const inHeader = [{ accessToken: [] }, ...(isForwardAuth(route) ? [] : [{ boundAccessToken: [] }])];
   if (scopeOf(route.access) !== undefined) return inHeader;
   if (takesAccessToken(route.access)) return [...inHeader, { accessCookie: [], ...proof }];
+  if (isSessionState(route)) return [...inHeader, { accessCookie: [] }, { refreshCookie: [] }, {}];
   if (["POST /auth/refresh", "POST /auth/logout"].includes(nameOf(route))) return [{ refreshCookie: [], ...proof }, {}];
   return { optional: [{ client: [] }, {}], required: [{ client: [] }], none: [] }[route.client ?? "none"];
 }
 
 /** A proxy asks it, by GET, about requests of every method. */
 const isForwardAuth = (route: Endpoint) => nameOf(route) === "GET /auth/verify";
+const isSessionState = (route: Endpoint) => nameOf(route) === "GET /auth/session";
 const takesDpop = (route: Endpoint) =>
+  isSessionState(route) ||
   ["POST /auth/login", "POST /auth/refresh", "POST /token"].includes(nameOf(route)) ||
   (takesAccessToken(route.access) && !isForwardAuth(route));
 const asksForProof = (route: Endpoint) => (takesCookies(route) && route.method !== "get") || isForwardAuth(route);
