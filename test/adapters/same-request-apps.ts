@@ -92,7 +92,11 @@ async function serve(listener: RequestListener): Promise<App> {
 
 async function readMessage(message: IncomingMessage): Promise<string> {
   const chunks: Buffer[] = [];
-  for await (const chunk of message) chunks.push(chunk);
+  try {
+    for await (const chunk of message) chunks.push(chunk);
+  } catch {
+    // The client has gone, and nobody reads the answer.
+  }
   return Buffer.concat(chunks).toString("latin1");
 }
 

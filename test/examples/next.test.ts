@@ -64,6 +64,44 @@ describe("examples/next", () => {
     expect((await browser.fetch("/")).headers.getSetCookie()).toEqual([]);
   });
 
+  it("lets no cache keep a page with cookies, though Next.js has built it ahead, and goes on serving it from its own cache", async () => {
+    const before = await fetch(`${example.url}/sign-in`);
+    expect(before.headers.get("cache-control")).toContain("s-maxage");
+    const { browser } = await signedIn();
+    browser.dropAccessCookie();
+    const answer = await browser.fetch("/sign-in");
+    expect([answer.status, answer.headers.getSetCookie().length]).toEqual([200, 3]);
+    expect(answer.headers.get("cache-control")).toBe("no-store");
+    const after = await fetch(`${example.url}/sign-in`);
+    expect([after.headers.getSetCookie(), after.headers.get("cache-control")]).toEqual([
+      [],
+      before.headers.get("cache-control"),
+    ]);
+    expect(await after.text()).not.toMatch(/lkr_|eyJ/);
+  });
+
+  it("renders for the same person and hands on every other cookie as it was sent, whatever it holds", async () => {
+    const { browser, sub } = await signedIn();
+    const ours = [...browser.cookies].map(([name, value]) => `${name}=${value}`);
+    const stale = ours.filter((one) => !/^[\w-]*-access=/.test(one)).join("; ");
+    for (const other of [
+      "nl=%0d%0a; city=%E6%9D%B1; x=%3B%20latchkey-access%3Devil",
+      'cart={"a":1}; sid=1; sid=2; none',
+    ]) {
+      for (const path of ["/", "/api/orders"]) {
+        const answer = await fetch(example.url + path, { headers: { cookie: `${other}; ${stale}` } });
+        expect([other, path, answer.status, await answer.text()]).toEqual([
+          other,
+          path,
+          200,
+          expect.stringContaining(sub),
+        ]);
+        expect(answer.headers.getSetCookie()).toHaveLength(3);
+        expect(answer.headers.get("cache-control")).toBe("no-store");
+      }
+    }
+  });
+
   it("renders six pages and six route handlers at once with one rotation", async () => {
     const { browser, sub } = await signedIn();
     browser.dropAccessCookie();
@@ -72,8 +110,9 @@ describe("examples/next", () => {
     const answers = await Promise.all(paths.map((path) => fetch(example.url + path, { headers: { cookie } })));
     for (const answer of answers)
       expect([answer.status, await answer.text()]).toEqual([200, expect.stringContaining(sub)]);
-    const successors = new Set(answers.map(refreshCookie));
-    expect([successors.size, [...successors][0]]).toEqual([1, expect.stringContaining("lkr_")]);
+    // The lives that the cookies have left may differ by a second.
+    const successors = new Set(answers.map((answer) => refreshCookie(answer)?.split(";")[0]));
+    expect([...successors]).toEqual([expect.stringContaining("lkr_")]);
   });
 
   it("takes an unsafe request only with its CSRF token, and renews that one too", async () => {

@@ -1,0 +1,86 @@
+import { once } from "node:events";
+import { setImmediate, setTimeout as wait } from "node:timers/promises";
+import { describe, expect, it, onTestFinished } from "vitest";
+import { CookieJar } from "../cookie-jar.ts";
+import { createTestBed, PASSWORD } from "../harness.ts";
+import { exchange, open, requestText } from "../http/raw-socket.ts";
+import { apps, type Seen } from "./same-request-apps.ts";
+
+const overHttp1 = Object.entries(apps).filter(([name]) => name !== "HTTP/2");
+/** What a connection may do once a part of the request has been sent. */
+const endings = ["half-closed", "reset", "closed"] as const;
+
+describe.each(overHttp1)("a request that is cut off on %s", (_, start) => {
+  async function setUp() {
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    onTestFinished(() => void process.off("uncaughtExceptionMonitor", note));
+    const bed = await createTestBed();
+    const seen: Seen[] = [];
+    const app = await start({ issuer: bed.issuer, beforehand: "nothing", seen });
+    await bed.login();
+    const json = { username: "ada", password: PASSWORD, transport: "cookie" };
+    const jar = new CookieJar().take((await bed.call("POST", "/auth/login", { json })).headers).drop("access");
+    const headers = { Cookie: jar.header().cookie, "X-CSRF-Token": jar.get("csrf"), "Content-Length": "4" };
+    const text = requestText("POST /shop/orders", headers, "body");
+    return { bed, app, jar, seen, text, failures };
+  }
+
+  /** Sends a part, has the connection end in that way, and returns all that came back. */
+  async function cut(port: number, part: string, ending: (typeof endings)[number], afterTurns = 0): Promise<string> {
+    const socket = await open(port);
+    let received = "";
+    socket.setEncoding("latin1").on("data", (chunk) => {
+      received += chunk;
+    });
+    const closed = once(socket, "close");
+    if (part !== "") socket.write(part);
+    for (let turn = 0; turn < afterTurns; turn++) await setImmediate();
+    if (ending === "half-closed") socket.end();
+    else if (ending === "reset") socket.resetAndDestroy();
+    else socket.destroy();
+    // A connection that the server leaves open is idle, and is closed by us.
+    await Promise.race([closed, wait(2000, undefined, { ref: false }).then(() => socket.destroy())]);
+    return received;
+  }
+
+  it("after any byte gets no answer or a clear refusal, changes nothing, and fails nothing", async () => {
+    const { bed, app, seen, text, failures } = await setUp();
+    const headEnd = text.indexOf("\r\n\r\n") + 4;
+    const lengths = Array.from({ length: headEnd }, (_, at) => at);
+    for (const ending of endings) {
+      const some = ending === "half-closed" ? lengths : lengths.filter((at) => at % 23 === 0);
+      const answers = await Promise.all(some.map((at) => cut(app.port, text.slice(0, at), ending)));
+      for (const answer of answers) {
+        expect(answer === "" || /^HTTP\/1\.1 400 /.test(answer)).toBe(true);
+        expect(answer).not.toMatch(/lkr_|eyJ/);
+      }
+    }
+    expect([seen, bed.events.filter(({ type }) => type === "session.refreshed"), failures]).toEqual([[], [], []]);
+    const [whole] = await exchange(app.port, text);
+    expect([whole!.status, whole!.headers.getSetCookie().length]).toEqual([200, 3]);
+  });
+
+  it("at any moment of its refresh gets the good answer or none, and the session goes on with the same cookie", async () => {
+    const { bed, app, jar, text, failures } = await setUp();
+    const headEnd = text.indexOf("\r\n\r\n") + 4;
+    for (const part of [text.slice(0, headEnd), text.slice(0, -2), text]) {
+      for (const ending of endings) {
+        const turns = [0, 1, 2, 3, 5, 8, 13, 21];
+        const answers = await Promise.all(turns.map((turn) => cut(app.port, part, ending, turn)));
+        for (const answer of answers) {
+          // 503 says that nothing was changed; a body that has been cut off is the application's to refuse.
+          expect(answer).toMatch(/^(?:$|HTTP\/1\.1 (?:200|400|500|503) )/);
+          const refusal = answer.startsWith("HTTP/1.1 200") ? "" : answer.replace(/^set-cookie: .*$/gim, "");
+          expect(refusal).not.toMatch(/lkr_|eyJ/);
+        }
+      }
+    }
+    expect(failures).toEqual([]);
+    expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
+    const [whole] = await exchange(app.port, text);
+    expect([whole!.status, whole!.headers.getSetCookie().length]).toEqual([200, 3]);
+    expect(jar.take(whole!.headers).get("refresh")).toMatch(/^lkr_/);
+  });
+});
