@@ -9,6 +9,7 @@ import type { ReplacedAccessTokens } from "./replaced-access-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import type { RootKeys } from "./root-secret.ts";
 import type { Session } from "./session.ts";
+import type { StallWatch } from "./stall-watch.ts";
 import type { Store } from "./store/store.ts";
 import type { TokenPair } from "./token-pair.ts";
 
@@ -24,6 +25,7 @@ export interface Engine {
   readonly proofs: DpopProofs;
   readonly revocations: Revocations;
   readonly replaced: ReplacedAccessTokens;
+  readonly stalls: StallWatch;
   readonly emit: Emit;
   /** The one clock, milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -42,4 +44,6 @@ export interface SigningDetails {
   readonly fresh?: boolean;
   /** Thumbprint of the key that it is bound to. Default: to none. */
   readonly jkt?: string | undefined;
+  /** Whether the session has just been refreshed. Otherwise its end is said as it stood at the last full hour. Default: false. */
+  readonly isRefresh?: boolean;
 }

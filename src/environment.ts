@@ -2,6 +2,8 @@
 export interface Clock {
   /** Milliseconds since the Unix epoch, UTC. */
   now(): number;
+  /** Milliseconds from any beginning, which no step of the clock changes. Default: the machine's. */
+  monotonic?(): number;
 }
 
 /** Gives unpredictable bytes. */
@@ -16,9 +18,16 @@ export interface Environment {
   readonly random: Random;
 }
 
+/** Milliseconds from any beginning, which no step of the clock changes: for how long something has taken. */
+export function monotonicOf(clock: Clock): () => number {
+  return clock.monotonic === undefined ? machineMonotonic : () => clock.monotonic!();
+}
+
+const machineMonotonic = () => performance.now();
+
 /** The machine's clock and secure random source (Web Crypto). */
 export const systemEnvironment: Environment = Object.freeze({
-  clock: Object.freeze({ now: () => Date.now() }),
+  clock: Object.freeze({ now: () => Date.now(), monotonic: machineMonotonic }),
   random: Object.freeze({ bytes: createRandomBytes() }),
 });
 

@@ -12,10 +12,13 @@ export interface RequestContext {
    */
   readonly deviceToken?: string | null | undefined;
   /**
-   * Whether whoever asked has gone meanwhile, so that nobody will see the answer. A refresh is not decided then: its token may
-   * have been presented again since, elsewhere, and would look like a thief's copy. Default: nobody ever has.
+   * Whether the client has closed its connection meanwhile, so that nobody will see the answer. A refresh rotates nothing then. A
+   * token that had been replaced for good is still reuse, unless a process that stood still or a bad network explains it.
+   * Default: no client ever has.
    */
   readonly isAbandoned?: () => boolean;
+  /** Whether an address is that of a trusted proxy, which says nothing about where a client is. Default: none is. */
+  readonly isTrustedProxy?: ((address: string) => boolean) | undefined;
 }
 
 /** What every event carries beside its own fields. Times are ISO 8601, UTC. No event ever holds a secret. */
@@ -46,8 +49,35 @@ export type LatchkeyEvent =
   | (SessionEventBase & {
       readonly type: "session.refreshed";
       readonly generation: number;
-      /** How the rotation was decided; `repeat` is a racing twin, `sibling` follows a lost response. */
-      readonly decision: "advance" | "repeat" | "sibling" | "rolled_back";
+      /** How the rotation was decided; `repeat` is a racing twin, `sibling` follows a lost response, `caught_up` a stale token with proof. */
+      readonly decision: "advance" | "repeat" | "sibling" | "rolled_back" | "caught_up";
+    })
+  | (SessionEventBase & {
+      /** A token that had been replaced for good, with proof of the session's key or by its confidential client. */
+      readonly type: "session.caught_up";
+      /** The generation presented, and the newest one, which was handed out. */
+      readonly generation: number;
+      readonly known: number;
+    })
+  | (SessionEventBase & {
+      /**
+       * A token was presented again within the grace window, from another address and another user agent than the first time. Once a
+       * session and day. Two holders, or an application's server and its browser.
+       */
+      readonly type: "refresh_token.repeated_elsewhere";
+      readonly generation: number;
+      readonly userAgent: string | null;
+      /** Where it was first presented from. */
+      readonly before: { readonly ip: string | null; readonly userAgent: string | null };
+    })
+  | (SessionEventBase & {
+      /** What would have been reuse was forgiven: its client had gone, and got no answer. */
+      readonly type: "refresh_token.reuse_forgiven";
+      /** The generation presented, and the newest one that had been confirmed. */
+      readonly generation: number;
+      readonly confirmed: number;
+      /** The process stood still meanwhile, or the connection was lost, which is forgiven once an hour. */
+      readonly cause: "process_stalled" | "connection_lost";
     })
   | (SessionEventBase & {
       readonly type: "refresh_token.reused";

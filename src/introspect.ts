@@ -4,7 +4,7 @@ import { isLatchkeyError } from "./errors.ts";
 import { refreshPolicy } from "./refresh.ts";
 import { wouldBeAnswered } from "./refresh-decision.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import { type Session, sessionEnd } from "./session.ts";
+import { type Session, sessionEndShown } from "./session.ts";
 import { subjectStates } from "./subjects.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
 
@@ -16,7 +16,7 @@ export type Introspection =
       readonly active: true;
       readonly kind: "refresh_token";
       readonly session: Session;
-      /** When the session ends if it is not refreshed before, in milliseconds since the Unix epoch. */
+      /** When the session ends if it is not refreshed before, as it stood at the last full hour, in milliseconds since the Unix epoch. */
       readonly expiresAt: number;
     };
 
@@ -65,7 +65,7 @@ export function createIntrospect(
     if (!policy.subjectsAreUsers && !(await subjectStates(engine, [session.subject])).has(session.subject)) {
       return INACTIVE;
     }
-    return { active: true, kind: "refresh_token", session, expiresAt: sessionEnd(session, options) };
+    return { active: true, kind: "refresh_token", session, expiresAt: sessionEndShown(session, now(), options) };
   }
 
   return (token, request = {}) =>

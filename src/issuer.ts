@@ -27,8 +27,9 @@ import { createRevocationFeed, type RevocationFeed } from "./revocation-feed.ts"
 import { loadRevocations } from "./revocations.ts";
 import { createRevoke, type Revoke } from "./revoke.ts";
 import { deriveRootKeys } from "./root-secret.ts";
-import { type Session, sessionEnd, sessionStatus } from "./session.ts";
+import { lastUseShown, type Session, sessionEnd, sessionEndAfter, sessionEndShown, sessionStatus } from "./session.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
+import { watchStalls } from "./stall-watch.ts";
 import { createSweeper } from "./sweeper.ts";
 import type { TokenPair } from "./token-pair.ts";
 import { createUsers, type Users } from "./users.ts";
@@ -109,8 +110,13 @@ export interface Issuer {
   revokeEverySession: Revoke["revokeEverySession"];
   /** The subject's live sessions, newest first, at most `limit` of them. Default: 1,000. */
   listSessions(subject: string, limit?: number): Promise<readonly Session[]>;
-  /** When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. */
+  /**
+   * When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. Exact, so for nobody who may hold a copy
+   * of its tokens: show people {@link Issuer.timesShown}.
+   */
   sessionEnd(session: Session): number;
+  /** When a session was last used and when it ends, as both stood at the last full hour, in milliseconds since the Unix epoch. */
+  timesShown(session: Session): { readonly lastUsedAt: number; readonly expiresAt: number };
   /** The public signing keys (RFC 7517), those that are about to sign and those that no longer do included. */
   jwks(): ReturnType<Engine["keys"]["jwks"]>;
   /** The signing keys, as an operator may see them. */
@@ -178,6 +184,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const compareClocks = () => watchClock({ store, now, emit, toleranceMs });
   await compareClocks();
 
+  const stalls = watchStalls(environment);
   const engine: Engine = {
     options,
     store,
@@ -189,6 +196,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     proofs,
     revocations,
     replaced,
+    stalls,
     emit,
     now,
     sign,
@@ -202,16 +210,18 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     session: Session,
     generation: number,
     roles: readonly string[],
-    { fresh = false, jkt }: SigningDetails = {},
+    { fresh = false, jkt, isRefresh = false }: SigningDetails = {},
   ): Promise<TokenPair> {
     const at = now();
+    // A repeated answer says the same as the first: when that was is nobody's to learn.
+    const endsAt = isRefresh ? sessionEndAfter(session, at, options) : sessionEndShown(session, at, options);
     const { token, expiresInSeconds } = await accessTokens.sign({ session, generation, roles, fresh, jkt, now: at });
     return {
       accessToken: token,
       tokenType: jkt === undefined ? "Bearer" : "DPoP",
       expiresInSeconds,
       refreshToken: deriveRefreshToken(rootKeys.current, session, generation),
-      refreshExpiresInSeconds: Math.max(0, Math.ceil((sessionEnd(session, options) - at) / 1000)),
+      refreshExpiresInSeconds: Math.max(0, Math.ceil((endsAt - at) / 1000)),
       sessionId: session.id,
     };
   }
@@ -223,7 +233,8 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       return claims;
     }
     if (isRevoked) throw new LatchkeyError("session_revoked");
-    if (await replaced.includes(claims)) throw new LatchkeyError("access_token_replaced");
+    // Its holder learns no more than by its age. Their next refresh shows whether they have replaced it themselves.
+    if (await replaced.includes(claims)) throw new LatchkeyError("access_token_expired");
     return claims;
   }
 
@@ -292,6 +303,10 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       );
     },
     sessionEnd: (session) => sessionEnd(session, options),
+    timesShown: (session) => ({
+      lastUsedAt: lastUseShown(session, now()),
+      expiresAt: sessionEndShown(session, now(), options),
+    }),
     jwks: () => keys.jwks(),
     listKeys: () => keys.list(),
     rotateKeys: (request) => keys.rotate(request),
@@ -302,6 +317,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     revocationFeed,
     async close() {
       for (const timer of timers) clearInterval(timer);
+      stalls.stop();
       stopListening?.();
       stopMinding?.();
       revocationFeed.close();

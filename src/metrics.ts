@@ -12,7 +12,9 @@ export interface MetricsReading {
     readonly loginsFailed: number;
     readonly refreshes: number;
     /** Refreshes by how the rotation was decided. */
-    readonly refreshesByDecision: Readonly<Record<"advance" | "repeat" | "sibling" | "rolled_back", number>>;
+    readonly refreshesByDecision: Readonly<
+      Record<"advance" | "repeat" | "sibling" | "rolled_back" | "caught_up", number>
+    >;
     readonly reuseDetected: number;
     readonly logouts: number;
     readonly sessionsRevoked: number;
@@ -30,7 +32,7 @@ export interface Metrics {
 export function createMetrics(store: Store, now: () => number): Metrics {
   const startedAt = now();
   const events = new Map<LatchkeyEvent["type"], number>();
-  const decisions = { advance: 0, repeat: 0, sibling: 0, rolled_back: 0 };
+  const decisions = { advance: 0, repeat: 0, sibling: 0, rolled_back: 0, caught_up: 0 };
   const counts = createSharedCounts(store);
   const seen = (type: LatchkeyEvent["type"]) => events.get(type) ?? 0;
 

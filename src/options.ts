@@ -77,6 +77,12 @@ export interface IssuerOptions {
   readonly cookies?: CookieOptions | undefined;
   /** Whether DPoP proofs must hold a nonce of this server (RFC 9449 section 8). Default: `off`. */
   readonly dpopNonce?: "off" | "required" | undefined;
+  /**
+   * What a refresh token that has been replaced for good leads to where the session is bound to a key that has signed a proof, or its
+   * confidential client has authenticated: the newest token again (`answer`), or the session's end, as without proof (`revoke`).
+   * Stands before `rotationGraceSeconds: 0`. Default: `answer`.
+   */
+  readonly staleWithProof?: "answer" | "revoke" | undefined;
   /** Where subjects are looked up at each refresh, when they are not Latchkey's own users. Default: Latchkey's users. */
   readonly subjects?: SubjectSource | undefined;
   /**
@@ -114,6 +120,7 @@ export interface ResolvedOptions {
   readonly registrationsPerHour: number;
   readonly cookies: { readonly name: string; readonly sameSite: "lax" | "strict" | "none" };
   readonly dpopNonce: "off" | "required";
+  readonly staleWithProof: "answer" | "revoke";
   readonly subjects: SubjectSource | undefined;
   readonly foreignRefreshTokens: ForeignRefreshTokens | undefined;
   readonly onEvent: EventListener | undefined;
@@ -160,6 +167,7 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
     resolve: (given: CookieOptions) => Object.freeze({ ...defaultCookies, ...given }),
   },
   dpopNonce: { byDefault: () => "off", problem: oneOf("off", "required") },
+  staleWithProof: { byDefault: () => "answer", problem: oneOf("answer", "revoke") },
   subjects: { byDefault: nothing, problem: ofType("function") },
   foreignRefreshTokens: { byDefault: nothing, problem: ofType("function") },
   onEvent: { byDefault: nothing, problem: ofType("function") },

@@ -1,8 +1,15 @@
 import type { ErrorCode } from "./errors.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
-import { decideRotation, MAX_GENERATION, type RotationDecision, type RotationPolicy } from "./rotation.ts";
+import {
+  decideRotation,
+  MAX_GENERATION,
+  type Presenter,
+  type RotationDecision,
+  type RotationPolicy,
+  type RotationState,
+} from "./rotation.ts";
 import { grantedScope } from "./scope.ts";
-import { type Session, type SessionLimits, sessionStatus } from "./session.ts";
+import { type Session, type SessionLimits, sessionStatus, usedBeforeRotation } from "./session.ts";
 import type { FoundSession, SessionChange } from "./store/store.ts";
 
 /** A refresh token, who presents it, and what is asked for with it. */
@@ -14,14 +21,29 @@ export interface RefreshRequest {
   readonly jkt: string | undefined;
   /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
   readonly scope?: string | undefined;
-  /** Whether whoever presents it has gone: then nothing is decided. Default: never. */
-  readonly isAbandoned?: (() => boolean) | undefined;
+  /** Whether the session's client is confidential and has authenticated in the same request. Default: false. */
+  readonly isClientAuthenticated?: boolean;
+  /** Where it comes from. Default: unknown. */
+  readonly from?: RefreshOrigin;
+  /** Whether its connection has closed, so that nobody sees the answer. Default: never. */
+  readonly hasGone?: (() => boolean) | undefined;
+  /** Whether it has waited for more than a second, before it was read or since. Default: never. */
+  readonly hasWaited?: (() => boolean) | undefined;
   /**
-   * Whether it may still turn out that they have gone. What would be reuse then changes nothing and is to be asked again:
-   * a process that has stood still finds requests whose clients have long gone on elsewhere. Default: false.
+   * Whether it may still turn out that the connection has closed, which is noticed a little later than what came over it. What
+   * would be reuse then changes nothing and is to be asked again. Default: false.
    */
-  readonly mayBeAbandoned?: boolean;
+  readonly mayHaveGone?: boolean;
 }
+
+/** Where a refresh comes from; `null` where that is not known. */
+export interface RefreshOrigin {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+/** A decision that hands out a generation. */
+type IssuingDecision = Extract<RotationDecision, { readonly issue: number }>;
 
 /** What presenting one refresh token came to. */
 export type RefreshOutcome =
@@ -31,15 +53,19 @@ export type RefreshOutcome =
       readonly session: Session;
       readonly roles: readonly string[];
       readonly generation: number;
-      readonly decision: Exclude<RotationDecision["kind"], "reuse">;
+      readonly decision: IssuingDecision["kind"];
       /** The newest generation that the database knew before. */
       readonly known: number;
+      /** Where the last rotation before came from. */
+      readonly before: RefreshOrigin;
     }
   | { readonly kind: "reused"; readonly session: Session; readonly confirmed: number }
   | { readonly kind: "subject_gone"; readonly session: Session }
-  /** Nobody waits for the answer, and nothing was changed. */
+  /** Its client has gone. It would have been answered, and nothing was changed. */
   | { readonly kind: "abandoned" }
-  /** It is reuse, unless nobody waits for the answer. Nothing was changed. */
+  /** Its client has gone, and what would be reuse is forgiven. */
+  | { readonly kind: "forgiven"; readonly session: Session; readonly hasWaited: boolean }
+  /** It is reuse, unless its client has gone. Nothing was changed. */
   | { readonly kind: "perhaps_reused" }
   | { readonly kind: "refused"; readonly code: ErrorCode };
 
@@ -64,7 +90,6 @@ export function decideRefreshes(
   let session = found.session;
 
   const outcomes = requests.map((request): RefreshOutcome => {
-    if (request.isAbandoned?.()) return { kind: "abandoned" };
     const refusal = refusalOf(request, session, now, policy);
     if (refusal !== undefined) return refused(refusal);
     const { token, scope } = request;
@@ -72,15 +97,22 @@ export function decideRefreshes(
       session = { ...session, revokedAt: now, revokedFor: "user_disabled" };
       return { kind: "subject_gone", session };
     }
-    const decision = decideRotation(session.rotation, token.generation, now, policy);
+    const presenter = presenterOf(request, session);
+    const decision = decideRotation(session.rotation, token.generation, now, policy, presenter);
     if (decision.kind === "reuse") {
-      if (request.mayBeAbandoned) return { kind: "perhaps_reused" };
+      if (request.mayHaveGone === true && !presenter.hasGone) return { kind: "perhaps_reused" };
       const { confirmed } = session.rotation;
       session = { ...session, revokedAt: now, revokedFor: "refresh_token_reused" };
       return { kind: "reused", session, confirmed };
     }
+    if (decision.kind === "forgiven") {
+      if (decision.next !== undefined) session = { ...session, rotation: decision.next };
+      return { kind: "forgiven", session, hasWaited: presenter.hasWaited };
+    }
+    if (presenter.hasGone) return { kind: "abandoned" };
     const known = session.rotation.pendingTo;
-    if (decision.kind !== "repeat") session = { ...session, rotation: decision.next };
+    const before = { ip: session.lastIp, userAgent: session.lastUserAgent };
+    if ("next" in decision) session = rotated(session, decision.next, request.from);
     return {
       kind: "issued",
       session: scope === undefined ? session : { ...session, scope: grantedScope(scope, session.scope ?? "")! },
@@ -88,9 +120,33 @@ export function decideRefreshes(
       generation: decision.issue,
       decision: decision.kind,
       known,
+      before,
     };
   });
   return { outcomes, change: changeFrom(found.session, session) };
+}
+
+/**
+ * A session that is bound to a key is only ever presented with a proof of it, or it has been refused already. A proof on a session
+ * that is bound to none says nothing about its holder.
+ */
+function presenterOf({ hasGone, hasWaited, isClientAuthenticated }: RefreshRequest, { jkt }: Session): Presenter {
+  return {
+    hasProved: jkt !== null || isClientAuthenticated === true,
+    hasGone: hasGone?.() === true,
+    hasWaited: hasWaited?.() === true,
+  };
+}
+
+/** The session after a rotation, with where that came from. */
+function rotated(session: Session, rotation: RotationState, from: RefreshOrigin | undefined): Session {
+  return {
+    ...session,
+    rotation,
+    usedBefore: usedBeforeRotation(session, rotation.rotatedAt),
+    lastIp: from?.ip ?? null,
+    lastUserAgent: from?.userAgent ?? null,
+  };
 }
 
 /** Why the request is refused whatever its generation, if it is: nothing is written, and nobody is taken for a thief. */
@@ -125,7 +181,9 @@ function changeFrom(before: Session, after: Session): SessionChange | null {
   if (after.revokedAt !== before.revokedAt) {
     return { revocation: { at: after.revokedAt!, reason: after.revokedFor! } };
   }
-  return after.rotation === before.rotation ? null : { rotation: after.rotation };
+  if (after.rotation === before.rotation) return null;
+  const { rotation, usedBefore, lastIp, lastUserAgent } = after;
+  return { rotation, use: { usedBefore, lastIp, lastUserAgent } };
 }
 
 /** A refusal with nothing more to say. */

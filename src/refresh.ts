@@ -2,9 +2,10 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Adoption } from "./adoption.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
+import { createElsewhereWatch, isElsewhere } from "./elsewhere.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
-import type { RequestContext } from "./events.ts";
+import type { RequestContext, StatedEvent } from "./events.ts";
 import type { ResolvedOptions, SubjectState } from "./options.ts";
 import {
   decideRefreshes,
@@ -14,12 +15,12 @@ import {
   refused,
 } from "./refresh-decision.ts";
 import { type PresentedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
-import { FIRST_PARTY_CLIENT_ID } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, shortUserAgent } from "./session.ts";
 import { subjectStates } from "./subjects.ts";
 import { looksLikeAccessToken } from "./token-kinds.ts";
 import type { TokenPair } from "./token-pair.ts";
 
-/** How long a process that has stood still takes, once it runs again, to notice which of its clients have gone. */
+/** How long a process takes, also one that has stood still, to notice that a client has closed its connection. */
 const NOTICED_WITHIN_MS = 25;
 
 /** Who refreshes, and for what. */
@@ -33,6 +34,8 @@ export interface RefreshOptions {
    * is bound to the key of the proof, and the session stays bound to none (RFC 9449 section 5).
    */
   readonly dpop?: DpopRequest | undefined;
+  /** Whether that client is confidential and has authenticated in the same request. Default: false. */
+  readonly isClientAuthenticated?: boolean | undefined;
 }
 
 /** What refreshes are decided by under these options. */
@@ -40,6 +43,7 @@ export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
   return {
     rotationGraceSeconds: options.rotationGraceSeconds,
     idleTtlSeconds: options.idleTtlSeconds,
+    staleWithProof: options.staleWithProof,
     subjectsAreUsers: options.subjects === undefined,
   };
 }
@@ -55,8 +59,9 @@ export function createRefresh(
   readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
   readonly batch: Batch<RefreshRequest, RefreshOutcome>;
 } {
-  const { options, store, throttle, proofs, revocations, emit, now } = engine;
+  const { options, store, throttle, proofs, revocations, stalls, emit, now } = engine;
   const policy = refreshPolicy(options);
+  const isFirstElsewhere = createElsewhereWatch(now);
 
   async function commit(requests: readonly RefreshRequest[]): Promise<readonly RefreshOutcome[]> {
     const twins = new Map<string, number[]>();
@@ -87,8 +92,10 @@ export function createRefresh(
   async function refresh(
     refreshToken: string,
     context: RequestContext,
-    { clientId = FIRST_PARTY_CLIENT_ID, scope, dpop }: RefreshOptions,
+    { clientId = FIRST_PARTY_CLIENT_ID, scope, dpop, isClientAuthenticated = false }: RefreshOptions,
   ): Promise<TokenPair> {
+    // Only now, when all of the request is here: whoever sends its body slowly has not waited for us.
+    const arrivedAt = stalls.arrival();
     const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
     const proof = dpop && (await proofs.read(dpop));
     if (proof !== undefined) await spend(presented, proof);
@@ -97,8 +104,11 @@ export function createRefresh(
       clientId,
       jkt: proof?.jkt,
       scope,
-      isAbandoned: context.isAbandoned,
-      mayBeAbandoned: context.isAbandoned !== undefined,
+      isClientAuthenticated,
+      from: { ip: context.ip ?? null, userAgent: shortUserAgent(context.userAgent) },
+      hasGone: context.isAbandoned,
+      hasWaited: () => stalls.hasWaited(arrivedAt),
+      mayHaveGone: context.isAbandoned !== undefined,
     });
     switch (outcome.kind) {
       case "issued": {
@@ -106,14 +116,25 @@ export function createRefresh(
         const { id: sessionId, subject } = session;
         throttle.countRefresh(sessionId);
         engine.replaced.refreshed(sessionId, generation);
-        if (decision === "rolled_back") {
-          emit(
-            { type: "session.rolled_back", sessionId, subject, generation: presented.generation, known: outcome.known },
-            context,
-          );
-        }
+        const unusual = unusualRefresh(outcome, presented.generation, context, isClientAuthenticated);
+        if (unusual !== undefined) emit(unusual, context);
         emit({ type: "session.refreshed", sessionId, subject, generation, decision }, context);
-        return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt });
+        return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt, isRefresh: true });
+      }
+      case "forgiven": {
+        const { id: sessionId, subject, rotation } = outcome.session;
+        emit(
+          {
+            type: "refresh_token.reuse_forgiven",
+            sessionId,
+            subject,
+            generation: presented.generation,
+            confirmed: rotation.confirmed,
+            cause: outcome.hasWaited ? "process_stalled" : "connection_lost",
+          },
+          context,
+        );
+        throw abandoned();
       }
       case "reused": {
         const { id: sessionId, subject, revokedAt } = outcome.session;
@@ -147,14 +168,34 @@ export function createRefresh(
     }
   }
 
-  /** Decides, and takes nobody for a thief who has gone: a closed connection is noticed a little later than what came over it. */
+  /** What an operator should know of a refresh that was answered beside that it was. */
+  function unusualRefresh(
+    { session, decision, known, before }: Extract<RefreshOutcome, { kind: "issued" }>,
+    generation: number,
+    context: RequestContext,
+    isClientAuthenticated: boolean,
+  ): StatedEvent | undefined {
+    const about = { sessionId: session.id, subject: session.subject, generation };
+    if (decision === "rolled_back") return { type: "session.rolled_back", ...about, known };
+    if (decision === "caught_up") return { type: "session.caught_up", ...about, known };
+    if (decision !== "repeat" || isClientAuthenticated || !isElsewhere(before, context)) return undefined;
+    if (!isFirstElsewhere(session.id)) return undefined;
+    return {
+      type: "refresh_token.repeated_elsewhere",
+      ...about,
+      userAgent: shortUserAgent(context.userAgent),
+      before,
+    };
+  }
+
+  /** Decides, and asks again before it is reuse: a closed connection is noticed a little later than what came over it. */
   async function present(request: RefreshRequest): Promise<RefreshOutcome> {
     const outcome = await batch.add(request);
     if (outcome.kind !== "perhaps_reused") return outcome;
     await setTimeout(NOTICED_WITHIN_MS);
     // However late that was: the sockets have been looked at twice since, for what came and for the end after it.
     for (let turn = 0; turn < 3; turn++) await setImmediate();
-    return batch.add({ ...request, mayBeAbandoned: false });
+    return batch.add({ ...request, mayHaveGone: false });
   }
 
   /** Before anything is written, and only for whoever has a refresh token that could be good: strangers use up no memory. */

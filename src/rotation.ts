@@ -1,4 +1,4 @@
-/** Where a session's rotation stands: three integers and a time, all of it in the session's one row. */
+/** Where a session's rotation stands: three integers and two times, all of it in the session's one row. */
 export interface RotationState {
   /** The newest generation that a client has presented; 0 after sign-in. */
   readonly confirmed: number;
@@ -8,7 +8,7 @@ export interface RotationState {
   readonly pendingTo: number;
   /** When a generation was last issued, in milliseconds since the Unix epoch. */
   readonly rotatedAt: number;
-  /** When a replay by a client that had gone was last forgiven, or `null`. */
+  /** When a replay by a client that had gone was forgiven, the first of that incident; `null` where none has been. */
   readonly reuseForgivenAt: number | null;
 }
 
@@ -16,16 +16,41 @@ export interface RotationState {
 export interface RotationPolicy {
   /** How long a presented token still gets the same successor; 0 makes any replay of a used token reuse at once. */
   readonly rotationGraceSeconds: number;
+  /** What a token that has been replaced for good leads to where its holder has proved who they are. */
+  readonly staleWithProof: "answer" | "revoke";
 }
 
-/** What presenting a generation leads to. `next` is the state to commit; where it is absent, nothing is written. */
+/** What is known of a presentation beside its generation. */
+export interface Presenter {
+  /** Whether the session's key, or its confidential client, has proved itself in the same request. */
+  readonly hasProved: boolean;
+  /** Whether the connection had closed before this decision. No byte of an answer is sent then. */
+  readonly hasGone: boolean;
+  /** Whether the process stood still, or the request waited, for more than a second between its arrival and this decision. */
+  readonly hasWaited: boolean;
+}
+
+/**
+ * What presenting a generation leads to. `next` is the state to commit; where it is absent, nothing is written. `forgiven` is no
+ * answer: it says that the session continues.
+ */
 export type RotationDecision =
   | { readonly kind: "advance" | "sibling" | "rolled_back"; readonly issue: number; readonly next: RotationState }
-  | { readonly kind: "repeat"; readonly issue: number }
+  | { readonly kind: "repeat" | "caught_up"; readonly issue: number }
+  | { readonly kind: "forgiven"; readonly next?: RotationState }
   | { readonly kind: "reuse" };
 
 /** The largest generation that a refresh token can carry: an unsigned 32-bit integer. */
 export const MAX_GENERATION = 0xffff_ffff;
+
+/** How far behind a replay may be, in generations and in time, for a bad network to explain it. */
+const FORGIVEN_GENERATIONS = 3;
+const FORGIVEN_WITHIN_MS = 60_000;
+/** How long after one incident there is no second one. */
+const NEXT_INCIDENT_AFTER_MS = 3_600_000;
+
+/** A bearer who waits for the answer. */
+const BEARER: Presenter = Object.freeze({ hasProved: false, hasGone: false, hasWaited: false });
 
 /** The state after sign-in: generation 1 is issued and nobody has presented it yet. */
 export function initialRotation(now: number): RotationState {
@@ -41,30 +66,54 @@ export function initialRotation(now: number): RotationState {
  * - The confirmed generation later: the response was lost, or someone holds a copy. A sibling is issued; whichever
  *   sibling is used first confirms itself and ends the others, so two holders cannot both go on.
  * - A generation not issued yet: authentic, so the database has lost acknowledged writes. It is believed.
- * - Anything else has been replaced for good: two holders have each used their own branch.
+ * - Anything else has been replaced for good. With proof it is a second process of the same holder, which gets the newest
+ *   pending one. Where the client has gone and a bad network explains it, it is forgiven. Otherwise two holders have each used
+ *   their own branch.
  */
 export function decideRotation(
   state: RotationState,
   presented: number,
   now: number,
   policy: RotationPolicy,
+  presenter: Presenter = BEARER,
 ): RotationDecision {
   const { confirmed, pendingFrom, pendingTo, rotatedAt } = state;
+  const graceMs = policy.rotationGraceSeconds * 1000;
 
   if (presented >= pendingFrom && presented <= pendingTo) {
     return { kind: "advance", issue: pendingTo + 1, next: onTopOf(state, presented, pendingTo + 1, now) };
   }
-  if (presented === confirmed) {
-    const graceMs = policy.rotationGraceSeconds * 1000;
-    if (graceMs === 0) return { kind: "reuse" };
-    // A clock that stepped back further than the window must not stretch it, so the distance counts, not the sign.
-    if (Math.abs(now - rotatedAt) <= graceMs) return { kind: "repeat", issue: pendingTo };
+  if (presented === confirmed && graceMs > 0) {
+    if (isWithin(graceMs, now, rotatedAt)) return { kind: "repeat", issue: pendingTo };
     return { kind: "sibling", issue: pendingTo + 1, next: { ...state, pendingTo: pendingTo + 1, rotatedAt: now } };
   }
   if (presented > pendingTo) {
     return { kind: "rolled_back", issue: presented + 1, next: onTopOf(state, presented, presented + 1, now) };
   }
-  return { kind: "reuse" };
+  if (presenter.hasProved && policy.staleWithProof === "answer") return { kind: "caught_up", issue: pendingTo };
+  return presenter.hasGone ? decideForgiving(state, presented, now, policy, presenter) : { kind: "reuse" };
+}
+
+/**
+ * Decides about a token that has been replaced for good and whose client has gone. A process that stood still finds requests whose
+ * clients have long continued elsewhere. A page that is reloaded on a bad network leaves requests behind, all of one incident; that
+ * is believed once an hour, so that a thief cannot probe for ever by hanging up.
+ */
+function decideForgiving(
+  state: RotationState,
+  presented: number,
+  now: number,
+  policy: RotationPolicy,
+  { hasWaited }: Presenter,
+): RotationDecision {
+  if (hasWaited) return { kind: "forgiven" };
+  const { pendingTo, rotatedAt, reuseForgivenAt } = state;
+  const isExplained = pendingTo - presented <= FORGIVEN_GENERATIONS && isWithin(FORGIVEN_WITHIN_MS, now, rotatedAt);
+  if (policy.rotationGraceSeconds === 0 || !isExplained) return { kind: "reuse" };
+  if (reuseForgivenAt === null || now - reuseForgivenAt > NEXT_INCIDENT_AFTER_MS) {
+    return { kind: "forgiven", next: { ...state, reuseForgivenAt: now } };
+  }
+  return isWithin(FORGIVEN_WITHIN_MS, now, reuseForgivenAt) ? { kind: "forgiven" } : { kind: "reuse" };
 }
 
 /**
@@ -79,4 +128,9 @@ export function generationToReissue({ confirmed, pendingFrom }: RotationState, h
 
 function onTopOf(state: RotationState, confirmed: number, issued: number, now: number): RotationState {
   return { ...state, confirmed, pendingFrom: issued, pendingTo: issued, rotatedAt: now };
+}
+
+/** A clock that stepped back further than the window must not stretch it, so the distance counts, not the sign. */
+function isWithin(windowMs: number, now: number, then: number): boolean {
+  return Math.abs(now - then) <= windowMs;
 }

@@ -78,6 +78,11 @@ export function sessionEnd(session: Session, limits: SessionLimits): number {
   return Math.min(session.expiresAt, session.rotation.rotatedAt + limits.idleTtlSeconds * 1000);
 }
 
+/** A user agent is evidence for a person to recognise a device by; nobody needs more of it than this. */
+export function shortUserAgent(userAgent: string | null | undefined): string | null {
+  return userAgent ? userAgent.slice(0, 256) : null;
+}
+
 const HOUR_MS = 3_600_000;
 
 /** What `usedBefore` becomes with a rotation at `at`. */
@@ -93,14 +98,18 @@ export function lastUseShown({ rotation, usedBefore, createdAt }: Session, now: 
   return hourOf(now) > hourOf(rotation.rotatedAt) ? rotation.rotatedAt : (usedBefore ?? createdAt);
 }
 
+/** When the session ends if it is refreshed at `now` and not again. */
+export function sessionEndAfter({ expiresAt }: Session, now: number, { idleTtlSeconds }: SessionLimits): number {
+  return Math.min(expiresAt, now + idleTtlSeconds * 1000);
+}
+
 /**
  * When the session ends if it is not refreshed before, as it stood at the last full hour. Where it would have ended by then, it has
  * been used since, and a whole idle time is shown.
  */
-export function sessionEndShown(session: Session, now: number, { idleTtlSeconds }: SessionLimits): number {
-  const idleMs = idleTtlSeconds * 1000;
-  const shown = lastUseShown(session, now) + idleMs;
-  return Math.min(session.expiresAt, shown > now ? shown : now + idleMs);
+export function sessionEndShown(session: Session, now: number, limits: SessionLimits): number {
+  const shown = lastUseShown(session, now) + limits.idleTtlSeconds * 1000;
+  return shown > now ? Math.min(session.expiresAt, shown) : sessionEndAfter(session, now, limits);
 }
 
 function hourOf(time: number): number {

@@ -7,7 +7,7 @@ import { isLatchkeyError, LatchkeyError } from "./errors.ts";
 import type { LoginFailure, RequestContext } from "./events.ts";
 import { copyDetails, type SessionDetails } from "./given-details.ts";
 import { generationToReissue, initialRotation } from "./rotation.ts";
-import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, sessionStatus } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, sessionStatus, shortUserAgent } from "./session.ts";
 import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
 import { subjectStates } from "./subjects.ts";
 import type { TokenPair } from "./token-pair.ts";
@@ -101,7 +101,7 @@ export function createSignIn(engine: Engine): SignIn {
     const { random } = options.environment;
     const at = now();
     const ip = context.ip ?? null;
-    const userAgent = shortened(context.userAgent);
+    const userAgent = shortUserAgent(context.userAgent);
     return {
       id: Buffer.from(random.bytes(16)).toString("base64url"),
       subject,
@@ -231,9 +231,4 @@ function loginFailure(error: unknown): LoginFailure | undefined {
   if (error.code === "too_many_requests" || error.code === "server_busy") return error.code;
   if (error.code !== "invalid_credentials") return undefined;
   return error.detail === "unknown_user" || error.detail === "user_disabled" ? error.detail : "wrong_password";
-}
-
-/** A user agent is evidence for a person to recognise a device by; nobody needs more of it than this. */
-function shortened(userAgent: string | null | undefined): string | null {
-  return userAgent ? userAgent.slice(0, 256) : null;
 }

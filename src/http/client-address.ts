@@ -3,7 +3,11 @@ import { BlockList, isIP } from "node:net";
 const WITH_PORT = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
 
 /** Finds out who a request really comes from. */
-export type ClientAddress = (headers: Headers, peer: string | null | undefined) => string | null;
+export interface ClientAddress {
+  (headers: Headers, peer: string | null | undefined): string | null;
+  /** Whether the address is a trusted proxy's own. */
+  readonly isTrusted: (address: string) => boolean;
+}
 
 /**
  * The peer's address, or, where the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that is not one.
@@ -16,7 +20,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   for (const entry of trustedProxies) addEntry(trusted, entry);
   const isTrusted = (address: string) => trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 
-  return (headers, peer) => {
+  const clientAddress = (headers: Headers, peer: string | null | undefined) => {
     const direct = plainAddress(peer ?? "");
     if (direct === null || trustedProxies.length === 0 || !isTrusted(direct)) return direct;
     const forwarded = headers.get("x-forwarded-for")?.split(",") ?? [];
@@ -30,6 +34,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     }
     return nearest;
   };
+  return Object.assign(clientAddress, { isTrusted });
 }
 
 function addEntry(trusted: BlockList, entry: string): void {

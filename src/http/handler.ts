@@ -13,7 +13,7 @@ import {
 } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { settingCookies } from "./carried-cookies.ts";
-import { createClientAddress } from "./client-address.ts";
+import { type ClientAddress, createClientAddress } from "./client-address.ts";
 import { setCookiesOf } from "./cookie-endings.ts";
 import { createSessionCookies } from "./cookies.ts";
 import { refuseTokenInQuery } from "./credentials.ts";
@@ -60,7 +60,7 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   refuseWrongOptions(options, issuer.options.issuer);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
   const crossOrigin = createCrossOrigin(options.allowedOrigins ?? []);
-  const app = createApp(issuer, options);
+  const app = createApp(issuer, options, clientAddress);
   const { clock, random } = issuer.options.environment;
   const hsts = hstsHeader(issuer.options.issuer, options.hsts);
   const asksForNonce = issuer.options.dpopNonce === "required";
@@ -96,7 +96,7 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   };
 }
 
-function createApp(issuer: Issuer, options: HandlerOptions): App {
+function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: ClientAddress): App {
   const app: App = new Hono<{ Bindings: Bindings }>();
   const cookies = createSessionCookies(issuer.options);
   const terms: AuthenticationTerms = {
@@ -147,7 +147,7 @@ function createApp(issuer: Issuer, options: HandlerOptions): App {
       let onError: readonly string[] = [];
       try {
         const userAgent = request.headers.get("user-agent");
-        const origin = { requestId, ip, userAgent, isAbandoned };
+        const origin = { requestId, ip, userAgent, isAbandoned, isTrustedProxy: clientAddress.isTrusted };
         const identified = await identify(route, request, origin);
         const { renewed, byCookie } = identified;
         // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.

@@ -98,16 +98,19 @@ export const sessionEndpoints = [
     async handle({ issuer, respond, auth }) {
       const sessions = await issuer.listSessions(auth.sub);
       return respond.json({
-        sessions: sessions.map((session) => ({
-          id: session.id,
-          device: session.device,
-          user_agent: session.userAgent,
-          ip: session.ip,
-          created_at: instant(session.createdAt),
-          last_used_at: instant(session.rotation.rotatedAt),
-          expires_at: instant(issuer.sessionEnd(session)),
-          current: session.id === auth.sid,
-        })),
+        sessions: sessions.map((session) => {
+          const { lastUsedAt, expiresAt } = issuer.timesShown(session);
+          return {
+            id: session.id,
+            device: session.device,
+            user_agent: session.userAgent,
+            ip: session.ip,
+            created_at: instant(session.createdAt),
+            last_used_at: instant(lastUsedAt),
+            expires_at: instant(expiresAt),
+            current: session.id === auth.sid,
+          };
+        }),
       });
     },
   }),

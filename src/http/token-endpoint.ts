@@ -61,7 +61,8 @@ async function refreshed(call: TokenCall, client: ClientDescription | undefined)
   refuseOtherGrants(client, "refresh_token");
   const { issuer, body, origin } = call;
   const token = needed("refresh_token", body.refresh_token);
-  const options = { clientId: client?.id, scope: body.scope, dpop: proofOf(call) };
+  const isClientAuthenticated = client?.kind === "confidential";
+  const options = { clientId: client?.id, isClientAuthenticated, scope: body.scope, dpop: proofOf(call) };
   return tokenPairBody(await issuer.refresh(token, origin, options));
 }
 

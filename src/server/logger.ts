@@ -75,6 +75,12 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "login.failed": ["warn", "sign-in refused"],
   "session.refreshed": ["info", "session refreshed"],
   "refresh_token.reused": ["warn", "a replaced refresh token was used again: session revoked"],
+  "refresh_token.reuse_forgiven": [
+    "info",
+    "a replaced refresh token was used again by a client that has gone: forgiven",
+  ],
+  "refresh_token.repeated_elsewhere": ["warn", "a refresh token was used from two places within the grace window"],
+  "session.caught_up": ["info", "a stale refresh token with proof: the newest one returned"],
   "session.rolled_back": ["warn", "the database knows less of a session than its refresh token: data was lost"],
   "session.reauthenticated": ["info", "password proved again"],
   "session.adopted": ["info", "session of another system goes on here"],

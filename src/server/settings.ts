@@ -95,6 +95,11 @@ export const settings = {
     offOrRequired,
     "whether DPoP proofs need a nonce of the server: on, off (off)",
   ),
+  LATCHKEY_STALE_WITH_PROOF: issuer(
+    "staleWithProof",
+    oneOf("answer", "revoke"),
+    "what a replaced refresh token with proof of its key leads to: answer, revoke (answer)",
+  ),
   LATCHKEY_SESSION_REFRESHES_PER_MINUTE: issuer(
     "sessionRefreshesPerMinute",
     wholeNumber,

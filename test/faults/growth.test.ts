@@ -38,6 +38,7 @@ function advanced(found: FoundSession | null) {
   const { rotation } = found!.session;
   const decision = decideRotation(rotation, rotation.pendingTo, rotation.rotatedAt + 900_000, {
     rotationGraceSeconds: 10,
+    staleWithProof: "answer",
   });
   if (decision.kind !== "advance") throw new Error(decision.kind);
   return { rotation: decision.next };

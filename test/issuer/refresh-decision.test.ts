@@ -10,7 +10,12 @@ import type { FoundSession } from "../../src/store/store.ts";
 import { newSession, newUser } from "../store/records.ts";
 
 const NOW = Date.UTC(2026, 10, 21);
-const policy: RefreshPolicy = { rotationGraceSeconds: 10, idleTtlSeconds: 3600, subjectsAreUsers: true };
+const policy: RefreshPolicy = {
+  rotationGraceSeconds: 10,
+  staleWithProof: "answer",
+  idleTtlSeconds: 3600,
+  subjectsAreUsers: true,
+};
 const rotation = { confirmed: 4, pendingFrom: 5, pendingTo: 5, rotatedAt: NOW - 60_000, reuseForgivenAt: null };
 
 function found(
@@ -49,6 +54,69 @@ describe("decideRefreshes", () => {
     ]);
     expect(change).toEqual({
       rotation: { confirmed: 5, pendingFrom: 6, pendingTo: 6, rotatedAt: NOW, reuseForgivenAt: null },
+      use: { usedBefore: NOW - 60_000, lastIp: null, lastUserAgent: null },
+    });
+  });
+
+  it("writes with a rotation where it came from, and when the session was last used before this hour", () => {
+    const before = { ...rotation, rotatedAt: NOW - 1_800_000 };
+    const from = { ip: "192.0.2.7", userAgent: "curl/8" };
+    const { change } = decideRefreshes(found({ rotation: before }), [token(5, true, { from })], NOW, policy);
+    expect(change).toMatchObject({
+      use: { usedBefore: NOW - 1_800_000, lastIp: "192.0.2.7", lastUserAgent: "curl/8" },
+    });
+  });
+
+  it("says of a twin where the token was first presented from, in the same batch as well", () => {
+    const from = (ip: string) => ({ from: { ip, userAgent: "curl/8" } });
+    const { outcomes } = decideRefreshes(
+      found({ lastIp: "192.0.2.1", lastUserAgent: "Firefox" }),
+      [token(5, true, from("192.0.2.7")), token(5, true, from("192.0.2.8"))],
+      NOW,
+      policy,
+    );
+    expect(outcomes).toMatchObject([
+      { decision: "advance", before: { ip: "192.0.2.1", userAgent: "Firefox" } },
+      { decision: "repeat", before: { ip: "192.0.2.7", userAgent: "curl/8" } },
+    ]);
+  });
+
+  it("returns the newest token for a stale one of a session that is bound to a key, and writes nothing", () => {
+    const bound = found({ jkt: "the key" });
+    expect(decideRefreshes(bound, [token(2, true, { jkt: "the key" })], NOW, policy)).toMatchObject({
+      outcomes: [{ kind: "issued", decision: "caught_up", generation: 5 }],
+      change: null,
+    });
+  });
+
+  it("returns it to a confidential client that has authenticated, and ends the session of one that has not", () => {
+    const { outcomes, change } = decideRefreshes(
+      found(),
+      [token(2, true, { isClientAuthenticated: true }), token(2)],
+      NOW,
+      policy,
+    );
+    expect(outcomes).toMatchObject([{ kind: "issued", decision: "caught_up" }, { kind: "reused" }]);
+    expect(change).toEqual({ revocation: { at: NOW, reason: "refresh_token_reused" } });
+  });
+
+  it("takes no proof of any key for one of a session that is bound to none", () => {
+    expect(kinds(found(), token(2, true, { jkt: "any key" })).outcomes).toEqual(["reused"]);
+  });
+
+  it("forgives all of a burst by clients that have gone, and writes the first of them alone", () => {
+    const recent = { ...rotation, rotatedAt: NOW - 1000 };
+    const gone = token(3, true, { hasGone: () => true });
+    expect(kinds(found({ rotation: recent }), gone, gone, gone)).toMatchObject({
+      outcomes: ["forgiven", "forgiven", "forgiven"],
+      change: { rotation: { ...recent, reuseForgivenAt: NOW } },
+    });
+  });
+
+  it("asks again before it is reuse where the client may yet turn out to have gone", () => {
+    expect(kinds(found(), token(3, true, { hasGone: () => false, mayHaveGone: true }))).toEqual({
+      outcomes: ["perhaps_reused"],
+      change: null,
     });
   });
 

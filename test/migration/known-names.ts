@@ -43,6 +43,7 @@ const issuerOptions: Record<keyof IssuerOptions, true> = {
   registrationsPerHour: true,
   cookies: true,
   dpopNonce: true,
+  staleWithProof: true,
   subjects: true,
   foreignRefreshTokens: true,
   onEvent: true,

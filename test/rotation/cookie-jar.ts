@@ -102,7 +102,7 @@ export function cookieJar(server: Server, options: CookieJarOptions): World<Cook
       const refresh = present(server, database, carries.generation, now);
       const { after, decision } = refresh;
       const says = () => `at ${now} the request of ${sentAt} ${describeRefresh(refresh)}`;
-      if (decision.kind === "reuse") yield { says, leadsTo: { ...state, database: after }, refresh };
+      if (!("issue" in decision)) yield { says, leadsTo: { ...state, database: after }, refresh };
       else yield { says, leadsTo: { ...state, database: after, flights: answering(decision.issue) }, refresh };
     }
   }

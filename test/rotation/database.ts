@@ -2,6 +2,7 @@ import {
   decideRotation,
   generationToReissue,
   initialRotation,
+  type Presenter,
   type RotationDecision,
   type RotationPolicy,
   type RotationState,
@@ -48,6 +49,8 @@ export interface Ledger {
   readonly issued: readonly number[];
   /** When the last of `issued` was issued, in ticks. */
   readonly issuedAt: number;
+  /** When the first replay of the latest incident was forgiven for a bad network's sake, in ticks. */
+  readonly forgivenAt?: number;
 }
 
 /** One refresh that reached the server. */
@@ -72,10 +75,25 @@ export function signIn(server: Server, now: number): Database {
   return { row, ledger: { base: 0, issued: [row.pendingTo], issuedAt: now }, revoked: false };
 }
 
+/** A bearer who waits for the answer. */
+export const bearer: Presenter = { hasProved: false, hasGone: false, hasWaited: false };
+
+/** A bearer whose connection has closed. */
+export const goneBearer: Presenter = { ...bearer, hasGone: true };
+
+/** How long after an incident, in ticks, there is no second one. */
+const NEXT_INCIDENT_AFTER = 3600;
+
 /** The server's act on a refresh: decide and commit, at one moment. */
-export function present(server: Server, before: Database, presented: number, now: number): Refresh {
-  const decision = server.protocol.decideRotation(before.row, presented, milliseconds(now), server.policy);
-  return { before, after: commit(before, presented, now, decision), presented, now, decision };
+export function present(
+  server: Server,
+  before: Database,
+  presented: number,
+  now: number,
+  presenter: Presenter = bearer,
+): Refresh {
+  const decision = server.protocol.decideRotation(before.row, presented, milliseconds(now), server.policy, presenter);
+  return { before, after: commit(before, presented, now, decision, presenter), presented, now, decision };
 }
 
 /** The server's act on a reauthentication by password, with an access token of generation `held`. */
@@ -83,8 +101,8 @@ export function reauthenticate(server: Server, before: Database, held: number, n
   const reissued = server.protocol.generationToReissue(before.row, held, milliseconds(now));
   if (typeof reissued !== "object") return { issue: reissued, after: before };
   const { issue, next: row } = reissued;
-  const { base, issued } = before.ledger;
-  return { issue, after: { ...before, row, ledger: { base, issued: [...issued, issue], issuedAt: now } } };
+  const { ledger } = before;
+  return { issue, after: { ...before, row, ledger: { ...ledger, issued: [...ledger.issued, issue], issuedAt: now } } };
 }
 
 /** The newest generation that this database remembers having issued. */
@@ -106,7 +124,8 @@ export function ledgerAgrees({ row, ledger }: Database): boolean {
     row.confirmed === base &&
     row.pendingFrom === issued[0] &&
     row.pendingTo === issued.at(-1) &&
-    issued.length === row.pendingTo - row.pendingFrom + 1
+    issued.length === row.pendingTo - row.pendingFrom + 1 &&
+    row.reuseForgivenAt === (ledger.forgivenAt === undefined ? null : milliseconds(ledger.forgivenAt))
   );
 }
 
@@ -118,19 +137,35 @@ export function describeRow({ row: { confirmed, pendingFrom, pendingTo } }: Data
 /** What the server did on a refresh, in words. */
 export function describeRefresh({ presented, decision, after }: Refresh): string {
   if (decision.kind === "reuse") return `presents ${presented}: reuse, the session is revoked`;
+  if (decision.kind === "forgiven") return `presents ${presented}: forgiven, nothing is issued (${describeRow(after)})`;
   return `presents ${presented}: ${decision.kind}, ${decision.issue} is issued (${describeRow(after)})`;
 }
 
-function commit(before: Database, presented: number, now: number, decision: RotationDecision): Database {
+/** Of a client that has gone, what would be answered changes nothing. */
+function commit(
+  before: Database,
+  presented: number,
+  now: number,
+  decision: RotationDecision,
+  presenter: Presenter,
+): Database {
   if (decision.kind === "reuse") return { ...before, revoked: true };
-  const row = "next" in decision ? decision.next : before.row;
+  const row = ("next" in decision && decision.next) || before.row;
+  if (decision.kind === "forgiven") return { ...before, row, ledger: forgiven(before.ledger, now, presenter) };
+  if (presenter.hasGone || decision.kind === "caught_up") return presenter.hasGone ? before : { ...before, row };
   return { row, ledger: record(before.ledger, presented, decision.issue, now), revoked: false };
 }
 
+function forgiven(ledger: Ledger, now: number, { hasWaited }: Presenter): Ledger {
+  const { forgivenAt } = ledger;
+  const isSameIncident = forgivenAt !== undefined && now - forgivenAt <= NEXT_INCIDENT_AFTER;
+  return hasWaited || isSameIncident ? ledger : { ...ledger, forgivenAt: now };
+}
+
 function record(ledger: Ledger, presented: number, issue: number, now: number): Ledger {
-  if (presented !== ledger.base) return { base: presented, issued: [issue], issuedAt: now };
+  if (presented !== ledger.base) return { ...ledger, base: presented, issued: [issue], issuedAt: now };
   if (ledger.issued.includes(issue)) return ledger;
-  return { base: presented, issued: [...ledger.issued, issue], issuedAt: now };
+  return { ...ledger, base: presented, issued: [...ledger.issued, issue], issuedAt: now };
 }
 
 function ledgerKey({ base, issued }: Ledger, origin: number): string {

@@ -1,4 +1,4 @@
-import { type Database, ledgerAgrees } from "./database.ts";
+import { type Database, ledgerAgrees, newestIssued } from "./database.ts";
 
 /**
  * Generations by rank. Without restores every generation in play is at most `pendingTo`, the decision only compares, and
@@ -12,6 +12,11 @@ export function ranks(generations: readonly number[]): (generation: number) => n
 /** How long ago something was, in ticks; all that is longer than `most` is alike. */
 export function age(then: number, now: number, most: number): number {
   return Math.min(now - then, most);
+}
+
+/** How many generations something is behind the newest issued; all that are further behind are alike. */
+export function behind(database: Database, generation: number): number {
+  return Math.min(newestIssued(database) - generation, 4);
 }
 
 /** How long something is yet to come, in ticks; all that is past is alike. */

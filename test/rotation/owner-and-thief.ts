@@ -1,13 +1,15 @@
 import {
   describeRefresh,
   describeRow,
+  goneBearer,
   newestIssued,
   present,
   reauthenticate,
   type Server,
   signIn,
 } from "./database.ts";
-import { age, ranks, rowByRank, rowGenerations } from "./normal-form.ts";
+import { ageOfForgiving, nextHalfMinute } from "./half-minutes.ts";
+import { age, behind, ranks, rowByRank, rowGenerations } from "./normal-form.ts";
 import type { Step, World, WorldState } from "./walk.ts";
 
 /** Somebody who refreshes with what they hold, one attempt at a time. */
@@ -35,6 +37,11 @@ export interface TheftOptions {
   readonly refreshes: "more than a grace window apart" | "at any time";
   /** Whether the owner may also reauthenticate. Nothing of what they have used is forgotten at that. */
   readonly reauthenticates?: boolean;
+  /**
+   * Whether everybody may also present a token and close the connection before it is decided. A tick of the walk is then half a minute,
+   * which is longer than the grace window, and times at which nothing changes are passed over.
+   */
+  readonly hangUp?: boolean;
 }
 
 type TheftStep = Step<TheftState>;
@@ -51,6 +58,7 @@ const names = ["the owner", "the thief", "the second thief"];
  */
 export function ownerAndThief(server: Server, options: TheftOptions): World<TheftState> {
   const grace = server.policy.rotationGraceSeconds;
+  const { hangUp = false } = options;
 
   const isTooClose = (state: TheftState, self: number) =>
     options.refreshes === "more than a grace window apart" &&
@@ -63,13 +71,23 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
     const refresh = present(server, database, holder.held, now);
     const answered: Holder = {
       held: holder.held,
-      underway: refresh.decision.kind === "reuse" ? undefined : refresh.decision.issue,
+      underway: "issue" in refresh.decision ? refresh.decision.issue : undefined,
       answeredAt: now,
       used: holder.usedHeld ? holder.used : Math.min(holder.used + 1, COUNTED),
       usedHeld: true,
     };
     const leadsTo = { database: refresh.after, now, holders: state.holders.with(self, answered) };
     yield { says: () => `at ${now} ${names[self]} ${describeRefresh(refresh)}`, leadsTo, refresh };
+  }
+
+  /** No answer comes, and nothing is counted: what would be answered changes nothing, and the rest is forgiven or reuse. */
+  function* hangUps(state: TheftState, self: number): Iterable<TheftStep> {
+    const { database, now, holders } = state;
+    if (!hangUp || isTooClose(state, self)) return;
+    const refresh = present(server, database, holders[self]!.held, now, goneBearer);
+    if ("issue" in refresh.decision) return;
+    const says = () => `at ${now} ${names[self]} ${describeRefresh(refresh)}, having hung up`;
+    yield { says, leadsTo: { database: refresh.after, now, holders }, refresh };
   }
 
   function* deliveries(state: TheftState, self: number): Iterable<TheftStep> {
@@ -102,12 +120,16 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
   }
 
   function* ticks(state: TheftState): Iterable<TheftStep> {
-    yield { leadsTo: { ...state, now: state.now + 1 } };
+    yield { leadsTo: { ...state, now: hangUp ? nextHalfMinute(state) : state.now + 1 } };
   }
 
   function steps(state: TheftState): TheftStep[] {
     if (state.database.revoked) return [];
-    const acts = state.holders.flatMap((_, self) => [...refreshes(state, self), ...deliveries(state, self)]);
+    const acts = state.holders.flatMap((_, self) => [
+      ...refreshes(state, self),
+      ...hangUps(state, self),
+      ...deliveries(state, self),
+    ]);
     return [...acts, ...reauthentications(state), ...thefts(state), ...ticks(state)];
   }
 
@@ -119,14 +141,16 @@ export function ownerAndThief(server: Server, options: TheftOptions): World<Thef
     const [owner, ...thieves] = holders.map(({ held, underway, answeredAt, used, usedHeld }) =>
       [
         rank(held),
+        ...(hangUp ? [held, underway ?? held].map((generation) => behind(database, generation)) : []),
         underway === undefined ? "-" : rank(underway),
         age(answeredAt, now, grace + 1),
         used,
         usedHeld,
       ].join(),
     );
-    const row = `${rowByRank(database, rank)}@${age(database.row.rotatedAt / 1000, now, grace + 1)}`;
-    return [database.revoked, row, owner, ...thieves.sort()].join(" ");
+    const row = `${rowByRank(database, rank)}@${age(database.row.rotatedAt / 1000, now, hangUp ? 90 : grace + 1)}`;
+    const forgiven = hangUp ? ageOfForgiving(database, now) : "";
+    return [database.revoked, row, forgiven, owner, ...thieves.sort()].join(" ");
   }
 
   const database = signIn(server, 0);
@@ -145,10 +169,11 @@ function from(common: number, holders: readonly Holder[]): Holder[] {
   return holders.map((holder) => ({ ...holder, used: 0, usedHeld: holder.held !== common }));
 }
 
-function name(server: Server, { thieves, refreshes, reauthenticates }: TheftOptions): string {
+function name(server: Server, { thieves, refreshes, reauthenticates, hangUp }: TheftOptions): string {
   return [
     thieves === 1 ? "owner and thief" : `owner and ${thieves} thieves`,
     ...(reauthenticates ? ["the owner also reauthenticating"] : []),
+    ...(hangUp ? ["everybody also hanging up"] : []),
     `refreshes ${refreshes}`,
     `grace ${server.policy.rotationGraceSeconds}`,
   ].join(", ");

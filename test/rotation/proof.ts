@@ -4,12 +4,15 @@ import { ownerAndThief, type TheftOptions } from "./owner-and-thief.ts";
 import {
   caughtAtTheFirstRefresh,
   caughtAtTheSecondRefresh,
+  forgivenOnceAnHour,
   heldIsReissued,
   holderIsNeverLoggedOut,
   jarIsNeverLoggedOut,
   oneWriteAtMost,
   onlyCurrentGenerations,
+  provedIsNoThief,
 } from "./properties.ts";
+import { type ReloadingOptions, reloading } from "./reloading.ts";
 import { type SingleHolderOptions, singleHolder } from "./single-holder.ts";
 import type { Property, World, WorldState } from "./walk.ts";
 
@@ -28,10 +31,19 @@ export type ClaimVisitor = <S extends WorldState>(claim: Claim<S>) => void;
 /** Everything that is claimed of a protocol, claim by claim: each property in every world that it is promised for. */
 export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): void {
   const pick = (short: number, usual: number, deep: number) => ({ short, usual, deep })[reach];
-  const serverWith = (rotationGraceSeconds: number): Server => ({ protocol, policy: { rotationGraceSeconds } });
+  const serverWith = (rotationGraceSeconds: number): Server => ({
+    protocol,
+    policy: { rotationGraceSeconds, staleWithProof: "answer" },
+  });
 
   const everywhere = (server: Server) =>
-    [onlyCurrentGenerations(server), oneWriteAtMost(server), heldIsReissued(server)] as const;
+    [
+      onlyCurrentGenerations(server),
+      oneWriteAtMost(server),
+      heldIsReissued(server),
+      provedIsNoThief(server),
+      forgivenOnceAnHour(server),
+    ] as const;
 
   const single = (options: SingleHolderOptions) => {
     const server = serverWith(2);
@@ -41,6 +53,10 @@ export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): v
     const server = serverWith(grace);
     const promised = grace === 0 ? [] : [jarIsNeverLoggedOut];
     visit({ world: cookieJar(server, options), properties: [...promised, ...everywhere(server)] });
+  };
+  const reload = (grace: number, options: ReloadingOptions) => {
+    const server = serverWith(grace);
+    visit({ world: reloading(server, options), properties: [holderIsNeverLoggedOut, ...everywhere(server)] });
   };
   const theft = (grace: number, options: TheftOptions) => {
     const server = serverWith(grace);
@@ -81,4 +97,7 @@ export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): v
     theft(2, { thieves, refreshes: "more than a grace window apart", reauthenticates });
     theft(0, { thieves, refreshes: "at any time", reauthenticates });
   }
+  reload(10, { stuckLimit: pick(2, 6, 8) });
+  theft(10, { thieves: pick(1, 1, 2), refreshes: "more than a grace window apart", hangUp: true });
+  theft(0, { thieves: pick(1, 1, 2), refreshes: "at any time", hangUp: true });
 }

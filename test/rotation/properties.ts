@@ -1,5 +1,15 @@
-import type { RotationDecision } from "../../src/rotation.ts";
-import { type Database, newestIssued, present, type Refresh, reauthenticate, rowKey, type Server } from "./database.ts";
+import type { RotationDecision, RotationState } from "../../src/rotation.ts";
+import {
+  bearer,
+  type Database,
+  goneBearer,
+  newestIssued,
+  present,
+  type Refresh,
+  reauthenticate,
+  rowKey,
+  type Server,
+} from "./database.ts";
 import type { TheftState } from "./owner-and-thief.ts";
 import type { Property, WorldState } from "./walk.ts";
 
@@ -70,6 +80,88 @@ export function heldIsReissued<S extends WorldState>(server: Server): Property<S
   });
 }
 
+/**
+ * Property 7: with proof, what has been replaced for good gets the newest pending generation, and nothing is written; all else is
+ * as without. With `staleWithProof: "revoke"` a proof changes nothing.
+ */
+export function provedIsNoThief<S extends WorldState>(server: Server): Property<S> {
+  const proved = { ...bearer, hasProved: true };
+  const revoking: Server = { ...server, policy: { ...server.policy, staleWithProof: "revoke" } };
+  return everywhere("7: a proved holder is no thief", (database) => {
+    for (const refresh of probes(server, database)) {
+      const { before, presented, now, decision } = refresh;
+      const caughtUp = { kind: "caught_up", issue: newestIssued(before) } as const;
+      const answered = present(server, before, presented, now, proved).decision;
+      const revoked = present(revoking, before, presented, now, proved).decision;
+      const isRight = isSame(answered, decision.kind === "reuse" ? caughtUp : decision) && isSame(revoked, decision);
+      if (isRight) continue;
+      return `${describe(refresh)} with proof is ${answered.kind}, and ${revoked.kind} where that is to revoke`;
+    }
+    return undefined;
+  });
+}
+
+/**
+ * Property 8: of a client that has gone, what would be reuse is forgiven where the process stood still; and where it is three
+ * generations behind at most, a minute after the last rotation at most, in an incident that began a minute ago at most, or more than
+ * an hour after the one before. Only the first of an incident is written. All else is as though the client waited.
+ */
+export function forgivenOnceAnHour<S extends WorldState>(server: Server): Property<S> {
+  const { rotationGraceSeconds: grace } = server.policy;
+  return everywhere("8: what is forgiven is forgiven once an hour", (database) => {
+    for (const { presented, now, decision } of probes(server, database, [-60.001, -60, 60, 60.001])) {
+      for (const ago of [undefined, 0, 60, 60.001, 3600, 3600.001, -60, -60.001, -3601]) {
+        const before = forgivenBefore(database, ago === undefined ? undefined : now - ago);
+        const isExplained = newestIssued(before) - presented <= 3 && Math.abs(now - before.ledger.issuedAt) <= 60;
+        const isFirst = ago === undefined || ago > 3600;
+        const isForgiven = grace > 0 && isExplained && (isFirst || Math.abs(ago) <= 60);
+        for (const hasWaited of [false, true]) {
+          const refresh = present(server, before, presented, now, { ...goneBearer, hasWaited });
+          const expected = decision.kind !== "reuse" ? decision.kind : hasWaited || isForgiven ? "forgiven" : "reuse";
+          const problem = forgivingProblem(refresh, expected, isFirst && !hasWaited);
+          if (problem !== undefined) return `${describe(refresh)} by a client that has gone ${problem}`;
+        }
+      }
+    }
+    return undefined;
+  });
+}
+
+function forgivenBefore({ row, ledger, revoked }: Database, forgivenAt: number | undefined): Database {
+  if (forgivenAt === undefined) return { row: { ...row, reuseForgivenAt: null }, ledger, revoked };
+  const reuseForgivenAt = Math.round(forgivenAt * 1000);
+  return { row: { ...row, reuseForgivenAt }, ledger: { ...ledger, forgivenAt }, revoked };
+}
+
+function forgivingProblem(
+  { before, decision, now }: Refresh,
+  expected: string,
+  isWritten: boolean,
+): string | undefined {
+  if (decision.kind !== expected) return `is ${decision.kind}, not ${expected}`;
+  if (decision.kind !== "forgiven") return undefined;
+  const next = isWritten ? { ...before.row, reuseForgivenAt: Math.round(now * 1000) } : undefined;
+  return isSameRow(decision.next, next) ? undefined : `writes ${JSON.stringify(decision.next)}`;
+}
+
+function isSame(one: RotationDecision, other: RotationDecision): boolean {
+  if (one.kind !== other.kind) return false;
+  const [oneIssue, otherIssue] = [one, other].map((decision) => ("issue" in decision ? decision.issue : undefined));
+  const [oneNext, otherNext] = [one, other].map((decision) => ("next" in decision ? decision.next : undefined));
+  return oneIssue === otherIssue && isSameRow(oneNext, otherNext);
+}
+
+function isSameRow(one: RotationState | undefined, other: RotationState | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  return (
+    one.confirmed === other.confirmed &&
+    one.pendingFrom === other.pendingFrom &&
+    one.pendingTo === other.pendingTo &&
+    one.rotatedAt === other.rotatedAt &&
+    one.reuseForgivenAt === other.reuseForgivenAt
+  );
+}
+
 function neverRefused<S extends WorldState>(name: string): Property<S> {
   return {
     name,
@@ -98,7 +190,7 @@ function everywhere<S extends WorldState>(
   return {
     name,
     violation: ({ database }) => {
-      const key = `${rowKey(database, 0)} ${database.row.rotatedAt - database.ledger.issuedAt * 1000}`;
+      const key = `${rowKey(database, 0)} ${database.row.rotatedAt - database.ledger.issuedAt * 1000} ${database.row.reuseForgivenAt === null}`;
       if (database.revoked || passed.has(key)) return undefined;
       const problem = check(database);
       if (problem === undefined) passed.add(key);
@@ -108,12 +200,12 @@ function everywhere<S extends WorldState>(
 }
 
 /** Every generation that can make a difference, at every reading of the clock that can. */
-function probes(server: Server, database: Database): Refresh[] {
+function probes(server: Server, database: Database, further: readonly number[] = []): Refresh[] {
   const { base, issuedAt } = database.ledger;
   const oldest = Math.max(0, base - 3);
   const generations = Array.from({ length: newestIssued(database) + 4 - oldest }, (_, index) => oldest + index);
   return [...new Set([0, 1, ...generations])].flatMap((generation) =>
-    readingsAround(server).map((reading) => present(server, database, generation, issuedAt + reading)),
+    [...readingsAround(server), ...further].map((reading) => present(server, database, generation, issuedAt + reading)),
   );
 }
 
@@ -135,24 +227,26 @@ function meaningOfReplay({ policy: { rotationGraceSeconds: grace } }: Server, di
 }
 
 function writeProblem({ before, presented, decision }: Refresh): string | undefined {
-  if (decision.kind === "reuse") return undefined;
-  if (decision.kind === "repeat") {
-    if ("next" in decision) return "writes, though it is a twin";
+  if (!("issue" in decision)) return undefined;
+  if (!("next" in decision)) {
     return decision.issue === newestIssued(before)
       ? undefined
       : `gets ${decision.issue}, which is not the twin's successor`;
   }
   if (decision.issue <= Math.max(presented, newestIssued(before))) return `gets ${decision.issue}, which is not new`;
+  if ((decision.kind as string) === "repeat") return "writes, though it is a twin";
   const row = Object.keys(decision.next).sort().join();
-  return row === "confirmed,pendingFrom,pendingTo,rotatedAt" ? undefined : `writes another row: ${row}`;
+  if (row !== "confirmed,pendingFrom,pendingTo,reuseForgivenAt,rotatedAt") return `writes another row: ${row}`;
+  const isKept = decision.next.reuseForgivenAt === before.row.reuseForgivenAt;
+  return isKept ? undefined : "forgets when a replay was forgiven";
 }
 
 function twinProblem(server: Server, { decision, after, presented, now }: Refresh): string | undefined {
   const grace = server.policy.rotationGraceSeconds;
-  if (grace === 0 || decision.kind === "reuse" || decision.kind === "repeat") return undefined;
+  if (grace === 0 || !("next" in decision) || decision.kind === "forgiven") return undefined;
   for (const delay of [0, grace, -grace]) {
     const twin = present(server, after, presented, now + delay).decision;
-    const isAlike = twin.kind !== "reuse" && twin.issue === decision.issue && !("next" in twin);
+    const isAlike = "issue" in twin && twin.issue === decision.issue && !("next" in twin);
     if (!isAlike) return `gets ${decision.issue}, but its twin ${delay} s later gets ${JSON.stringify(twin)}`;
   }
   return undefined;

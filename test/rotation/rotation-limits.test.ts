@@ -93,7 +93,7 @@ describe("a thief stays, as docs/rotation.md tells,", () => {
 });
 
 function serverWith(rotationGraceSeconds: number): Server {
-  return { protocol: realProtocol, policy: { rotationGraceSeconds } };
+  return { protocol: realProtocol, policy: { rotationGraceSeconds, staleWithProof: "answer" } };
 }
 
 /** A shortest way to a violation; `undefined` where the walk closes without one. */

@@ -11,8 +11,8 @@ import { type Session, sessionStatus } from "../../src/session.ts";
 
 const rotatedAt = 1_800_000_000_000;
 const graceMs = 10_000;
-const policy: RotationPolicy = { rotationGraceSeconds: 10 };
-const strict: RotationPolicy = { rotationGraceSeconds: 0 };
+const policy: RotationPolicy = { rotationGraceSeconds: 10, staleWithProof: "answer" };
+const strict: RotationPolicy = { rotationGraceSeconds: 0, staleWithProof: "answer" };
 
 /** Generation 5 was presented last, 6 was a sibling of it and is dead, 7 to 9 are pending. */
 const row: RotationState = { confirmed: 5, pendingFrom: 7, pendingTo: 9, rotatedAt, reuseForgivenAt: null };

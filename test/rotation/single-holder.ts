@@ -68,7 +68,7 @@ export function singleHolder(server: Server, options: SingleHolderOptions): Worl
     for (const reading of clockReadings(server)) {
       const refresh = present(server, state.database, presented, state.database.row.rotatedAt / 1000 + reading);
       const says = () => `${reading} s after the last rotation ${who} ${describeRefresh(refresh)}`;
-      if (refresh.decision.kind === "reuse") yield { says, leadsTo: { ...state, database: refresh.after }, refresh };
+      if (!("issue" in refresh.decision)) yield { says, leadsTo: { ...state, database: refresh.after }, refresh };
       else if (withinBounds(refresh.after)) {
         const leadsTo = forgetting({ ...written(state, refresh.after), ...then(refresh.decision.issue) });
         yield { says, leadsTo, refresh };

@@ -1,8 +1,10 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { systemEnvironment } from "../../src/environment.ts";
 import { readConfig } from "../../src/server/config.ts";
 import { type SettingName, settings } from "../../src/server/settings.ts";
+import { createProofKey, proofBy } from "../dpop/harness.ts";
 import { claimsOf, headerOf, type InProcessServer, PASSWORD, serve, temporaryFolder } from "./in-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
@@ -186,6 +188,27 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
       const { url } = await serve({ LATCHKEY_DPOP_NONCE: value });
       const answer = await fetch(`${url}/auth/me`, { headers: { authorization: "DPoP eyJ.e30.e30", dpop: "none" } });
       expect(answer.headers.get("dpop-nonce")).toEqual(nonce);
+    }
+  },
+
+  async LATCHKEY_STALE_WITH_PROOF() {
+    for (const [value, expected] of [
+      ["answer", 200],
+      ["revoke", 401],
+      [undefined, 200],
+    ] as const) {
+      const server = await serve({ LATCHKEY_STALE_WITH_PROOF: value });
+      await server.signIn();
+      const key = await createProofKey();
+      const dpop = (path: string) => proofBy(key, systemEnvironment.clock, { claims: { htu: server.url + path } });
+      const credentials = { username: "ada", password: PASSWORD };
+      const signedIn = await server.post("/auth/login", credentials, { dpop: await dpop("/auth/login") });
+      const refreshWith = async (refreshToken: string) =>
+        server.post("/auth/refresh", { refresh_token: refreshToken }, { dpop: await dpop("/auth/refresh") });
+      const first = signedIn.body.refresh_token;
+      const second = (await refreshWith(first)).body.refresh_token;
+      expect((await refreshWith(second)).status).toBe(200);
+      expect((await refreshWith(first)).status).toBe(expected);
     }
   },
 
