@@ -30,6 +30,8 @@ export interface AccessTokensOptions {
   /** The `aud` of every access token; one that names any of them is accepted. */
   readonly audience: string | readonly string[];
   readonly accessTtlSeconds: number;
+  /** Is waited for before each signature. Default: nothing is. */
+  readonly beforeSigning?: (() => Promise<void> | undefined) | undefined;
   /** How far clocks may differ when times are checked, 0 to 60. */
   readonly leewaySeconds: number;
   /** How many verified access tokens are remembered; 0 remembers none. Default: 10,000. */
@@ -84,6 +86,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
 
   async function signed(claimsWith: (unique: string) => AnyAccessTokenClaims): Promise<SignedAccessToken> {
     await keys.reloadIfStale();
+    await options.beforeSigning?.();
     const key = keys.current();
     const unique = Buffer.from(environment.random.bytes(JTI_UNIQUE_BYTES)).toString("base64url");
     const claims = claimsWith(unique);

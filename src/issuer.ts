@@ -1,3 +1,4 @@
+import { openAccessLifetimes } from "./access-lifetimes.ts";
 import { createAccessTokens } from "./access-token.ts";
 import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "./access-token-claims.ts";
 import { createAccounts } from "./accounts/accounts.ts";
@@ -34,12 +35,12 @@ import { createSweeper } from "./sweeper.ts";
 import type { TokenPair } from "./token-pair.ts";
 import { createUsers, type Users } from "./users.ts";
 
-/** How far clocks may step without a revoked session's access token being believed again. */
-const CLOCK_STEP_MS = 10 * 60_000;
 /** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
 const REVOCATION_POLL_MS = 500;
 const KEY_RELOAD_MS = 10_000;
 const CLOCK_WATCH_MS = 60_000;
+/** Half of what is promised of it, so that one that fails can be made up for. */
+const KEEP_LIFETIME_MS = 60_000;
 
 /** The engine: everything Latchkey does, without HTTP. */
 export interface Issuer {
@@ -149,13 +150,15 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const { store, environment } = options;
   const now = () => environment.clock.now();
   const rootKeys = deriveRootKeys(options.secret, options.previousSecret);
-  const rememberMs = (options.accessTtlSeconds + options.leewaySeconds) * 1000 + CLOCK_STEP_MS;
   const metrics = createMetrics(store, now);
   const emit = createEmit(now, options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent]);
 
+  // First of all: by them it is decided which keys and revocations still matter.
+  const lifetimes = await openAccessLifetimes({ ...options, now });
   const keys = await openKeyRing({
     ...options,
     rootKeys,
+    lifetimes,
     onRotated: (kid) => emit({ type: "signing_key.rotated", kid }, {}),
   });
   const asksForNonce = options.dpopNonce === "required";
@@ -163,7 +166,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     clock: environment.clock,
     isNonce: asksForNonce ? (nonce) => isDpopNonce(rootKeys, nonce, now()) : undefined,
   });
-  const accessTokens = createAccessTokens({ ...options, keys, proofs });
+  const accessTokens = createAccessTokens({ ...options, keys, proofs, beforeSigning: lifetimes.keepIfStale });
   const throttle = createThrottle({ ...options, clock: environment.clock, counts: store.attempts });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({
@@ -173,13 +176,20 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     passwords: createPasswords(environment),
     recognisedDevice: (account, deviceToken) => recognisedDevice(rootKeys, account, deviceToken, now()),
   });
-  const revocations = await loadRevocations(store, now, rememberMs);
+  const revocations = await loadRevocations(store, now, lifetimes);
   const revocationFeed = createRevocationFeed(revocations, now);
   const replaced = options.revokeReplacedAccessTokens
-    ? createReplacedAccessTokens(store, now, rememberMs)
+    ? createReplacedAccessTokens(store, now, lifetimes.rememberMs)
     : nothingIsReplaced;
 
-  const sweeper = createSweeper({ store, now, rememberMs });
+  const sweeper = createSweeper({
+    store,
+    now,
+    async rememberMs() {
+      await lifetimes.read();
+      return lifetimes.rememberMs();
+    },
+  });
   const toleranceMs = Math.max(options.leewaySeconds, 1) * 1000;
   const compareClocks = () => watchClock({ store, now, emit, toleranceMs });
   await compareClocks();
@@ -247,6 +257,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     setInterval(() => revocations.poll().catch(() => {}), REVOCATION_POLL_MS),
     setInterval(() => keys.reload().catch(() => {}), KEY_RELOAD_MS),
     setInterval(() => compareClocks().catch(() => {}), CLOCK_WATCH_MS),
+    setInterval(() => lifetimes.keep().catch(() => {}), KEEP_LIFETIME_MS),
   ];
   if (options.sweepIntervalSeconds > 0) {
     timers.push(setInterval(() => sweeper.run().catch(() => {}), options.sweepIntervalSeconds * 1000));

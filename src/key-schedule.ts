@@ -8,6 +8,7 @@ export interface KeySchedule {
   readonly jwksMaxAgeSeconds: number;
   /** How long a process may go on with the ring it has read. */
   readonly reloadLagSeconds: number;
+  /** The greatest life of an access token that may still be good. */
   readonly accessTtlSeconds: number;
   readonly leewaySeconds: number;
 }

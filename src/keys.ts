@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import type { AccessLifetimes } from "./access-lifetimes.ts";
 import type { Environment } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
 import {
@@ -36,6 +37,8 @@ export interface KeyRingOptions {
    */
   readonly signingAlg?: SigningAlgorithm | undefined;
   readonly accessTtlSeconds: number;
+  /** What other processes sign, or this one did before. Default: all access tokens live for `accessTtlSeconds`. */
+  readonly lifetimes?: Pick<AccessLifetimes, "greatestSeconds" | "read"> | undefined;
   /** How far verifiers' clocks may be off; retired keys are kept that much longer. */
   readonly leewaySeconds: number;
   /** How long a key signs before the next one takes over. */
@@ -161,6 +164,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   async function changedRing(make: RingChange, freshAlg: SigningAlgorithm | undefined): Promise<Ring> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const readAt = clock.now();
+      // Before a key is dropped: whoever signed with it had kept the life of its tokens by then.
+      await options.lifetimes?.read();
       const opened = await sealedKeys.read();
       const kept = make(opened.keys, clock.now());
       const fresh = await sealedKeys.makeMissing(kept, freshAlg ?? algorithmOf(opened.keys));
@@ -268,7 +273,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 }
 
 function scheduleOf(options: KeyRingOptions): KeySchedule {
-  const { accessTtlSeconds, leewaySeconds, keyRotationSeconds, jwksMaxAgeSeconds } = options;
+  const { accessTtlSeconds, lifetimes, leewaySeconds, keyRotationSeconds, jwksMaxAgeSeconds } = options;
   const publishedFor = jwksMaxAgeSeconds + RELOAD_LAG_SECONDS;
   if (keyRotationSeconds < publishedFor) {
     throw new TypeError(
@@ -277,7 +282,9 @@ function scheduleOf(options: KeyRingOptions): KeySchedule {
     );
   }
   return {
-    accessTtlSeconds,
+    get accessTtlSeconds() {
+      return lifetimes?.greatestSeconds() ?? accessTtlSeconds;
+    },
     leewaySeconds,
     keyRotationSeconds,
     jwksMaxAgeSeconds,

@@ -17,7 +17,11 @@ export const nothingIsReplaced: ReplacedAccessTokens = Object.freeze({ refreshed
  * Keeps each session's newest generation in memory for as long as an older access token can live. The first token of a
  * session that was issued before this process started costs one read of its row; after that none does.
  */
-export function createReplacedAccessTokens(store: Store, now: () => number, rememberMs: number): ReplacedAccessTokens {
+export function createReplacedAccessTokens(
+  store: Store,
+  now: () => number,
+  rememberMs: () => number,
+): ReplacedAccessTokens {
   // In order of the last refresh, so that forgetting stops at the first that still matters.
   const newest = new Map<string, { readonly generation: number; readonly at: number }>();
   const startedAt = now();
@@ -26,7 +30,7 @@ export function createReplacedAccessTokens(store: Store, now: () => number, reme
     const known = newest.get(sessionId)?.generation ?? 0;
     newest.delete(sessionId);
     newest.set(sessionId, { generation: Math.max(known, generation), at: now() });
-    const horizon = now() - rememberMs;
+    const horizon = now() - rememberMs();
     for (const [oldest, { at }] of newest) {
       if (at >= horizon) return;
       newest.delete(oldest);

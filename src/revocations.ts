@@ -1,3 +1,4 @@
+import type { AccessLifetimes } from "./access-lifetimes.ts";
 import { type AnyAccessTokenClaims, isCovered } from "./access-token-claims.ts";
 import { pause } from "./in-slices.ts";
 import type { RevocationEntry, Store } from "./store/store.ts";
@@ -39,12 +40,13 @@ export interface RevocationLog {
 
 /**
  * Reads the log of revocations back as far as an access token can live, so that a restart forgets nothing.
- * @param rememberMs how long a revocation matters: the access token's life and the leeway.
+ * @param lifetimes how long a revocation matters. They are read after every page of the log: whoever has signed a token of a session
+ *   that is in it had kept its life in the store by then.
  */
 export async function loadRevocations(
   store: Pick<Store, "listRevocations">,
   now: () => number,
-  rememberMs: number,
+  lifetimes: Pick<AccessLifetimes, "rememberMs" | "read">,
 ): Promise<Revocations> {
   // In order of insertion, so the oldest stand first and forgetting stops at the first that still matters.
   const revokedAt = new Map<string, number>();
@@ -58,7 +60,7 @@ export async function loadRevocations(
   let waitingRead: Promise<void> | undefined;
 
   function forget(): void {
-    const horizon = now() - rememberMs;
+    const horizon = now() - lifetimes.rememberMs();
     let forgotten = 0;
     for (const [sessionId, at] of revokedAt) {
       // What is left over, the next reading forgets.
@@ -72,7 +74,7 @@ export async function loadRevocations(
 
   async function read(): Promise<void> {
     const startedAt = now();
-    await readOn(startedAt - rememberMs);
+    await readOn(startedAt - lifetimes.rememberMs());
     readAt = startedAt;
     forget();
     for (const listener of listeners) listener();
@@ -89,7 +91,9 @@ export async function loadRevocations(
         await beginAgain(since);
         return;
       }
-      take(newest === undefined ? page : page.slice(1));
+      const added = newest === undefined ? page : page.slice(1);
+      if (added.length > 0) await lifetimes.read();
+      take(added);
       if (page.length < PAGE) return;
       await pause();
     }
@@ -107,6 +111,7 @@ export async function loadRevocations(
       anew.push(...page);
       await pause();
     } while (page.length === PAGE);
+    await lifetimes.read();
     const found = new Map(anew.map((entry) => [entry.sequence, entry]));
     if (entries.some((entry) => entry.at >= since && !isSame(found.get(entry.sequence), entry))) beginnings += 1;
     entries = [];
@@ -169,7 +174,7 @@ export async function loadRevocations(
       get readAt() {
         return readAt;
       },
-      forgottenAt: ({ at }) => at + rememberMs,
+      forgottenAt: ({ at }) => at + lifetimes.rememberMs(),
       subscribe(listener) {
         listeners.add(listener);
         return () => listeners.delete(listener);

@@ -10,8 +10,8 @@ const MAX_ACTS = 500;
 export interface SweeperParts {
   readonly store: Pick<Store, "sweep" | "attempts">;
   readonly now: () => number;
-  /** How long a revocation must be remembered: as long as an access token can live. */
-  readonly rememberMs: number;
+  /** How long a revocation must be remembered, as it stands now: as long as an access token can live. Rejects as the store does. */
+  readonly rememberMs: () => Promise<number>;
 }
 
 /** Deletes what nobody needs any more. */
@@ -39,7 +39,7 @@ export function createSweeper({ store, now, rememberMs }: SweeperParts): Sweeper
 
   async function sweep(): Promise<void> {
     const at = now();
-    const request = { endedBy: at - KEEP_ENDED_MS, revokedBy: at - rememberMs, limit: LIMIT };
+    const request = { endedBy: at - KEEP_ENDED_MS, revokedBy: at - (await rememberMs()), limit: LIMIT };
     await repeat(async () => {
       const { sessions, revocations } = await store.sweep(request);
       return { isDone: sessions < LIMIT && revocations < LIMIT };

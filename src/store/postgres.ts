@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { type Environment, type Random, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import * as lifetimes from "./postgres-access-lifetimes.ts";
 import { createPostgresAttempts } from "./postgres-attempts.ts";
 import * as clients from "./postgres-clients.ts";
 import * as keys from "./postgres-keys.ts";
@@ -103,6 +104,9 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     listClients: (afterId, limit) => clients.listClients(runner, afterId, limit),
     disableClient: (id, at) => write(clients.disableClient(runner, id, at)),
     enableClient: (id, grantId, at) => write(clients.enableClient(runner, id, grantId, at)),
+
+    listAccessLifetimes: () => lifetimes.listAccessLifetimes(runner),
+    keepAccessLifetime: (lifetime, outlivedBy) => write(lifetimes.keepAccessLifetime(runner, lifetime, outlivedBy)),
 
     readSigningKeys: () => keys.readSigningKeys(runner),
     replaceSigningKeys: (expectedVersion, ring) => write(keys.replaceSigningKeys(runner, expectedVersion, ring)),

@@ -1,6 +1,7 @@
 import { resolve } from "node:path";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import { SqliteAccessLifetimes } from "./sqlite-access-lifetimes.ts";
 import { SqliteClients } from "./sqlite-clients.ts";
 import type { Parameter, Query, SqliteDatabase } from "./sqlite-database.ts";
 import { SqliteKeys } from "./sqlite-keys.ts";
@@ -35,10 +36,12 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
   const database = await openSqliteDatabase(place, run);
   const openedFile = place === IN_MEMORY ? null : identifyFile(place);
 
-  const { sessions, users, clients, keys, counts } = await run(() => prepareActs(database)).catch((error) => {
-    database.close();
-    throw error;
-  });
+  const { sessions, users, clients, lifetimes, keys, counts } = await run(() => prepareActs(database)).catch(
+    (error) => {
+      database.close();
+      throw error;
+    },
+  );
   const statistics = { transactions: 0, sessionWrites: 0 };
 
   function read<T>(act: () => T | Promise<T>): Promise<T> {
@@ -124,6 +127,9 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     disableClient: (id, at) => writeLong(() => clients.disable(id, at)),
     enableClient: (id, grantId, at) => write(() => clients.enable(id, grantId, at)),
 
+    listAccessLifetimes: () => read(() => lifetimes.list()),
+    keepAccessLifetime: (lifetime, outlivedBy) => write(() => lifetimes.keep(lifetime, outlivedBy)),
+
     readSigningKeys: () => read(() => keys.read()),
     replaceSigningKeys: (expectedVersion, ring) => write(() => keys.replace(expectedVersion, ring)),
 
@@ -158,6 +164,7 @@ function prepareActs(database: SqliteDatabase) {
   const sessions = new SqliteSessions(database);
   const users = new SqliteUsers(database, sessions);
   const clients = new SqliteClients(database, sessions);
+  const lifetimes = new SqliteAccessLifetimes(database);
   const keys = new SqliteKeys(database);
   const counts = database.query<[now: number], StoreCounts>(
     `json_object(
@@ -169,7 +176,7 @@ function prepareActs(database: SqliteDatabase) {
        'revokedSessions', count(revoked_at))`,
     "FROM sessions",
   );
-  return { sessions, users, clients, keys, counts };
+  return { sessions, users, clients, lifetimes, keys, counts };
 }
 
 function readOptions(options: SqliteStoreOptions) {

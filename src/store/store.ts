@@ -139,6 +139,18 @@ export interface Store {
   /** Lets a disabled client in again, with a new `grantId`, so that its older access tokens stay revoked. `false` for an unknown client. */
   enableClient(id: string, grantId: string, at: number): Promise<boolean>;
 
+  // Lives of access tokens
+
+  /** How long access tokens live that any process has signed lately, shortest first. */
+  listAccessLifetimes(): Promise<readonly AccessLifetime[]>;
+
+  /**
+   * Keeps that access tokens of this life may be signed until `lastInForceAt`, or for as long as was kept before where that is
+   * later. Drops the lifetimes whose tokens have all expired: `lastInForceAt` and the life together at `outlivedBy` or earlier.
+   * Returns what is kept then, shortest first.
+   */
+  keepAccessLifetime(lifetime: AccessLifetime, outlivedBy: number): Promise<readonly AccessLifetime[]>;
+
   // Signing keys
 
   readSigningKeys(): Promise<StoredKeyRing>;
@@ -373,6 +385,13 @@ export interface Client {
 export interface DisabledClient {
   readonly client: Client;
   readonly revoked: readonly RevokedSession[];
+}
+
+/** How long the access tokens live that some process signs. */
+export interface AccessLifetime {
+  readonly seconds: number;
+  /** Until when one may be signed that lives this long, in milliseconds since the Unix epoch. */
+  readonly lastInForceAt: number;
 }
 
 export interface StoredKeyRing {

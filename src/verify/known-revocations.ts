@@ -32,7 +32,8 @@ export function createKnownRevocations(now: () => number): KnownRevocations {
         throw new Error("The feed tells something that is no revocation.");
       }
       forget();
-      known.set(id, { revokedAt, expiresAt });
+      // Told again by a server that knows of shorter lives only, it is remembered as long as before.
+      known.set(id, { revokedAt, expiresAt: Math.max(expiresAt, known.get(id)?.expiresAt ?? expiresAt) });
     },
     get size() {
       return known.size;

@@ -3,6 +3,7 @@ import type { Issuer } from "../../src/index.ts";
 import { createRevocationFeed } from "../../src/revocation-feed.ts";
 import { loadRevocations } from "../../src/revocations.ts";
 import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
+import { livesOf } from "../issuer/lives-of.ts";
 
 const GRANTED = { jti: "AAAAAAAAAAAAAAAAAAAAAQ.1.x", sid: "AAAAAAAAAAAAAAAAAAAAAQ", iat: 0 };
 const SCOPE = "revocations:read";
@@ -199,7 +200,7 @@ describe("the revocation feed", () => {
   const open = async (options: Parameters<typeof createRevocationFeed>[2]) => {
     const bed = await openBed();
     const now = () => bed.clock.now();
-    const revocations = await loadRevocations(bed.store, now, 60_000);
+    const revocations = await loadRevocations(bed.store, now, livesOf(60_000));
     const follow = { after: 0, granted: GRANTED, until: bed.clock.now() + 60_000 };
     return { bed, revocations, follow, feed: createRevocationFeed(revocations, now, options) };
   };

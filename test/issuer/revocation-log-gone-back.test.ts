@@ -7,6 +7,7 @@ import { loadRevocations } from "../../src/revocations.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { NOW, newId, newSession, vouched } from "../store/records.ts";
+import { livesOf } from "./lives-of.ts";
 
 const REMEMBER_MS = 900_000;
 const now = () => time;
@@ -48,7 +49,7 @@ async function goneBack({ before, lost }: { readonly before: number; readonly lo
   const revocations = await loadRevocations(
     { listRevocations: (...request) => database.listRevocations(...request) },
     now,
-    REMEMBER_MS,
+    livesOf(REMEMBER_MS),
   );
   const forgotten = await revoke(database, lost);
   await revocations.poll();
@@ -127,7 +128,7 @@ describe("a log of revocations that has gone back, as after an asynchronous fail
   it("is not what a swept log is taken for: what follows is heard, and followers are told nothing twice", async () => {
     const store = await openStore("swept.db");
     await revoke(store, 3);
-    const revocations = await loadRevocations(store, now, REMEMBER_MS);
+    const revocations = await loadRevocations(store, now, livesOf(REMEMBER_MS));
     time += REMEMBER_MS + 1;
     await store.sweep({ endedBy: 0, revokedBy: NOW, limit: 100 });
     expect(await store.listRevocations(0, 0, 10)).toEqual([]);

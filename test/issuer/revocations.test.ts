@@ -5,6 +5,7 @@ import { loadRevocations } from "../../src/revocations.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createTestBed, createTestClock, ISSUER, PASSWORD, SECRET } from "../harness.ts";
 import { newId } from "../store/records.ts";
+import { livesOf } from "./lives-of.ts";
 
 /** The store, with its reads counted. */
 function counted(store: Store): { readonly store: Store; readonly calls: string[] } {
@@ -68,7 +69,7 @@ describe("revocation of access tokens", () => {
   it("is forgotten only when no access token of the session can be alive, whatever the clock did meanwhile", async () => {
     const bed = await createTestBed();
     const clock = createTestClock();
-    const revocations = await loadRevocations(bed.store, () => clock.now(), 900_000);
+    const revocations = await loadRevocations(bed.store, () => clock.now(), livesOf(900_000));
     const [a, b] = [newId(), newId()];
     const covers = (sid: string) => revocations.covers({ sid, jti: `${sid}.1.x`, iat: 0 });
     revocations.add([a], clock.now());

@@ -9,7 +9,7 @@ const REMEMBER_MS = 1_505_000;
 describe("the sweeper", () => {
   it("keeps a session that was revoked for reuse until its absolute end, and every session for a day after it", async () => {
     const bed = await createTestBed({ rotationGraceSeconds: 0 });
-    const sweeper = createSweeper({ store: bed.store, now: bed.clock.now, rememberMs: REMEMBER_MS });
+    const sweeper = createSweeper({ store: bed.store, now: bed.clock.now, rememberMs: async () => REMEMBER_MS });
     const pair = await bed.login();
     await bed.call("POST", "/auth/refresh", { json: { refresh_token: pair.refresh_token } });
     const replay = () => bed.call("POST", "/auth/refresh", { json: { refresh_token: pair.refresh_token } });
@@ -27,7 +27,7 @@ describe("the sweeper", () => {
 
   it("forgets a revocation no sooner than the last access token it stands against has expired", async () => {
     const bed = await createTestBed();
-    const sweeper = createSweeper({ store: bed.store, now: bed.clock.now, rememberMs: REMEMBER_MS });
+    const sweeper = createSweeper({ store: bed.store, now: bed.clock.now, rememberMs: async () => REMEMBER_MS });
     const pair = await bed.login();
     await bed.issuer.logout(pair.refresh_token);
     bed.clock.advanceSeconds(REMEMBER_MS / 1000 - 1);
@@ -51,7 +51,7 @@ describe("the sweeper", () => {
       left -= sessions;
       return { sessions, revocations: 0 };
     };
-    const sweeper = createSweeper({ store: { sweep }, now: () => 0, rememberMs: 0 });
+    const sweeper = createSweeper({ store: { sweep }, now: () => 0, rememberMs: async () => 0 });
     await Promise.all([sweeper.run(), sweeper.run()]);
     expect(left).toBe(0);
     expect(acts).toHaveLength(Math.ceil(1050 / 200));
@@ -68,7 +68,7 @@ describe("the sweeper", () => {
         },
       },
       now: () => 0,
-      rememberMs: 0,
+      rememberMs: async () => 0,
     });
     const run = endless.run();
     await endless.stop();
@@ -77,7 +77,7 @@ describe("the sweeper", () => {
     const failing = createSweeper({
       store: { sweep: () => Promise.reject(new Error("the disk is full")) },
       now: () => 0,
-      rememberMs: 0,
+      rememberMs: async () => 0,
     });
     await expect(failing.run()).rejects.toThrow("the disk is full");
   });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/store/store.ts";
+import { describeAccessLifetimes } from "./contract-access-lifetimes.ts";
 import { describeClients } from "./contract-clients.ts";
 import { describeCredentialsVersion } from "./contract-credentials-version.ts";
 import { describeOperation } from "./contract-operation.ts";
@@ -35,6 +36,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("users", () => describeUsers(open));
     describe("credentials", () => describeCredentialsVersion(open));
     describe("clients", () => describeClients(open));
+    describe("lives of access tokens", () => describeAccessLifetimes(open));
     describe("signing keys", () => describeSigningKeys(open));
     describe("sweeping", () => describeSweep(open));
     describe("operation", () => describeOperation(open));

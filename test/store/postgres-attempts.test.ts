@@ -141,7 +141,7 @@ describe("attempts counted in PostgreSQL", () => {
     const { counts, sql } = await processes(1);
     await sql("INSERT INTO latchkey.attempts SELECT 'over ' || n, 1, 1000 FROM generate_series(1, 450) AS n");
     await counts[0].takeAttempts([limit("live", 9)]);
-    await createSweeper({ store: open.at(-1)!.store, now: () => Date.now(), rememberMs: 1000 }).run();
+    await createSweeper({ store: open.at(-1)!.store, now: () => Date.now(), rememberMs: async () => 1000 }).run();
     expect(await sql("SELECT key FROM latchkey.attempts")).toEqual([{ key: "live" }]);
   });
 
