@@ -61,7 +61,7 @@ export interface Issuer {
   refresh(refreshToken: string, context?: RequestContext, options?: RefreshOptions): Promise<TokenPair>;
   /**
    * Verifies a person's access token against this issuer's keys, audience and revocations; no database is read.
-   * Throws `invalid_access_token`, `access_token_expired`, `access_token_replaced`, `session_revoked`, `wrong_token_type`,
+   * Throws `invalid_access_token`, `access_token_expired` (also for one that has been replaced), `session_revoked`, `wrong_token_type`,
    * and `invalid_dpop_proof` or `use_dpop_nonce` for the proof. One that is bound to a key is good only with a proof by it.
    */
   verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;

@@ -53,7 +53,7 @@ describe("a guard that is asked for what is certain at once", () => {
     };
     expect(await outcome(asking(pair.accessToken, { scheme: "DPoP" }))).toBe("invalid_access_token");
     const next = await bed.issuer.refresh(pair.refreshToken);
-    expect(await outcome(asking(pair.accessToken))).toBe("access_token_replaced");
+    expect(await outcome(asking(pair.accessToken))).toBe("access_token_expired");
     expect(await bed.issuer.verify(next.accessToken)).toMatchObject({ sub: "somebody" });
     expect(guard.admitAtOnce(asking(next.accessToken))).toBeDefined();
     await bed.issuer.logout(next.refreshToken);

@@ -145,7 +145,7 @@ describe("POST /auth/refresh", () => {
     const first = await bed.login();
     const second = (await refresh(bed, first)).body;
     const refused = await bed.call("GET", "/auth/me", { bearer: first.access_token });
-    expect([refused.status, refused.body.error]).toEqual([401, "access_token_replaced"]);
+    expect([refused.status, refused.body.error]).toEqual([401, "access_token_expired"]);
     expect((await bed.call("GET", "/auth/me", { bearer: second.access_token })).status).toBe(200);
   });
 

@@ -97,9 +97,9 @@ describe("revokeReplacedAccessTokens", () => {
       revokeReplacedAccessTokens: true,
     });
     watched.calls.length = 0;
-    await expect(restarted.verify(first.access_token)).rejects.toMatchObject({ code: "access_token_replaced" });
+    await expect(restarted.verify(first.access_token)).rejects.toMatchObject({ code: "access_token_expired" });
     await expect(restarted.verify(second.accessToken)).resolves.toMatchObject({ sid: first.session_id });
-    await expect(restarted.verify(first.access_token)).rejects.toMatchObject({ code: "access_token_replaced" });
+    await expect(restarted.verify(first.access_token)).rejects.toMatchObject({ code: "access_token_expired" });
     expect(watched.calls.filter((name) => name === "findSession")).toHaveLength(1);
   });
 });
