@@ -104,6 +104,11 @@ export const errorCatalogue = {
     oauthError: "invalid_grant",
     description: "The username or the password is wrong.",
   },
+  wrong_password: {
+    status: 403,
+    oauthError: "access_denied",
+    description: "The password is wrong. Enter the current password of this account, then retry.",
+  },
   token_too_large: {
     status: 422,
     oauthError: "invalid_request",

@@ -105,7 +105,10 @@ export type LatchkeyEvent =
       readonly reason: Exclude<RevocationReason, "logout" | "refresh_token_reused">;
     })
   | (EventBase & { readonly type: "user.registered"; readonly subject: string })
-  | (EventBase & { readonly type: "user.password_changed"; readonly subject: string })
+  | (SessionEventBase & {
+      /** `sessionId` is the session that the person continues in; all others have ended. */
+      readonly type: "user.password_changed";
+    })
   | (EventBase & { readonly type: "user.disabled" | "user.enabled"; readonly subject: string })
   | (EventBase & { readonly type: "user.roles_changed"; readonly subject: string; readonly roles: readonly string[] })
   | (EventBase & { readonly type: "client.created" | "client.disabled" | "client.enabled"; readonly clientId: string })

@@ -3,11 +3,13 @@ import { createBatch } from "./batch.ts";
 import { looksLikeClientId } from "./client-credentials.ts";
 import type { DpopProof, DpopRequest } from "./dpop-proof.ts";
 import type { Engine } from "./engine.ts";
-import { isLatchkeyError, LatchkeyError } from "./errors.ts";
-import type { LoginFailure, RequestContext } from "./events.ts";
-import { copyDetails, type SessionDetails } from "./given-details.ts";
-import { generationToReissue, initialRotation } from "./rotation.ts";
-import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, sessionStatus, shortUserAgent } from "./session.ts";
+import { LatchkeyError } from "./errors.ts";
+import type { RequestContext } from "./events.ts";
+import { copyDetails } from "./given-details.ts";
+import { reportingFailures } from "./login-failures.ts";
+import { newSession } from "./new-session.ts";
+import { generationToReissue } from "./rotation.ts";
+import { type JsonValue, type Session, sessionStatus } from "./session.ts";
 import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
 import { subjectStates } from "./subjects.ts";
 import type { TokenPair } from "./token-pair.ts";
@@ -41,9 +43,6 @@ export interface IssueRequest {
   /** The proof that came with the sign-in: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
   readonly dpop?: DpopRequest | undefined;
 }
-
-/** What of a request goes into the new session. */
-type NewSessionDetails = Partial<SessionDetails> & { readonly jkt: string | null };
 
 /** The ways into a session. */
 export interface SignIn {
@@ -97,53 +96,13 @@ export function createSignIn(engine: Engine): SignIn {
     return client?.kind === "confidential" ? null : proof.jkt;
   }
 
-  function newSession(subject: string, details: NewSessionDetails, context: RequestContext): Session {
-    const { random } = options.environment;
-    const at = now();
-    const ip = context.ip ?? null;
-    const userAgent = shortUserAgent(context.userAgent);
-    return {
-      id: Buffer.from(random.bytes(16)).toString("base64url"),
-      subject,
-      clientId: details.clientId ?? FIRST_PARTY_CLIENT_ID,
-      salt: random.bytes(16),
-      rotation: initialRotation(at),
-      createdAt: at,
-      authTime: at,
-      expiresAt: at + options.sessionTtlSeconds * 1000,
-      revokedAt: null,
-      revokedFor: null,
-      device: details.device ?? null,
-      userAgent,
-      ip,
-      scope: details.scope ?? null,
-      amr: details.amr ?? null,
-      claims: details.claims ?? null,
-      jkt: details.jkt,
-      usedBefore: null,
-      lastIp: ip,
-      lastUserAgent: userAgent,
-    };
-  }
-
-  async function authenticated<Result>(context: RequestContext, attempt: () => Promise<Result>): Promise<Result> {
-    try {
-      return await attempt();
-    } catch (error) {
-      const reason = loginFailure(error);
-      if (reason !== undefined)
-        emit({ type: "login.failed", reason, subject: (error as LatchkeyError).subject ?? null }, context);
-      throw error;
-    }
-  }
-
   return {
     async login({ username, password, device, clientId, scope, dpop }, context = {}) {
       const proof = dpop && (await proofs.read(dpop));
-      return authenticated(context, async () => {
+      return reportingFailures(emit, context, async () => {
         const user = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
         const jkt = await keyOfSession(clientId, proof);
-        const session = newSession(user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
+        const session = newSession(options, now(), user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
         return open(session, user, user.roles, proof, context);
       });
     },
@@ -157,7 +116,8 @@ export function createSignIn(engine: Engine): SignIn {
       const proof = dpop && (await proofs.read(dpop));
       const jkt = await keyOfSession(details.clientId, proof);
       const roles = await rolesOf(engine, subject);
-      return open(newSession(subject, { ...details, jkt }, context), null, roles, proof, context);
+      const session = newSession(options, now(), subject, { ...details, jkt }, context);
+      return open(session, null, roles, proof, context);
     },
 
     async reauthenticate(claims, password, context = {}) {
@@ -165,7 +125,7 @@ export function createSignIn(engine: Engine): SignIn {
       const found = await store.findSession(sessionId);
       const user = found && (await store.findUser(found.subject));
       if (user === null) throw new LatchkeyError("session_revoked");
-      const { passwordHash } = await authenticated(context, () =>
+      const { passwordHash } = await reportingFailures(emit, context, () =>
         accounts.verifyPassword(user, password, context.ip ?? null, context.deviceToken),
       );
       const generation = generationOf(claims);
@@ -224,11 +184,4 @@ async function rolesOf(engine: Engine, subject: string): Promise<readonly string
     });
   }
   return user.roles;
-}
-
-function loginFailure(error: unknown): LoginFailure | undefined {
-  if (!isLatchkeyError(error)) return undefined;
-  if (error.code === "too_many_requests" || error.code === "server_busy") return error.code;
-  if (error.code !== "invalid_credentials") return undefined;
-  return error.detail === "unknown_user" || error.detail === "user_disabled" ? error.detail : "wrong_password";
 }

@@ -3,24 +3,17 @@ import type { ImportedUser } from "./accounts/user-import.ts";
 import type { Engine } from "./engine.ts";
 import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
+import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";
 import type { Revoke } from "./revoke.ts";
 import { createSetupToken, readSetupToken } from "./setup-token.ts";
 import type { User, UserImported } from "./store/store.ts";
+import type { TokenPair } from "./token-pair.ts";
 
 /** How long a set-up link works. */
 const SETUP_TTL_MS = 60 * 60_000;
 
 /** The store is kept from everything else meanwhile. */
 const MOST_IMPORTED_AT_ONCE = 1000;
-
-/** What `changePassword` takes. */
-export interface PasswordChangeRequest {
-  readonly userId: string;
-  readonly currentPassword: string;
-  readonly newPassword: string;
-  /** The session that may go on. Default: none. */
-  readonly exceptSessionId?: string | undefined;
-}
 
 /** Latchkey's own users. Whatever ends sessions here is in force when the promise resolves. */
 export interface Users {
@@ -41,8 +34,12 @@ export interface Users {
   find(id: string): Promise<User | null>;
   /** Users in order of canonical username. */
   list: Accounts["list"];
-  /** Replaces the password and revokes every other session of the user in the same act. Throws `invalid_credentials`, `password_rejected`. */
-  changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<void>;
+  /**
+   * Replaces the password, revokes every session of the user, that of the request included, and opens a new one, all in the same
+   * act. Returns the new session's pair. Throws `wrong_password`, `password_rejected`, `too_many_requests`, `server_busy`,
+   * `session_expired`, and `session_revoked` where the user is disabled or gone or the session has ended.
+   */
+  changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<TokenPair>;
   /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two, and `last_administrator`, as does `setRoles`. */
   disable(username: string, context?: RequestContext): Promise<User>;
   enable(username: string, context?: RequestContext): Promise<User>;
@@ -51,7 +48,9 @@ export interface Users {
 }
 
 /** Joins accounts to sessions and events. */
-export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, revoke: Revoke): Users {
+export function createUsers(engine: Engine, revoke: Revoke): Users {
+  const { accounts, store, rootKeys, emit, now } = engine;
+
   return {
     async register(credentials, context = {}) {
       const user = await accounts.register(credentials, context.ip ?? null);
@@ -82,15 +81,7 @@ export function createUsers({ accounts, store, rootKeys, emit, now }: Engine, re
     find: (id) => store.findUser(id),
     list: (page) => accounts.list(page),
 
-    async changePassword({ userId, currentPassword, newPassword, exceptSessionId = null }, context = {}) {
-      const user = await store.findUser(userId);
-      if (user === null) throw new LatchkeyError("session_revoked");
-      const { ip: address = null, deviceToken } = context;
-      const change = { user, currentPassword, newPassword, exceptSessionId, address, deviceToken };
-      const revoked = await accounts.changePassword(change);
-      emit({ type: "user.password_changed", subject: userId }, context);
-      await revoke.revoked(revoked, userId, "password_changed", context);
-    },
+    changePassword: createPasswordChange(engine, revoke),
 
     async disable(username, context = {}) {
       const { user, revokedSessionIds } = await accounts.disable(username);

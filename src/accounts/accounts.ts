@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { Session } from "../session.ts";
 import type { SetupLink, Store, User, UserImported } from "../store/store.ts";
 import { addressKeys } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
@@ -35,8 +36,10 @@ export interface PasswordChangeRequest {
   readonly user: User;
   readonly currentPassword: string;
   readonly newPassword: string;
-  /** The session that may go on; all others of the user are revoked. */
-  readonly exceptSessionId: string | null;
+  /** The session that the change is made in, which must not have ended; `null` for none. */
+  readonly fromSessionId: string | null;
+  /** The session that the user continues in, asked for once the password has been verified. */
+  readonly newSession: () => Session;
   readonly address: string | null;
   readonly deviceToken?: string | null | undefined;
 }
@@ -48,7 +51,8 @@ export interface PasswordChangeRequest {
  * Every method that verifies a password counts a failure against the account and the address, or against a recognised device
  * alone, before any hashing, throws `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
  * and a disabled user alike: the same error after the same work. Only its `detail`, for the operator, tells them apart:
- * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`.
+ * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`. Of a user who is signed in, a wrong password is
+ * `wrong_password`, and `session_revoked` says that they are disabled or gone.
  *
  * Every method that takes a password throws `invalid_request` where it has more than 1,024 bytes and `server_busy` where too
  * many are being hashed; one that sets a password throws `password_rejected` where the policy does.
@@ -87,8 +91,10 @@ export interface Accounts {
    * @throws LatchkeyError `invalid_request` or `invalid_username` for the first who cannot be imported.
    */
   import(users: readonly ImportedUser[]): Promise<readonly UserImported[]>;
-  /** Replaces the password and gives the ids of the sessions that were revoked in the same act. */
-  changePassword(request: PasswordChangeRequest): Promise<readonly string[]>;
+  /** Replaces the password, revokes every session of the user, and opens the new one in the same act. Returns it and the ids revoked. */
+  changePassword(
+    request: PasswordChangeRequest,
+  ): Promise<{ readonly session: Session; readonly revoked: readonly string[] }>;
   /**
    * Keeps a user from signing in and revokes their sessions in the same act.
    * @throws LatchkeyError `not_found`, like the next two; `last_administrator`, like `setRoles`.
@@ -163,6 +169,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     deviceToken: string | null | undefined,
     password: string,
     findUser: () => Promise<User | null>,
+    refused = refusedSignIn,
   ): Promise<User> {
     // Refuses what cannot be a password before any work is spent on it.
     preparePassword(password);
@@ -191,7 +198,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   const verifyKnown = (user: User, password: string, address: string | null, deviceToken: string | null | undefined) =>
-    verify(user.canonicalUsername, address, deviceToken, password, async () => user);
+    verify(user.canonicalUsername, address, deviceToken, password, async () => user, refusedSignedIn);
 
   return {
     async register(credentials, address) {
@@ -224,17 +231,18 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return verifyKnown(user, password, address, deviceToken);
     },
 
-    async changePassword({ user, currentPassword, newPassword, exceptSessionId, address, deviceToken }) {
+    async changePassword({ user, currentPassword, newPassword, fromSessionId, newSession, address, deviceToken }) {
       await policy.check(newPassword, user.canonicalUsername);
       if (preparePassword(newPassword) === preparePassword(currentPassword)) {
         throw new LatchkeyError("password_rejected", { description: "This is the current password. Choose another." });
       }
       const { passwordHash } = await verifyKnown(user, currentPassword, address, deviceToken);
       const newHash = await passwords.hash(newPassword);
-      const change = { userId: user.id, expectedHash: passwordHash, newHash, at: now(), exceptSessionId };
-      const revoked = await store.changePassword(change);
-      if (revoked === null) throw refused("changed_meanwhile", user);
-      return revoked;
+      const session = newSession();
+      const revoked = await store.changePassword({ session, fromSessionId, expectedHash: passwordHash, newHash });
+      if (revoked === "session_revoked") throw new LatchkeyError("session_revoked");
+      if (revoked === "changed_meanwhile") throw refusedSignedIn(revoked, user);
+      return { session, revoked };
     },
 
     async disable(username) {
@@ -278,8 +286,14 @@ function numbered<Result>(index: number, act: () => Result): Result {
 
 type RefusalReason = "unknown_user" | "wrong_password" | "user_disabled" | "changed_meanwhile";
 
-function refused(reason: RefusalReason, user?: User): LatchkeyError {
+function refusedSignIn(reason: RefusalReason, user?: User): LatchkeyError {
   return new LatchkeyError("invalid_credentials", { detail: reason, subject: user?.id });
+}
+
+/** Somebody who is signed in knows that there is an account: what is wrong is the password, or the session is over. */
+function refusedSignedIn(reason: RefusalReason, user?: User): LatchkeyError {
+  const isOver = reason === "unknown_user" || reason === "user_disabled";
+  return new LatchkeyError(isOver ? "session_revoked" : "wrong_password", { detail: reason, subject: user?.id });
 }
 
 function unknownUser(): LatchkeyError {

@@ -42,7 +42,7 @@ export const reauthentication = z
   .strictObject({ password, transport: transport.optional() })
   .openapi("Reauthentication");
 export const passwordChange = z
-  .strictObject({ current_password: password, new_password: newPassword })
+  .strictObject({ current_password: password, new_password: newPassword, transport: transport.optional() })
   .openapi("PasswordChange");
 export const setup = z
   .strictObject({ setup_token: z.string().max(256), username, password: newPassword })

@@ -1,7 +1,8 @@
+import type { AccessTokenClaims } from "../access-token-claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { RequestContext } from "../events.ts";
 import type { User } from "../store/store.ts";
-import { answerPair } from "./answer-pair.ts";
+import { answerPair, type Transport } from "./answer-pair.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
 import { refuseCrossSite, refuseDroppedCookies } from "./forgery.ts";
@@ -67,17 +68,10 @@ export const signInEndpoints = [
       "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing. Whoever comes with cookies gets cookies.",
     body: { format: "json", schema: schemas.reauthentication },
     success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.pairOrCookies },
-    errors: ["invalid_credentials", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
+    errors: ["wrong_password", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
     async handle(call) {
       const { issuer, body, auth, byCookie } = call;
-      const { transport = byCookie ? "cookie" : "body" } = body;
-      if (byCookie && transport === "body") {
-        // Otherwise a script could read what HttpOnly keeps from it.
-        throw new LatchkeyError("invalid_request", {
-          description:
-            "Tokens that are in cookies stay there. Leave 'transport' out, or send the access token as a bearer token.",
-        });
-      }
+      const transport = transportOfSession(call);
       // The cookies have proved with the CSRF token where they come from.
       if (!byCookie) refuseForeignSignIn(call);
       if (transport === "cookie") refuseProofForCookies(call.request);
@@ -90,18 +84,25 @@ export const signInEndpoints = [
     access: "access_token",
     tag: "Sign in",
     summary: "Change one's password",
-    description: "Ends every other session of the person in the same act.",
+    description:
+      "Opens a new session and ends every earlier one of the person in the same act, the one that asks included: copies of its tokens are worth nothing afterwards. The answer is the pair of the new session, which keeps the client, the device, the scope, the key and the own claims of the one that asked. A caller that comes with cookies gets cookies.",
     body: { format: "json", schema: schemas.passwordChange },
-    success: { status: 204, description: "Changed; every other session has ended." },
-    errors: ["invalid_credentials", "password_rejected", "too_many_requests", "server_busy"],
+    success: { status: 200, description: "Changed: the new session's first pair.", schema: schemas.pairOrCookies },
+    errors: ["wrong_password", "password_rejected", "session_expired", "too_many_requests", "server_busy"],
     async handle(call) {
-      const { issuer, respond, body, auth } = call;
+      const { issuer, body, auth, byCookie } = call;
+      const transport = transportOfSession(call);
+      // The cookies have proved with the CSRF token where they come from.
+      if (!byCookie) refuseForeignSignIn(call);
+      if (transport === "cookie") refuseProofForCookies(call.request);
+      // Read first: once the password is changed, nothing may keep the pair from the caller.
+      const user = transport === "cookie" ? await issuer.users.find(auth.sub) : null;
       const { current_password: currentPassword, new_password: newPassword } = body;
-      await issuer.users.changePassword(
-        { userId: auth.sub, currentPassword, newPassword, exceptSessionId: auth.sid },
+      const pair = await issuer.users.changePassword(
+        { userId: auth.sub, currentPassword, newPassword, sessionId: auth.sid, jkt: auth.cnf?.jkt },
         withDevice(call),
       );
-      return respond.noContent();
+      return answerPair(call, pair, transport, user === null ? {} : { signedInAs: user.username });
     },
   }),
   endpoint({
@@ -131,6 +132,23 @@ export function userBody({ id, username, roles }: User) {
  */
 function withDevice({ origin, cookies, request }: Call<unknown, unknown>): RequestContext {
   return { ...origin, deviceToken: cookies.read(request.headers).device };
+}
+
+/**
+ * How the tokens travel that a signed-in caller gets.
+ * @throws LatchkeyError `invalid_request` for tokens from cookies that are to go into the body: a script could read there what
+ *   HttpOnly keeps from it.
+ */
+function transportOfSession({
+  body,
+  byCookie,
+}: Call<AccessTokenClaims, { readonly transport?: Transport | undefined }>): Transport {
+  const { transport = byCookie ? "cookie" : "body" } = body;
+  if (!byCookie || transport === "cookie") return transport;
+  throw new LatchkeyError("invalid_request", {
+    description:
+      "Tokens that are in cookies stay there. Leave 'transport' out, or send the access token as a bearer token.",
+  });
 }
 
 /** A page of another site must not be able to sign its visitor in as somebody else (login CSRF). */

@@ -100,30 +100,34 @@ async function findCommitted(
 }
 
 /** Locks the users and clients against being changed, and gives whether a session may be created. */
-async function lockOwners({ query }: Transaction, batch: readonly SessionCreation[]) {
+async function lockOwners(transaction: Transaction, batch: readonly SessionCreation[]) {
   const subjects = [...new Set(batch.map(({ session }) => session.subject))];
-  const { rows: users } = await query(
+  const { rows: users } = await transaction.query(
     "SELECT id, password_hash, disabled_at FROM latchkey.users WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
     checked(subjects),
   );
-  const clientIds = [...new Set(batch.map(({ session }) => session.clientId))].filter(
-    (id) => id !== FIRST_PARTY_CLIENT_ID,
+  const disabledClients = await lockClients(
+    transaction,
+    batch.map(({ session }) => session.clientId),
   );
-  const { rows: clients } =
-    clientIds.length === 0
-      ? { rows: [] }
-      : await query(
-          "SELECT id, disabled_at FROM latchkey.clients WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
-          checked(clientIds),
-        );
   const userOf = new Map(users.map((row: Row) => [row.id, row]));
-  const isDisabledClient = new Set(clients.filter((row: Row) => row.disabled_at !== null).map((row: Row) => row.id));
   return ({ session, verifiedPasswordHash }: SessionCreation): boolean => {
     const user = userOf.get(session.subject);
     if (user !== undefined && user.disabled_at !== null) return false;
     if (verifiedPasswordHash !== null && user?.password_hash !== verifiedPasswordHash) return false;
-    return !isDisabledClient.has(session.clientId);
+    return !disabledClients.has(session.clientId);
   };
+}
+
+/** Locks clients against being changed, in the order of their ids, and returns those that are disabled. */
+export async function lockClients({ query }: Transaction, ids: readonly string[]): Promise<ReadonlySet<string>> {
+  const clientIds = [...new Set(ids)].filter((id) => id !== FIRST_PARTY_CLIENT_ID);
+  if (clientIds.length === 0) return new Set();
+  const { rows } = await query(
+    "SELECT id, disabled_at FROM latchkey.clients WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
+    checked(clientIds),
+  );
+  return new Set(rows.filter((row: Row) => row.disabled_at !== null).map((row: Row) => row.id));
 }
 
 /** Locks the ids that are to be used only if they are free, and gives those that are not. */

@@ -21,15 +21,8 @@ export async function revokeWhere(
   { at, reason }: Revocation,
   exceptId?: string | null,
 ): Promise<readonly RevokedSession[]> {
-  const earlier = isUnknown
-    ? await transaction.query(
-        `SELECT id, subject, created_at, position FROM latchkey.sessions
-         WHERE ${condition} AND revoked_at = $2 AND revoked_for = $3`,
-        value,
-        at,
-        reason,
-      )
-    : { rows: [] };
+  const revocation = { at, reason };
+  const earlier = isUnknown ? await findRevoked(transaction, condition, value, revocation) : [];
   const except = exceptId == null ? null : idToBytes(exceptId);
   const { rows } = await transaction.last(
     `WITH target AS MATERIALIZED (
@@ -47,9 +40,47 @@ export async function revokeWhere(
     reason,
     except,
   );
-  return [...earlier.rows, ...rows.filter((row: Row) => row.revoked_at !== null)]
-    .sort((one: Row, other: Row) => one.created_at - other.created_at || one.position - other.position)
-    .map((row: Row) => ({ id: toId(row.id), subject: row.subject }));
+  return oldestFirst([...earlier, ...rows.filter((row: Row) => row.revoked_at !== null)]);
+}
+
+/** Locks a subject's sessions that are not revoked, in the order of their keys, and returns their ids. */
+export async function lockUnrevoked({ query }: Transaction, subject: string): Promise<ReadonlySet<string>> {
+  const { rows } = await query(
+    `SELECT id FROM latchkey.sessions WHERE subject = $1 AND revoked_at IS NULL ORDER BY id FOR NO KEY UPDATE`,
+    subject,
+  );
+  return new Set(rows.map((row: Row) => toId(row.id)));
+}
+
+/** What an act has revoked that was committed, oldest first. */
+export async function findRevokedOf(
+  transaction: Transaction,
+  subject: string,
+  revocation: Revocation,
+): Promise<readonly RevokedSession[]> {
+  return oldestFirst(await findRevoked(transaction, "subject = $1", subject, revocation));
+}
+
+async function findRevoked(
+  { query }: Transaction,
+  condition: string,
+  value: string | readonly Uint8Array[],
+  { at, reason }: Revocation,
+): Promise<readonly Row[]> {
+  const { rows } = await query(
+    `SELECT id, subject, created_at, position FROM latchkey.sessions
+     WHERE ${condition} AND revoked_at = $2 AND revoked_for = $3`,
+    value,
+    at,
+    reason,
+  );
+  return rows;
+}
+
+function oldestFirst(rows: readonly Row[]): readonly RevokedSession[] {
+  return [...rows]
+    .sort((one, other) => one.created_at - other.created_at || one.position - other.position)
+    .map((row) => ({ id: toId(row.id), subject: row.subject }));
 }
 
 /** Makes every decision that is under way about a subject's sessions look again. */

@@ -3,7 +3,7 @@ import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns 
 import { HAS_IMPORTED_HASH } from "./postgres-schema.ts";
 import { revokeWhere, touchSessions } from "./postgres-sessions.ts";
 import type { PostgresRunner, Transaction } from "./postgres-transaction.ts";
-import type { PasswordChange, PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
+import type { PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
 
 const COLUMNS = userColumns.map(({ name }) => name).join(", ");
 
@@ -101,31 +101,6 @@ export async function listUsers(
     ),
   );
   return rows.map((row: Row) => toUser(row));
-}
-
-export async function changePassword(
-  runner: PostgresRunner,
-  change: PasswordChange,
-): Promise<readonly string[] | null> {
-  const { userId, expectedHash, newHash, at, exceptSessionId } = change;
-  if (!isStorable(userId) || !isStorable(expectedHash)) return null;
-  checked([newHash]);
-  return runner.run(async (transaction, isUnknown) => {
-    // A new hash has a salt of its own: where it stands already, an earlier try was committed.
-    const { rowCount } = await transaction.query(
-      `UPDATE latchkey.users SET password_hash = $3, updated_at = $4
-       WHERE id = $1 AND (password_hash = $2 OR $5 AND password_hash = $3)`,
-      userId,
-      expectedHash,
-      newHash,
-      at,
-      isUnknown,
-    );
-    if (rowCount === 0) return null;
-    const revocation = { at, reason: "password_changed" } as const;
-    const revoked = await revokeWhere(transaction, isUnknown, "subject = $1", userId, revocation, exceptSessionId);
-    return revoked.map(({ id }) => id);
-  });
 }
 
 export async function replacePasswordHash(

@@ -7,6 +7,7 @@ import * as clients from "./postgres-clients.ts";
 import * as keys from "./postgres-keys.ts";
 import { createRevocationListener, type ListeningClient } from "./postgres-listener.ts";
 import { inspectPostgres, migratePostgres, type PostgresInspection, proveWritable } from "./postgres-open.ts";
+import { changePassword } from "./postgres-password-change.ts";
 import { createPool } from "./postgres-pool.ts";
 import { changeSessions } from "./postgres-session-changes.ts";
 import { createSessions } from "./postgres-session-creation.ts";
@@ -92,7 +93,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     findUser: (id) => users.findUser(runner, id),
     findUserByUsername: (canonicalUsername) => users.findUserByUsername(runner, canonicalUsername),
     listUsers: (afterUsername, limit) => users.listUsers(runner, afterUsername, limit),
-    changePassword: (change) => write(users.changePassword(runner, change)),
+    changePassword: (change) => write(changePassword(runner, change)),
     replacePasswordHash: (replacement) => write(users.replacePasswordHash(runner, replacement)),
     findLastImportedHash: () => users.findLastImportedHash(runner),
     disableUser: (id, at) => write(users.disableUser(runner, id, at)),

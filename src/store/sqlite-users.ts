@@ -1,7 +1,14 @@
 import type { Query, SqliteDatabase } from "./sqlite-database.ts";
 import { USER_JSON } from "./sqlite-rows.ts";
 import { pause, type SqliteSessions } from "./sqlite-sessions.ts";
-import type { PasswordChange, PasswordHashReplacement, SetupLink, User, UserImported } from "./store.ts";
+import type {
+  PasswordChange,
+  PasswordChangeRefusal,
+  PasswordHashReplacement,
+  SetupLink,
+  User,
+  UserImported,
+} from "./store.ts";
 
 /** In the words of the index that leaves all other users out, or SQLite would read them all. */
 const IMPORTED = `password_hash >= 'imported:' AND password_hash < 'imported;'`;
@@ -76,11 +83,15 @@ export class SqliteUsers {
     return this.#statements.findByUsername.first(canonicalUsername);
   }
 
-  async changePassword(change: PasswordChange): Promise<readonly string[] | null> {
-    const { userId, expectedHash, newHash, at, exceptSessionId } = change;
-    if (this.find(userId)?.passwordHash !== expectedHash) return null;
+  async changePassword(change: PasswordChange): Promise<readonly string[] | PasswordChangeRefusal> {
+    const { session, fromSessionId, expectedHash, newHash } = change;
+    const { subject: userId, createdAt: at } = session;
+    const from = fromSessionId === null ? undefined : this.#sessions.find(fromSessionId);
+    if (from !== undefined && (from?.subject !== userId || from.revokedAt !== null)) return "session_revoked";
+    const creation = { session, verifiedPasswordHash: expectedHash, sessionLimit: 0 };
+    if (this.#sessions.create([creation])[0]?.created !== true) return "changed_meanwhile";
     this.#statements.setPasswordHash.run(newHash, at, userId);
-    return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, exceptSessionId);
+    return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, session.id);
   }
 
   replacePasswordHash({ userId, expectedHash, newHash }: PasswordHashReplacement): boolean {

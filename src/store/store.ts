@@ -91,10 +91,10 @@ export interface Store {
   listUsers(afterUsername: string, limit: number): Promise<readonly User[]>;
 
   /**
-   * Replaces a password hash if it is still `expectedHash`, and revokes the user's sessions but `exceptSessionId` in the same act.
-   * Gives the ids revoked, or `null` when the hash was another or the user is gone.
+   * Replaces a password hash, revokes every session that the user has, and creates the one that they continue in, all in the same
+   * act. Returns the ids revoked, or why nothing was changed.
    */
-  changePassword(change: PasswordChange): Promise<readonly string[] | null>;
+  changePassword(change: PasswordChange): Promise<readonly string[] | PasswordChangeRefusal>;
 
   /**
    * Replaces a password hash if it is still `expectedHash`, by another hash of the same password: nothing is revoked, and
@@ -351,12 +351,23 @@ export interface PasswordHashReplacement {
 }
 
 export interface PasswordChange {
-  readonly userId: string;
+  /**
+   * The session that the user, its `subject`, continues in. Its `createdAt` is the time of the change. No session limit is
+   * needed: it is the only one that they have then.
+   */
+  readonly session: Session;
+  /** The session that the change is made in: it must be the user's and not be revoked. `null`: in none. */
+  readonly fromSessionId: string | null;
+  /** The password hash that was verified: nothing is changed unless the user still has it. */
   readonly expectedHash: string;
   readonly newHash: string;
-  readonly at: number;
-  readonly exceptSessionId: string | null;
 }
+
+/**
+ * `session_revoked`: the session that the change was made in is over. `changed_meanwhile`: the hash is another, the user is gone
+ * or disabled, or the client is disabled.
+ */
+export type PasswordChangeRefusal = "session_revoked" | "changed_meanwhile";
 
 /** The ways to a token that a client may be allowed (RFC 6749 section 1.3). */
 export type GrantType = "client_credentials" | "password" | "refresh_token";

@@ -8,6 +8,7 @@ import { LatchkeyError } from "../../src/errors.ts";
 import { initialRotation } from "../../src/rotation.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import type { Store, User } from "../../src/store/store.ts";
+import { newSession } from "../store/records.ts";
 
 let laterByMs = 0;
 const environment = { ...systemEnvironment, clock: { now: () => systemEnvironment.clock.now() + laterByMs } };
@@ -228,15 +229,7 @@ describe("authenticate", () => {
 
   it("an unreadable stored hash is a wrong password", async () => {
     const user = await createAlice();
-    const newHash = "$argon2id$damaged";
-    const at = environment.clock.now();
-    await store.changePassword({
-      userId: user.id,
-      expectedHash: user.passwordHash,
-      newHash,
-      at,
-      exceptSessionId: null,
-    });
+    await store.replacePasswordHash({ userId: user.id, expectedHash: user.passwordHash, newHash: "$argon2id$damaged" });
     const error = await refusal(accounts.authenticate({ username: "alice", password: PASSWORD }, ADDRESS));
     expect(error).toMatchObject({ code: "invalid_credentials", detail: "wrong_password" });
   });
@@ -379,8 +372,8 @@ describe("verifyPassword", () => {
     await accounts.verifyPassword(user, PASSWORD, ADDRESS);
     const wrong = await refusal(accounts.verifyPassword(user, WRONG_PASSWORD, ADDRESS));
     const disabled = await refusal(accounts.verifyPassword({ ...user, disabledAt: 1 }, PASSWORD, ADDRESS));
-    expect([wrong.detail, disabled.detail]).toEqual(["wrong_password", "user_disabled"]);
-    expect(publicFace(wrong)).toBe(publicFace(disabled));
+    expect([wrong.code, wrong.status, wrong.detail]).toEqual(["wrong_password", 403, "wrong_password"]);
+    expect([disabled.code, disabled.detail]).toEqual(["session_revoked", "user_disabled"]);
   });
 
   it("shares its limit with login", async () => {
@@ -394,31 +387,47 @@ describe("verifyPassword", () => {
 });
 
 describe("changePassword", () => {
-  const request = { currentPassword: PASSWORD, newPassword: OTHER_PASSWORD, exceptSessionId: null, address: ADDRESS };
+  const requestOf = (user: User) => ({
+    user,
+    currentPassword: PASSWORD,
+    newPassword: OTHER_PASSWORD,
+    fromSessionId: null,
+    newSession: () => newSession({ subject: user.id }),
+    address: ADDRESS,
+  });
 
-  it("replaces the password, revokes every session but the one given, and gives their ids", async () => {
+  it("replaces the password, revokes every session, opens the new one, and returns it with the ids of the others", async () => {
     const user = await createAlice();
-    const [kept, one, two] = [
-      await openSession(user, "kept"),
+    const [from, one, two] = [
+      await openSession(user, "from"),
       await openSession(user, "one"),
       await openSession(user, "two"),
     ];
-    const revoked = await accounts.changePassword({ ...request, user, exceptSessionId: kept });
-    expect([...revoked].sort()).toEqual([one, two].sort());
-    expect(await store.findSession(kept)).toMatchObject({ revokedAt: null });
-    expect(await store.findSession(one)).toMatchObject({ revokedFor: "password_changed" });
+    const { session, revoked } = await accounts.changePassword({ ...requestOf(user), fromSessionId: from });
+    expect([...revoked].sort()).toEqual([from, one, two].sort());
+    for (const id of revoked) expect(await store.findSession(id)).toMatchObject({ revokedFor: "password_changed" });
+    expect(await store.findSession(session.id)).toEqual(session);
     await refusal(accounts.authenticate({ username: "alice", password: PASSWORD }, ADDRESS));
     await accounts.authenticate({ username: "alice", password: OTHER_PASSWORD }, ADDRESS);
+  });
+
+  it("is session_revoked where the session that it is made in has ended, and changes nothing", async () => {
+    const user = await createAlice();
+    const from = await openSession(user, "from");
+    await store.revokeSessions([from], { at: environment.clock.now(), reason: "logout" });
+    const error = await refusal(accounts.changePassword({ ...requestOf(user), fromSessionId: from }));
+    expect(error.code).toBe("session_revoked");
+    expect(await store.findUser(user.id)).toEqual(user);
   });
 
   it("needs the current password, and failures count against the limiter", async () => {
     accounts = accountsWith({ failuresPerAccountAndAddressPer15Minutes: 2 });
     const user = await createAlice();
-    const wrong = { ...request, user, currentPassword: WRONG_PASSWORD };
-    expect(await refusal(accounts.changePassword(wrong))).toMatchObject({ code: "invalid_credentials" });
-    expect(await refusal(accounts.changePassword(wrong))).toMatchObject({ code: "invalid_credentials" });
+    const wrong = { ...requestOf(user), currentPassword: WRONG_PASSWORD };
+    expect(await refusal(accounts.changePassword(wrong))).toMatchObject({ code: "wrong_password" });
+    expect(await refusal(accounts.changePassword(wrong))).toMatchObject({ code: "wrong_password" });
     const before = passwords.statistics().computed;
-    expect(await refusal(accounts.changePassword({ ...request, user }))).toMatchObject({ code: "too_many_requests" });
+    expect(await refusal(accounts.changePassword(requestOf(user)))).toMatchObject({ code: "too_many_requests" });
     expect(passwords.statistics().computed).toBe(before);
     expect(await store.findUser(user.id)).toEqual(user);
   });
@@ -434,22 +443,22 @@ describe("changePassword", () => {
     async (code, newPassword) => {
       const user = await createAlice();
       const before = passwords.statistics().computed;
-      expect(await refusal(accounts.changePassword({ ...request, user, newPassword }))).toMatchObject({ code });
+      expect(await refusal(accounts.changePassword({ ...requestOf(user), newPassword }))).toMatchObject({ code });
       expect(passwords.statistics().computed).toBe(before);
       expect(await store.findUser(user.id)).toEqual(user);
     },
   );
 
-  it("of two changes at the same time one wins and the other is invalid_credentials", async () => {
+  it("of two changes at the same time one wins and the other is wrong_password", async () => {
     const user = await createAlice();
     const candidates = [OTHER_PASSWORD, "a key inside the mailbox"];
     const results = await Promise.allSettled(
-      candidates.map((newPassword) => accounts.changePassword({ ...request, user, newPassword })),
+      candidates.map((newPassword) => accounts.changePassword({ ...requestOf(user), newPassword })),
     );
     const won = results.findIndex(({ status }) => status === "fulfilled");
     expect(results[1 - won]).toMatchObject({
       status: "rejected",
-      reason: { code: "invalid_credentials", detail: "changed_meanwhile" },
+      reason: { code: "wrong_password", detail: "changed_meanwhile" },
     });
     await accounts.authenticate({ username: "alice", password: candidates[won]! }, ADDRESS);
     await refusal(accounts.authenticate({ username: "alice", password: candidates[1 - won]! }, ADDRESS));

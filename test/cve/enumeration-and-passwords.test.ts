@@ -65,7 +65,7 @@ describe("a password", () => {
     for (const wrong of [`${password.slice(0, -1)}b`, password.slice(0, 72), password.slice(0, -1), `${password}a`]) {
       expect((await logIn(wrong)).status).toBe(401);
       const json = { current_password: wrong, new_password: "another horse, another battery" };
-      expect((await bed.call("POST", "/auth/password", { json, bearer })).status).toBe(401);
+      expect((await bed.call("POST", "/auth/password", { json, bearer })).status).toBe(403);
     }
     expect((await logIn(password)).status).toBe(200);
   });

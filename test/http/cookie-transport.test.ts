@@ -112,7 +112,7 @@ describe("signing in with cookies", () => {
       const ask = (password: string) =>
         bed.call("POST", "/auth/reauthenticate", { ...withCsrf(jar), json: { password, transport: "cookie" } });
       const wrong = await ask("wrong");
-      expect([wrong.status, wrong.body.error, wrong.headers.getSetCookie()]).toEqual([401, "invalid_credentials", []]);
+      expect([wrong.status, wrong.body.error, wrong.headers.getSetCookie()]).toEqual([403, "wrong_password", []]);
       const answer = await ask(PASSWORD);
       expect([answer.status, answer.headers.getSetCookie().map((line) => line.split("=")[0])]).toEqual([
         200,

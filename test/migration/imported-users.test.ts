@@ -6,7 +6,7 @@ import type { ImportedUser, LatchkeyError } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import { FOREIGN_PASSWORD, foreignHashes } from "../accounts/foreign-hashes.ts";
 import { createTestBed, createTestClock } from "../harness.ts";
-import { newUser } from "../store/records.ts";
+import { newUser, passwordChange } from "../store/records.ts";
 
 const NEW_PASSWORD = "a quite different passphrase";
 const credentials = { username: "ada", password: FOREIGN_PASSWORD };
@@ -70,8 +70,7 @@ describe("an imported user", () => {
     const racing = {
       ...passwords,
       async hash(password: string) {
-        const change = { userId: imported.id, expectedHash: imported.passwordHash, newHash: changedHash };
-        expect(await store.changePassword({ ...change, at: clock.now(), exceptSessionId: null })).toEqual([]);
+        expect(await store.changePassword(passwordChange(imported, { newHash: changedHash }))).toEqual([]);
         return passwords.hash(password);
       },
     };

@@ -41,9 +41,10 @@ describe("the log of a server at level trace", () => {
     await send("/auth/refresh", stolen);
     const other = await send("/auth/login", credentials);
     const third = await send("/auth/login", credentials);
-    await send("/auth/password", { current_password: PASSWORD, new_password: NEW_PASSWORD }, other.access_token);
-    await send("/auth/reauthenticate", { password: NEW_PASSWORD }, other.access_token);
-    await send("/auth/logout", other);
+    const change = { current_password: PASSWORD, new_password: NEW_PASSWORD };
+    const changed = await send("/auth/password", change, other.access_token);
+    await send("/auth/reauthenticate", { password: NEW_PASSWORD }, changed.access_token);
+    await send("/auth/logout", changed);
     await send("/auth/logout", third);
 
     const events = entries(server).filter(({ event }) => event !== undefined);
@@ -58,10 +59,11 @@ describe("the log of a server at level trace", () => {
       "info login.succeeded",
       "info user.password_changed",
       "info session.revoked",
+      "info session.revoked",
       "info session.reauthenticated",
       "info session.logged_out",
     ]);
-    const expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 9, 10].map((at) => requestIds[at]);
+    const expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 9, 10].map((at) => requestIds[at]);
     expect(events.map(({ requestId }) => requestId)).toEqual(expected);
     for (const { time } of events) expect(new Date(time).toISOString()).toBe(time);
   });

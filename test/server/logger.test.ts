@@ -197,7 +197,7 @@ describe("an event", () => {
     { ...base, ...session, type: "session.logged_out" },
     { ...base, ...session, type: "session.revoked", reason: "logout_all" },
     { ...base, type: "user.registered", subject: "ada-id" },
-    { ...base, type: "user.password_changed", subject: "ada-id" },
+    { ...base, ...session, type: "user.password_changed" },
     { ...base, type: "user.disabled", subject: "ada-id" },
     { ...base, type: "user.enabled", subject: "ada-id" },
     { ...base, type: "user.roles_changed", subject: "ada-id", roles: ["admin"] },

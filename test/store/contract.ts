@@ -4,6 +4,7 @@ import { describeAccessLifetimes } from "./contract-access-lifetimes.ts";
 import { describeClients } from "./contract-clients.ts";
 import { describeCredentialsVersion } from "./contract-credentials-version.ts";
 import { describeOperation } from "./contract-operation.ts";
+import { describePasswordChange } from "./contract-password-change.ts";
 import { describeRevocation } from "./contract-revocation.ts";
 import { describeSessions } from "./contract-sessions.ts";
 import { describeSigningKeys } from "./contract-signing-keys.ts";
@@ -34,6 +35,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("sessions", () => describeSessions(open));
     describe("revocation", () => describeRevocation(open));
     describe("users", () => describeUsers(open));
+    describe("a password change", () => describePasswordChange(open));
     describe("credentials", () => describeCredentialsVersion(open));
     describe("clients", () => describeClients(open));
     describe("lives of access tokens", () => describeAccessLifetimes(open));

@@ -3,7 +3,17 @@ import type { Session } from "../../src/session.ts";
 import type { FoundSession, Store } from "../../src/store/store.ts";
 import type { TcpProxy } from "../tcp-proxy.ts";
 import { postgresWorld } from "./postgres-world.ts";
-import { NOW, newClient, newId, newSession, newSigningKey, newUser, verified, vouched } from "./records.ts";
+import {
+  NOW,
+  newClient,
+  newId,
+  newSession,
+  newSigningKey,
+  newUser,
+  passwordChange,
+  verified,
+  vouched,
+} from "./records.ts";
 
 const world = postgresWorld();
 
@@ -111,11 +121,13 @@ describe("a connection that is lost after the commit, before the answer", () => 
     const { store, proxy } = await world.openBehindProxy();
     const ada = newUser();
     await store.createUser(ada);
-    const [kept, other] = [newSession({ subject: ada.id }), newSession({ subject: ada.id })];
-    await store.createSessions([vouched(kept), vouched(other)]);
-    const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW + 1 };
-    expect(await lost(proxy, () => store.changePassword({ ...change, exceptSessionId: kept.id }))).toEqual([other.id]);
-    expect(await lost(proxy, () => store.disableUser(ada.id, NOW + 2))).toEqual([kept.id]);
+    const [current, other] = [newSession({ subject: ada.id }), newSession({ subject: ada.id })];
+    await store.createSessions([vouched(current), vouched(other)]);
+    const change = passwordChange(ada, { fromSessionId: current.id }, { createdAt: NOW + 1 });
+    expect(await lost(proxy, () => store.changePassword(change))).toEqual([current.id, other.id]);
+    expect(await store.listSessions(ada.id, NOW)).toStrictEqual([change.session]);
+    expect(await store.listRevocations(0, 0, 10)).toHaveLength(2);
+    expect(await lost(proxy, () => store.disableUser(ada.id, NOW + 2))).toEqual([change.session.id]);
     expect(await lost(proxy, () => store.enableUser(ada.id, NOW + 3))).toBe(true);
     expect(await store.findUser(ada.id)).toMatchObject({ passwordHash: "new", disabledAt: null, updatedAt: NOW + 3 });
     const keys = [newSigningKey()];
@@ -142,24 +154,59 @@ describe("a race", () => {
     await store.check();
   }
 
-  it("between a password change and a change to the session that it spares is decided again with the new password", async () => {
+  it("between a password change and a refresh is decided again, and finds the session revoked", async () => {
     const [one, two] = [await world.open(), await world.open()];
     const ada = newUser();
     await one.createUser(ada);
     const session = newSession({ subject: ada.id });
     await one.createSessions([vouched(session)]);
-    const hashes: unknown[] = [];
-    const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW };
+    const seen: unknown[] = [];
     await queued(one, session.id, [
-      () => one.changePassword({ ...change, exceptSessionId: session.id }),
+      () => one.changePassword(passwordChange(ada, { fromSessionId: session.id })),
       () =>
         two.changeSessions([session.id], (_, found) => {
-          hashes.push(found?.user?.passwordHash);
-          return found?.user?.passwordHash === "new" ? null : { rotation: session.rotation, authTime: NOW + 9 };
+          seen.push(found?.session.revokedFor);
+          return found?.session.revokedAt === null ? next(found) : null;
         }),
     ]);
-    expect(hashes).toEqual([ada.passwordHash, "new"]);
-    expect((await one.findSession(session.id))?.authTime).toBe(NOW);
+    expect(seen).toEqual([null, "password_changed"]);
+    expect((await one.findSession(session.id))?.rotation).toEqual(session.rotation);
+  });
+
+  it("of password changes with sign-ins, refreshes, revocations and disablings ends in no deadlock", async () => {
+    const stores = [await world.open(), await world.open()];
+    const [client, users] = [newClient(), Array.from({ length: 4 }, () => newUser())];
+    await stores[0]!.createClient(client);
+    for (const user of users) await stores[0]!.createUser(user);
+    const sessions = users.flatMap(({ id: subject }) =>
+      Array.from({ length: 12 }, (_, nth) => newSession({ subject, clientId: nth % 2 ? client.id : "first-party" })),
+    );
+    await stores[0]!.createSessions(sessions.map((session) => vouched(session)));
+    const ids = sessions.map(({ id }) => id);
+    const clientId = client.id;
+    await Promise.all(
+      users.flatMap((user, nth) => {
+        const [here, there] = nth % 2 ? [stores[0]!, stores[1]!] : [stores[1]!, stores[0]!];
+        const own = sessions.filter(({ subject }) => subject === user.id);
+        const change = (fromSessionId: string, newHash: string) =>
+          passwordChange(user, { fromSessionId, newHash }, { clientId });
+        return [
+          here.changePassword(change(own[0]!.id, "one")),
+          there.changePassword(change(own[1]!.id, "two")),
+          here.changeSessions(ids.toReversed(), (_, found) =>
+            found!.session.revokedAt === null ? next(found!) : null,
+          ),
+          there.createSessions([verified(newSession({ subject: user.id, clientId }), user.passwordHash, 2)]),
+          there.revokeSubjectSessions(user.id, { at: NOW, reason: "logout_all" }, own[2]!.id),
+          nth === 2 ? here.disableClient(clientId, NOW) : there.disableUser(user.id, NOW),
+        ];
+      }),
+    );
+    for (const store of stores) await store.close();
+    const [{ deadlocks }] = await world.server.sql(
+      `SELECT deadlocks::int FROM pg_stat_database WHERE datname = '${world.database}'`,
+    );
+    expect(deadlocks).toBe(0);
   });
 
   it("between new roles and a refresh is decided again with the new roles", async () => {

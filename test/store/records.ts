@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import type { Session } from "../../src/session.ts";
-import type { Client, SessionCreation, StoredSigningKey, User } from "../../src/store/store.ts";
+import type { Client, PasswordChange, SessionCreation, StoredSigningKey, User } from "../../src/store/store.ts";
 
 /** Any time will do: a store never asks what time it is. It has milliseconds, so that a store of seconds is found out. */
 export const NOW = 1_792_538_400_123;
@@ -45,6 +45,21 @@ export function vouched(session: Session, sessionLimit = 0): SessionCreation {
 /** A request to create a session for a user who has shown their password. */
 export function verified(session: Session, verifiedPasswordHash: string, sessionLimit = 0): SessionCreation {
   return { session, verifiedPasswordHash, sessionLimit };
+}
+
+/** A change to the hash `new`, by default made in no session. */
+export function passwordChange(
+  { id: subject, passwordHash }: User,
+  changes: Partial<Omit<PasswordChange, "session">> = {},
+  session: Partial<Session> = {},
+): PasswordChange {
+  return {
+    session: newSession({ subject, ...session }),
+    fromSessionId: null,
+    expectedHash: passwordHash,
+    newHash: "new",
+    ...changes,
+  };
 }
 
 export function newUser(changes: Partial<User> = {}): User {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { NOW, newSession, newSigningKey, newUser, verified, vouched } from "./records.ts";
+import { NOW, newSession, newSigningKey, newUser, passwordChange, verified, vouched } from "./records.ts";
 import { fill, mountTmpfs } from "./sqlite-places.ts";
 
 it("on a full disk every writing act is rejected with store_unavailable, writes nothing, and works once there is space", async (test) => {
@@ -19,7 +19,6 @@ it("on a full disk every writing act is rejected with store_unavailable, writes 
   const before = await everything(store);
 
   const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 1, reuseForgivenAt: null };
-  const change = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new", at: NOW, exceptSessionId: null };
   const acts = {
     createSessions: () => store.createSessions([verified(newSession({ subject: ada.id }), ada.passwordHash, 1)]),
     changeSessions: () =>
@@ -31,7 +30,7 @@ it("on a full disk every writing act is rejected with store_unavailable, writes 
     createUser: () => store.createUser(newUser()),
     createFirstAdmin: () => store.createFirstAdmin(newUser({ roles: ["admin"] })),
     setRoles: () => store.setRoles(ada.id, ["ops"], NOW),
-    changePassword: () => store.changePassword(change),
+    changePassword: () => store.changePassword(passwordChange(ada)),
     disableUser: () => store.disableUser(ada.id, NOW),
     enableUser: () => store.enableUser(eve.id, NOW),
     replaceSigningKeys: () => store.replaceSigningKeys(0, [newSigningKey()]),
