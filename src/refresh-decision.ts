@@ -86,44 +86,66 @@ export function decideRefreshes(
   policy: RefreshPolicy,
 ): { readonly outcomes: readonly RefreshOutcome[]; readonly change: SessionChange | null } {
   if (found === null) return { outcomes: requests.map(() => refused("invalid_refresh_token")), change: null };
-  const { user } = found;
   let session = found.session;
-
-  const outcomes = requests.map((request): RefreshOutcome => {
-    const refusal = refusalOf(request, session, now, policy);
-    if (refusal !== undefined) return refused(refusal);
-    const { token, scope } = request;
-    if (policy.subjectsAreUsers && (user === null || user.disabledAt !== null)) {
-      session = { ...session, revokedAt: now, revokedFor: "user_disabled" };
-      return { kind: "subject_gone", session };
-    }
-    const presenter = presenterOf(request, session);
-    const decision = decideRotation(session.rotation, token.generation, now, policy, presenter);
-    if (decision.kind === "reuse") {
-      if (request.mayHaveGone === true && !presenter.hasGone) return { kind: "perhaps_reused" };
-      const { confirmed } = session.rotation;
-      session = { ...session, revokedAt: now, revokedFor: "refresh_token_reused" };
-      return { kind: "reused", session, confirmed };
-    }
-    if (decision.kind === "forgiven") {
-      if (decision.next !== undefined) session = { ...session, rotation: decision.next };
-      return { kind: "forgiven", session, hasWaited: presenter.hasWaited };
-    }
-    if (presenter.hasGone) return { kind: "abandoned" };
-    const known = session.rotation.pendingTo;
-    const before = { ip: session.lastIp, userAgent: session.lastUserAgent };
-    if ("next" in decision) session = rotated(session, decision.next, request.from);
-    return {
-      kind: "issued",
-      session: scope === undefined ? session : { ...session, scope: grantedScope(scope, session.scope ?? "")! },
-      roles: user?.roles ?? [],
-      generation: decision.issue,
-      decision: decision.kind,
-      known,
-      before,
-    };
+  const outcomes = requests.map((request) => {
+    const decided = decideOne(request, { session, user: found.user }, now, policy);
+    session = decided.session;
+    return decided.outcome;
   });
   return { outcomes, change: changeFrom(found.session, session) };
+}
+
+/** What one request leads to, and the session as it is after it. */
+interface DecidedRefresh {
+  readonly outcome: RefreshOutcome;
+  readonly session: Session;
+}
+
+function decideOne(
+  request: RefreshRequest,
+  { session, user }: FoundSession,
+  now: number,
+  policy: RefreshPolicy,
+): DecidedRefresh {
+  const refusal = refusalOf(request, session, now, policy);
+  if (refusal !== undefined) return { outcome: refused(refusal), session };
+  if (policy.subjectsAreUsers && (user === null || user.disabledAt !== null)) {
+    const revoked: Session = { ...session, revokedAt: now, revokedFor: "user_disabled" };
+    return { outcome: { kind: "subject_gone", session: revoked }, session: revoked };
+  }
+  const presenter = presenterOf(request, session);
+  const decision = decideRotation(session.rotation, request.token.generation, now, policy, presenter);
+  if ("issue" in decision) {
+    if (presenter.hasGone) return { outcome: { kind: "abandoned" }, session };
+    return issued(request, { session, user }, decision);
+  }
+  if (decision.kind === "forgiven") {
+    const { next } = decision;
+    const forgiven = next === undefined ? session : { ...session, rotation: next };
+    return { outcome: { kind: "forgiven", session: forgiven, hasWaited: presenter.hasWaited }, session: forgiven };
+  }
+  if (request.mayHaveGone === true && !presenter.hasGone) return { outcome: { kind: "perhaps_reused" }, session };
+  const { confirmed } = session.rotation;
+  const revoked: Session = { ...session, revokedAt: now, revokedFor: "refresh_token_reused" };
+  return { outcome: { kind: "reused", session: revoked, confirmed }, session: revoked };
+}
+
+function issued(
+  { scope, from }: RefreshRequest,
+  { session: before, user }: FoundSession,
+  decision: IssuingDecision,
+): DecidedRefresh {
+  const session = "next" in decision ? rotated(before, decision.next, from) : before;
+  const outcome: RefreshOutcome = {
+    kind: "issued",
+    session: scope === undefined ? session : { ...session, scope: grantedScope(scope, session.scope ?? "")! },
+    roles: user?.roles ?? [],
+    generation: decision.issue,
+    decision: decision.kind,
+    known: before.rotation.pendingTo,
+    before: { ip: before.lastIp, userAgent: before.lastUserAgent },
+  };
+  return { outcome, session };
 }
 
 /**

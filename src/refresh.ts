@@ -110,62 +110,43 @@ export function createRefresh(
       hasWaited: () => stalls.hasWaited(arrivedAt),
       mayHaveGone: context.isAbandoned !== undefined,
     });
-    switch (outcome.kind) {
-      case "issued": {
-        const { session, generation, decision, roles } = outcome;
-        const { id: sessionId, subject } = session;
-        throttle.countRefresh(sessionId);
-        engine.replaced.refreshed(sessionId, generation);
-        const unusual = unusualRefresh(outcome, presented.generation, context, isClientAuthenticated);
-        if (unusual !== undefined) emit(unusual, context);
-        emit({ type: "session.refreshed", sessionId, subject, generation, decision }, context);
-        return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt, isRefresh: true });
-      }
-      case "forgiven": {
-        const { id: sessionId, subject, rotation } = outcome.session;
-        emit(
-          {
-            type: "refresh_token.reuse_forgiven",
-            sessionId,
-            subject,
-            generation: presented.generation,
-            confirmed: rotation.confirmed,
-            cause: outcome.hasWaited ? "process_stalled" : "connection_lost",
-          },
-          context,
-        );
-        throw abandoned();
-      }
-      case "reused": {
-        const { id: sessionId, subject, revokedAt } = outcome.session;
-        revocations.add([sessionId], revokedAt!);
-        emit(
-          {
-            type: "refresh_token.reused",
-            sessionId,
-            subject,
-            generation: presented.generation,
-            confirmed: outcome.confirmed,
-          },
-          context,
-        );
-        throw new LatchkeyError("refresh_token_reused");
-      }
-      case "subject_gone": {
-        const { id: sessionId, subject, revokedAt } = outcome.session;
-        revocations.add([sessionId], revokedAt!);
-        emit({ type: "session.revoked", sessionId, subject, reason: "user_disabled" }, context);
-        throw new LatchkeyError("session_revoked");
-      }
-      case "perhaps_reused":
-      case "abandoned":
-        throw abandoned();
-      case "refused": {
-        throw outcome.code === "invalid_refresh_token"
-          ? invalidToken(engine, context)
-          : new LatchkeyError(outcome.code, outcome.code === "invalid_dpop_proof" ? boundToAnotherKey : {});
-      }
+    if (outcome.kind !== "issued") throw failed(outcome, presented.generation, context);
+    const { session, generation, decision, roles } = outcome;
+    const { id: sessionId, subject } = session;
+    throttle.countRefresh(sessionId);
+    engine.replaced.refreshed(sessionId, generation);
+    const unusual = unusualRefresh(outcome, presented.generation, context, isClientAuthenticated);
+    if (unusual !== undefined) emit(unusual, context);
+    emit({ type: "session.refreshed", sessionId, subject, generation, decision }, context);
+    return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt, isRefresh: true });
+  }
+
+  /** Reports what became of a refresh that brings no pair, and returns the error for its client. */
+  function failed(
+    outcome: Exclude<RefreshOutcome, { readonly kind: "issued" }>,
+    generation: number,
+    context: RequestContext,
+  ): LatchkeyError {
+    if (outcome.kind === "refused") {
+      if (outcome.code === "invalid_refresh_token") return invalidToken(engine, context);
+      return new LatchkeyError(outcome.code, outcome.code === "invalid_dpop_proof" ? boundToAnotherKey : {});
     }
+    if (outcome.kind === "abandoned" || outcome.kind === "perhaps_reused") return abandoned();
+    const { id: sessionId, subject, rotation, revokedAt } = outcome.session;
+    const about = { sessionId, subject };
+    if (outcome.kind === "forgiven") {
+      const cause = outcome.hasWaited ? "process_stalled" : "connection_lost";
+      const { confirmed } = rotation;
+      emit({ type: "refresh_token.reuse_forgiven", ...about, generation, confirmed, cause }, context);
+      return abandoned();
+    }
+    revocations.add([sessionId], revokedAt!);
+    if (outcome.kind === "subject_gone") {
+      emit({ type: "session.revoked", ...about, reason: "user_disabled" }, context);
+      return new LatchkeyError("session_revoked");
+    }
+    emit({ type: "refresh_token.reused", ...about, generation, confirmed: outcome.confirmed }, context);
+    return new LatchkeyError("refresh_token_reused");
   }
 
   /** What an operator should know of a refresh that was answered beside that it was. */
