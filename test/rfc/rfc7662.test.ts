@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { basic, createOAuthBed, forPeople, type OAuthBed, type TestClient } from "../oauth/harness.ts";
+import { holdRepeatedWork } from "../repeated-work.ts";
 
 const service = { grantTypes: ["client_credentials", "password", "refresh_token"], scope: "read write" } as const;
 
@@ -126,6 +127,7 @@ describe("RFC 7662", () => {
   });
 
   it("section 2.2: a session that another process has revoked a moment ago is not active", async () => {
+    holdRepeatedWork();
     const bed = await createOAuthBed();
     const client = await bed.client(service);
     const pair = await bed.signIn(client);
@@ -136,6 +138,7 @@ describe("RFC 7662", () => {
   });
 
   it("section 2.2: a client that another process has disabled a moment ago, or disabled and enabled again, has no active token", async () => {
+    holdRepeatedWork();
     const bed = await createOAuthBed();
     const [resource, client] = [await bed.client(), await bed.client(service)];
     const { access_token: token } = (await bed.post("/token", { grant_type: "client_credentials" }, client)).body;
