@@ -2,6 +2,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
+import {
+  expectAmbiguousPathsRefused,
+  expectOnlyPreflightsPassed,
+  expectOriginsOfHandshakesChecked,
+  expectPreflightsRefused,
+  UNDERSCORED,
+} from "./asked.ts";
 import { documentedFiles, openWorldBehind, replaced } from "./proxy.ts";
 import type { World } from "./world.ts";
 
@@ -52,7 +59,7 @@ describe("Caddy with the configuration of docs/forward-auth.md", { timeout: PACK
     });
     const told = (headers: Readonly<Record<string, unknown>> = {}) =>
       IDENTITY.map((name) => headers[name] || undefined);
-    for (const name of [...IDENTITY, ...IDENTITY.map((name) => name.replaceAll("-", "_"))]) {
+    for (const name of [...IDENTITY, ...UNDERSCORED]) {
       const { response, seen } = await ask("/orders", { headers: { ...authorization, [name]: "admin" } });
       expect([name, response.status, told(seen?.headers)]).toEqual([name, 200, told(honest.seen?.headers)]);
       expect(seen?.rawNames.filter((raw) => raw.includes("_"))).toEqual([]);
@@ -91,6 +98,24 @@ describe("Caddy with the configuration of docs/forward-auth.md", { timeout: PACK
     for (const name of ["x-original-method", "x-forwarded-method"]) {
       expect([name, await post({ [name]: "GET" })]).toEqual([name, refused]);
     }
+  });
+
+  it("checks the origin of a WebSocket handshake", async (test) => {
+    await expectOriginsOfHandshakesChecked(await caddyWorld(test));
+  });
+
+  it("refuses paths that the application could read as others, such as /admin;x", async (test) => {
+    await expectAmbiguousPathsRefused(await caddyWorld(test));
+  });
+
+  it("refuses preflights, and with the documented lines passes them alone, without an identity", async (test) => {
+    await expectPreflightsRefused(await caddyWorld(test));
+    const lines = documentedFiles().get("preflight.caddyfile")!;
+    const world = await openCaddyWorld(requireProgram(test, CADDY), (site) =>
+      replaced(site, "request_header -X_Auth*\n", `request_header -X_Auth*\n${lines}`),
+    );
+    onTestFinished(() => world.close());
+    await expectOnlyPreflightsPassed(world);
   });
 
   it("asks for the role where it is told to, and shows its own question to nobody", async (test) => {

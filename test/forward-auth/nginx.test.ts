@@ -3,6 +3,12 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import type { CookieJar } from "../cookie-jar.ts";
 import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
+import {
+  expectAmbiguousPathsRefused,
+  expectOnlyPreflightsPassed,
+  expectOriginsOfHandshakesChecked,
+  expectPreflightsRefused,
+} from "./asked.ts";
 import { expiredCookies } from "./expired-cookies.ts";
 import { documentedFiles, openWorldBehind, replaced } from "./proxy.ts";
 import type { World } from "./world.ts";
@@ -20,7 +26,7 @@ function nginxWorld(test: TestContext): Promise<World> {
 
 afterAll(async () => (await running)?.close());
 
-async function openNginxWorld(program: string): Promise<World> {
+async function openNginxWorld(program: string, change = (site: string) => site): Promise<World> {
   return openWorldBehind(({ folder, proxy, server, application }) => {
     // Started as root, nginx works as nobody.
     chmodSync(folder, 0o755);
@@ -28,7 +34,8 @@ async function openNginxWorld(program: string): Promise<World> {
     for (const name of ["latchkey-ask.conf", "latchkey-identity.conf"]) {
       writeFileSync(join(folder, name), files.get(name)!);
     }
-    let site = files.get("latchkey.conf")!;
+    for (const name of ["latchkey-preflight.conf"]) writeFileSync(join(folder, name), files.get(name)!);
+    let site = change(files.get("latchkey.conf")!);
     site = replaced(site, "listen 80;", `listen 127.0.0.1:${proxy.port};\n${NAIVE_LOCATION}`);
     site = replaced(site, "server 127.0.0.1:4000;", `server ${new URL(server.url).host};`);
     site = replaced(site, "server 127.0.0.1:3000;", `server 127.0.0.1:${application.port};`);
@@ -233,6 +240,37 @@ describe("nginx with the configuration of docs/forward-auth.md", { timeout: PACK
       expect([path, (await ask(path, { headers: root })).response.status]).toEqual([path, 200]);
     }
     expect((await ask("/administration", { headers: ada })).response.status).toBe(200);
+  });
+
+  it("knows a WebSocket handshake though nginx drops Upgrade as it asks, and checks its origin", async (test) => {
+    await expectOriginsOfHandshakesChecked(await nginxWorld(test));
+  });
+
+  it("refuses paths that the application could read as others, such as /admin;x", async (test) => {
+    await expectAmbiguousPathsRefused(await nginxWorld(test));
+  });
+
+  it("asks for the role wherever a path begins with /admin and is no longer word", async (test) => {
+    const { askRaw, bearer } = await nginxWorld(test);
+    const headers = await bearer("ada");
+    for (const path of ["/admin.json", "/admin%20", "/admin~", "/admin,x", "/admin:x"]) {
+      expect([path, (await askRaw(path, { headers })).status]).toEqual([path, 403]);
+    }
+    for (const path of ["/admins", "/admin-guide", "/administration"]) {
+      expect([path, (await askRaw(path, { headers })).status]).toEqual([path, 200]);
+    }
+  });
+
+  it("refuses preflights, and with the documented lines passes them alone, without an identity", async (test) => {
+    await expectPreflightsRefused(await nginxWorld(test));
+    const map = documentedFiles().get("latchkey-preflight-map.conf")!;
+    const world = await openNginxWorld(
+      requireProgram(test, NGINX),
+      (site) =>
+        map + replaced(site, "location = /_latchkey {", "location = /_latchkey {\n include latchkey-preflight.conf;"),
+    );
+    onTestFinished(() => world.close());
+    await expectOnlyPreflightsPassed(world);
   });
 
   it("takes nothing from the client's own query string, neither a token nor a role", async (test) => {

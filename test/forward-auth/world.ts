@@ -1,6 +1,6 @@
 import { once } from "node:events";
 import { mkdtempSync, rmSync } from "node:fs";
-import { createServer, type IncomingHttpHeaders } from "node:http";
+import { createServer, type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CookieJar } from "../cookie-jar.ts";
@@ -33,6 +33,8 @@ export interface World {
   readonly application: { readonly port: number; readonly asked: Asked[] };
   /** Asks through the proxy. `seen` is what the application was asked for it; `undefined` where it was not. */
   ask(path: string, request?: ProxyRequest): Promise<{ readonly response: Response; readonly seen: Asked | undefined }>;
+  /** The same with a path that is sent as it is written, and with any header. The answer is its status alone. */
+  askRaw(path: string, request?: ProxyRequest): Promise<{ readonly status: number; readonly seen: Asked | undefined }>;
   /** Signs in through the proxy. */
   bearer(username: string): Promise<{ readonly authorization: string }>;
   cookies(username: string): Promise<CookieJar>;
@@ -89,11 +91,25 @@ async function openWorldIn(folder: string): Promise<World> {
     server,
     application,
     bearer,
-    async ask(path, request = {}) {
+    async ask(path, sent = {}) {
       const id = crypto.randomUUID();
-      const headers = { ...request.headers, "x-test-id": id };
-      const response = await fetch(url + path, { ...request, headers, redirect: "manual" } as RequestInit);
+      const headers = { ...sent.headers, "x-test-id": id };
+      const response = await fetch(url + path, { ...sent, headers, redirect: "manual" } as RequestInit);
       return { response, seen: application.asked.find((asked) => asked.headers["x-test-id"] === id) };
+    },
+    async askRaw(path, { method = "GET", headers = {} } = {}) {
+      const id = crypto.randomUUID();
+      const asking = request({ port, host: "127.0.0.1", path, method, headers: { ...headers, "x-test-id": id } });
+      asking.end();
+      const status = await new Promise<number>((resolve, reject) => {
+        asking.on("error", reject);
+        asking.on("response", (response) => resolve(response.resume().statusCode ?? 0));
+        asking.on("upgrade", (response, socket) => {
+          socket.destroy();
+          resolve(response.statusCode ?? 0);
+        });
+      });
+      return { status, seen: application.asked.find((asked) => asked.headers["x-test-id"] === id) };
     },
     cookies: async (username) => new CookieJar().take((await login(username, "cookie")).headers),
     async refreshes() {
@@ -126,6 +142,10 @@ async function startApplication() {
     response.setHeader("set-cookie", "application=1; Path=/");
     response.setHeader("cache-control", "public, max-age=60");
     response.end("the application");
+  });
+  server.on("upgrade", ({ method = "", url = "", headers, rawHeaders }, socket) => {
+    asked.push({ method, url, headers, rawNames: rawHeaders.filter((_, index) => index % 2 === 0), body: "" });
+    socket.end("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
