@@ -2,6 +2,7 @@ import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { isSessionId } from "../session.ts";
 import { looksLikeRefreshToken } from "../token-kinds.ts";
 import { answerPair } from "./answer-pair.ts";
+import { deletedCookies, withSetCookies } from "./cookie-endings.ts";
 import { authorizationToken, bearerToken, onlyOne } from "./credentials.ts";
 import { proofToBind, refuseProofForCookies } from "./dpop.ts";
 import { type Call, endpoint } from "./endpoint.ts";
@@ -45,9 +46,14 @@ export const sessionEndpoints = [
             'A refresh token is required: as JSON {"refresh_token": "…"}, or as \'Authorization: Bearer …\'.',
         });
       }
-      refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins ?? [] });
-      refuseProofForCookies(request);
-      return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
+      try {
+        refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins ?? [] });
+        refuseProofForCookies(request);
+        return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
+      } catch (error) {
+        const presented = { access: undefined, refresh };
+        throw withSetCookies(error, deletedCookies(cookies, { presented, refreshError: error, accessIsGood: true }));
+      }
     },
   }),
   endpoint({

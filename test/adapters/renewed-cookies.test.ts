@@ -48,6 +48,30 @@ describe("the cookies of an implicit refresh", () => {
   ])("go out with %s", async (_, own, answer) => {
     const { response, names } = await answering(answer);
     expect([response.status, names]).toEqual([200, [...own, ...renewed]]);
+    expect(response.headers.get("cache-control")).toBe("no-store");
+  });
+
+  it.each<[string, Answer]>([
+    ["set before", (to) => to.setHeader("Cache-Control", "public").setHeader("Expires", "0").end()],
+    ["in an object", (to) => to.writeHead(200, { "CACHE-control": "public", "CDN-Cache-Control": "max-age=60" }).end()],
+    ["in a flat list", (to) => to.writeHead(200, ["cache-Control", "public", "Surrogate-Control", "max-age=60"]).end()],
+    [
+      "of one kind of proxy",
+      (to) => to.writeHead(304, { "X-Accel-Expires": "60", "Vercel-CDN-Cache-Control": "s" }).end(),
+    ],
+  ])("are kept by no cache, whatever fields are %s", async (_, answer) => {
+    const { response, names } = await answering(answer);
+    expect(names).toEqual(renewed);
+    const caching = [...response.headers].filter(([name]) => /cache|expires|surrogate/.test(name));
+    expect(caching).toEqual([["cache-control", "no-store"]]);
+  });
+
+  it("leave an answer alone that says by itself what becomes of the session's cookies, as a logout does", async () => {
+    const { response, names } = await answering((to) =>
+      to.writeHead(200, { "set-cookie": ["latchkey-access=; Max-Age=0", "latchkey-refresh=; Max-Age=0"] }).end(),
+    );
+    expect(names).toEqual(["latchkey-access", "latchkey-refresh"]);
+    expect(response.headers.get("cache-control")).toBe("no-store");
   });
 
   it("leave every other field as it was given, repeated ones too", async () => {

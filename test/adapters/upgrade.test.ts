@@ -116,6 +116,9 @@ describe("PARITY 24: WebSocket upgrade guarded by header, cookie, subprotocol or
     expect((await shake({ Cookie: stale, Origin: ISSUER })).status).toBe(101);
     expect(upgraded[0]?.admission.setCookies).toHaveLength(3);
     expect(upgraded[0]?.admission.cookieHeader).not.toContain(refresh);
+    const { headers, rawHeaders } = upgraded[0]!.request;
+    expect(headers.cookie).toBe(upgraded[0]!.admission.cookieHeader);
+    expect(rawHeaders.filter((_, at) => rawHeaders[at - 1] === "Cookie")).toEqual([headers.cookie]);
   });
 
   it("by subprotocol, which the application does not get to see and so cannot send back", async () => {

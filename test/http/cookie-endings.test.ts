@@ -104,3 +104,113 @@ describe("cookies at the end of a session", () => {
     expect([own.status, own.headers.getSetCookie()]).toEqual([204, []]);
   });
 });
+
+describe("cookies that a refresh or a route refuses", () => {
+  const names = ({ headers }: Reply) => headers.getSetCookie().map((line) => line.split("=")[0]);
+  const all = ["latchkey-access", "latchkey-refresh", "latchkey-csrf"];
+
+  /** Each state of the cookies, and what an answer deletes: by a refresh, and by a route that renews. */
+  const cases: readonly (readonly [
+    state: string,
+    change: (bed: TestBed, jar: CookieJar) => unknown,
+    code: string,
+    byRefresh: readonly string[],
+    byRoute: readonly string[],
+  ])[] = [
+    [
+      "revoked",
+      async ({ issuer, store }) => issuer.logoutAll((await store.findUserByUsername("ada"))!.id),
+      "session_revoked",
+      all,
+      all,
+    ],
+    ["expired", ({ clock }) => clock.advanceSeconds(31 * 86_400), "session_expired", all, all],
+    [
+      "reused",
+      async ({ issuer, clock }, jar) => {
+        for (let token = jar.get("refresh"), time = 0; time < 2; time++) {
+          token = (await issuer.refresh(token)).refreshToken;
+          clock.advanceSeconds(11);
+        }
+      },
+      "refresh_token_reused",
+      all,
+      all,
+    ],
+    ["no token", (_, jar) => jar.set("refresh", "junk"), "invalid_refresh_token", ["latchkey-refresh"], all],
+    ["an access token", (_, jar) => jar.set("refresh", "eyJ.a.b"), "invalid_refresh_token", ["latchkey-refresh"], all],
+    [
+      "of another MAC",
+      (_, jar) => jar.set("refresh", `${jar.get("refresh").slice(0, -4)}AAAA`),
+      "invalid_refresh_token",
+      [],
+      ["latchkey-access"],
+    ],
+    [
+      "of another secret",
+      (_, jar) => jar.set("refresh", `lkr_AQAAAAAA${jar.get("refresh").slice(12)}`),
+      "invalid_refresh_token",
+      [],
+      ["latchkey-access"],
+    ],
+  ];
+
+  it.each(cases)(
+    "are deleted where they are over, and kept where only this server does not know them: %s",
+    async (_, change, code, byRefresh, byRoute) => {
+      for (const [route, deleted] of [
+        ["POST /auth/refresh", byRefresh],
+        ["GET /auth/me", byRoute],
+        ["GET /auth/verify", byRoute],
+        ["GET /auth/sessions", byRoute],
+      ] as const) {
+        const bed = await createTestBed();
+        const { jar } = await signIn(bed);
+        await change(bed, jar);
+        const [method, path] = route.split(" ") as [string, string];
+        const answer = await bed.call(method, path, withCsrf(jar.set("access", "junk")));
+        expect([route, answer.status, answer.body.error]).toEqual([route, 401, code]);
+        expect([route, names(answer)]).toEqual([route, deleted]);
+        expect(answer.headers.getSetCookie().every((line) => line.includes("=; Max-Age=0;"))).toBe(true);
+        expect(answer.headers.get("cache-control")).toBe("no-store");
+      }
+    },
+  );
+
+  it("are served by their good access cookie where the refresh cookie is unknown, and kept at 429", async () => {
+    const bed = await createTestBed();
+    const { jar } = await signIn(bed);
+    bed.clock.advanceSeconds(890);
+    const unknown = jar.copy().set("refresh", `${jar.get("refresh").slice(0, -4)}AAAA`);
+    const junk = jar.copy().set("refresh", "junk");
+    const me = async (cookies: CookieJar) => {
+      const answer = await bed.call("GET", "/auth/me", { headers: cookies.header() });
+      return [answer.status, names(answer)];
+    };
+    expect(await me(unknown)).toEqual([200, []]);
+    expect(await me(junk)).toEqual([200, ["latchkey-refresh"]]);
+    unknown.drop("access");
+    const statuses = new Set<number>();
+    for (let time = 0; time < 120; time++) {
+      const [status, deleted] = await me(unknown);
+      statuses.add(status as number);
+      expect(deleted).toEqual([]);
+    }
+    expect([...statuses]).toEqual([401, 429]);
+  });
+
+  it("are replaced by the new ones on error answers too under strict rotation, and not otherwise", async () => {
+    for (const rotationGraceSeconds of [0, 10]) {
+      for (const route of ["DELETE /auth/sessions/nothing", "POST /auth/reauthenticate"]) {
+        const [method, path] = route.split(" ") as [string, string];
+        const bed = await createTestBed({ rotationGraceSeconds });
+        const { jar } = await signIn(bed);
+        const answer = await bed.call(method, path, withCsrf(jar.drop("access")));
+        const isStrict = rotationGraceSeconds === 0;
+        expect([route, answer.status >= 400, names(answer)]).toEqual([route, true, isStrict ? all : []]);
+        jar.take(answer.headers);
+        expect((await bed.call("GET", "/auth/me", { headers: jar.header() })).status).toBe(200);
+      }
+    }
+  });
+});
