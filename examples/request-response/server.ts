@@ -28,11 +28,13 @@ const handle: Handle = async ({ event, resolve }) => {
   event.locals.auth = admission?.auth;
   if (admission === undefined || admission.setCookies.length === 0) return resolve(event);
 
-  // The cookies were renewed: what comes after sees the new ones, and so does the browser unless the answer is an error.
+  // Cookies were renewed or deleted: what comes after sees the new ones, and the browser is sent them. No cache may keep such an answer.
   const headers = new Headers(request.headers);
   headers.set("cookie", admission.cookieHeader ?? "");
   const response = await resolve({ ...event, request: new Request(request, { headers }) });
-  if (response.status < 400) for (const value of admission.setCookies) response.headers.append("set-cookie", value);
+  const due = response.status < 400 ? admission.setCookies : admission.setCookiesOnError;
+  for (const value of due) response.headers.append("set-cookie", value);
+  if (due.length > 0) response.headers.set("cache-control", "no-store");
   return response;
 };
 
@@ -69,7 +71,8 @@ function throwRefusal(error: unknown): never {
 }
 
 function cookieFields(setCookies: readonly string[]): [string, string][] {
-  return setCookies.map((value) => ["set-cookie", value]);
+  const fields = setCookies.map((value): [string, string] => ["set-cookie", value]);
+  return fields.length === 0 ? fields : [...fields, ["cache-control", "no-store"]];
 }
 
 // ── What the frameworks bring: their types, and whatever calls all this ─────────────────────────────────────────────────────
