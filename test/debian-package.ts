@@ -15,6 +15,8 @@ export interface DebianProgram {
   readonly variable: string;
 }
 
+// Others may install at this moment too, such as the system's own upgrades: apt waits for dpkg's lock only, not for those of its
+// lists and of its downloads, and lists may be replaced between the two commands. So both are tried again, a few times.
 // Packages of servers start them as they are installed, unless this file says no (Debian policy, section 9.3.3.1).
 const INSTALL = `
 set -eu
@@ -24,8 +26,12 @@ if [ ! -e "$policy" ]; then
   printf '#!/bin/sh\\nexit 101\\n' > "$policy"
   chmod 755 "$policy"
 fi
-apt-get update -o DPkg::Lock::Timeout=240
-apt-get install -y --no-install-recommends -o DPkg::Lock::Timeout=240 "$1"
+for try in 1 2 3 4 5 6; do
+  if apt-get update -o DPkg::Lock::Timeout=60 &&
+    apt-get install -y --no-upgrade --no-install-recommends -o DPkg::Lock::Timeout=60 "$1"; then exit 0; fi
+  if [ "$try" -lt 6 ]; then sleep 8; fi
+done
+exit 1
 `;
 
 // Other test files may install at the same time, and the first to end would take the policy file away from the rest. Any
@@ -61,10 +67,14 @@ function isProgram(path: string): boolean {
 
 /** Installs a package as root, one at a time on this machine. Gives the reason where that failed. */
 export function installPackage(debianPackage: string): string | undefined {
-  const { status, stderr, error } = spawnSync("/usr/bin/flock", [LOCK, "sh", "-c", INSTALL, "sh", debianPackage], {
-    encoding: "utf8",
-    env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
-  });
+  const { status, stderr, error } = spawnSync(
+    "/usr/bin/flock",
+    ["-w", "280", LOCK, "sh", "-c", INSTALL, "sh", debianPackage],
+    {
+      encoding: "utf8",
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    },
+  );
   if (status === 0) return undefined;
   return `apt-get could not install ${debianPackage}: ${error?.message ?? stderr.trim().split("\n").at(-1)}`;
 }
