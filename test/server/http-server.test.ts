@@ -25,6 +25,9 @@ async function start(answer: (request: Request) => Promise<Response> = async () 
   return { server, errors, remoteAddresses, url: `http://127.0.0.1:${server.address.port}` };
 }
 
+/** A deadline that no test lives to see: one that had to wait for it would fail by its own limit, on a machine however busy. */
+const NEVER_MS = 600_000;
+
 /** Turns of the event loop, in which what has been sent over this machine arrives: this process is at both ends. */
 async function arrival(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await wait(5);
@@ -180,7 +183,7 @@ describe("stopping", () => {
     const { server, url, release, arrivals } = await startHeld();
     const answers = Promise.all(Array.from({ length: 10 }, async () => fetch(url)));
     await arrivals(10);
-    const stopped = server.stop(10_000);
+    const stopped = server.stop(NEVER_MS);
     await arrival();
     const refused = fetch(url).catch(() => "refused");
     expect(await refused).toBe("refused");
@@ -188,9 +191,7 @@ describe("stopping", () => {
     const responses = await answers;
     expect(responses.map(({ status }) => status)).toEqual(Array(10).fill(200));
     expect(responses.map(({ headers }) => headers.get("connection"))).toEqual(Array(10).fill("close"));
-    const startedAt = performance.now();
     expect(await stopped).toBe(0);
-    expect(performance.now() - startedAt).toBeLessThan(8000);
   });
 
   it("cuts off at the deadline what is still in flight, and counts it", async () => {
@@ -208,7 +209,7 @@ describe("stopping", () => {
       const silent = raw(server, "");
       const kept = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
       while (!kept.received().includes("served")) await wait(5);
-      const tookMs = await durationOf(async () => expect(await server.stop(10_000)).toBe(0));
+      const tookMs = await durationOf(async () => expect(await server.stop(NEVER_MS)).toBe(0));
       await Promise.all([silent.closed, kept.closed]);
       return tookMs;
     });
@@ -218,11 +219,7 @@ describe("stopping", () => {
     const { server } = await start();
     const unfinished = raw(server, "GET / HTTP/1.1\r\nHost: a\r\nX-Slow");
     await arrival();
-    const startedAt = performance.now();
-    expect(await server.stop(10_000)).toBe(0);
-    const elapsedMs = performance.now() - startedAt;
-    expect(elapsedMs).toBeGreaterThan(900);
-    expect(elapsedMs).toBeLessThan(8000);
+    expect(await durationOf(async () => expect(await server.stop(NEVER_MS)).toBe(0))).toBeGreaterThan(900);
     await unfinished.closed;
   });
 
@@ -231,7 +228,7 @@ describe("stopping", () => {
     const late = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n");
     while (late.socket.bytesWritten === 0) await wait(5);
     await arrival();
-    const stopped = server.stop(10_000);
+    const stopped = server.stop(NEVER_MS);
     late.socket.write("\r\n");
     expect(await late.closed).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*connection: close[\s\S]*served$/i);
     expect(await stopped).toBe(0);
@@ -253,12 +250,10 @@ describe("stopping", () => {
     });
     const streamed = raw(server, "GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     while (!streamed.received().includes("first")) await wait(5);
-    const stopped = server.stop(10_000);
+    const stopped = server.stop(NEVER_MS);
     await wait(1300);
     finish();
-    const finishedAt = performance.now();
     expect(await stopped).toBe(0);
-    expect(performance.now() - finishedAt).toBeLessThan(8000);
     expect(await streamed.closed).toMatch(/keep-alive[\s\S]*first [\s\S]*last/i);
   });
 
@@ -266,7 +261,7 @@ describe("stopping", () => {
     const { server } = await start(async (request) => new Response(`got ${await request.text()}`));
     const slow = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc");
     await arrival();
-    const stopped = server.stop(10_000);
+    const stopped = server.stop(NEVER_MS);
     await wait(1200);
     slow.socket.write("def");
     expect(await slow.closed).toMatch(/got abcdef$/);

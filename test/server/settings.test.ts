@@ -5,6 +5,7 @@ import { systemEnvironment } from "../../src/environment.ts";
 import { readConfig } from "../../src/server/config.ts";
 import { type SettingName, settings } from "../../src/server/settings.ts";
 import { createProofKey, proofBy } from "../dpop/harness.ts";
+import { freePort } from "../free-port.ts";
 import { claimsOf, headerOf, type InProcessServer, PASSWORD, serve, temporaryFolder } from "./in-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
@@ -69,8 +70,8 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     const { port } = anyFree.address;
     expect(port).toBeGreaterThan(0);
     expect(anyFree.issuer).toBe(`http://127.0.0.1:${port}`);
-    await anyFree.stop();
-    expect((await serve({ LATCHKEY_PORT: String(port) })).url).toBe(`http://127.0.0.1:${port}`);
+    const chosen = await freePort();
+    expect((await serve({ LATCHKEY_PORT: String(chosen) })).url).toBe(`http://127.0.0.1:${chosen}`);
   },
 
   async LATCHKEY_ACCESS_TTL_SECONDS() {
