@@ -24,7 +24,7 @@ export function bodyCredentials(
 /** A body that the framework has parsed, as the client may have sent it. */
 export function unparsed(contentType: string | undefined, body: unknown): Buffer {
   if (Buffer.isBuffer(body)) return body;
-  const text = typeof body === "string" ? body : isFormType(contentType) ? toForm(body) : JSON.stringify(body);
+  const text = typeof body === "string" ? body : isFormType(contentType) ? toForm(body) : toJson(body);
   // Parsers put U+FFFD for bytes that are not UTF-8; two passwords could become the same. The handler refuses this byte.
   return text.includes("\u{FFFD}") ? Buffer.of(0xff) : Buffer.from(text);
 }
@@ -32,6 +32,20 @@ export function unparsed(contentType: string | undefined, body: unknown): Buffer
 /** Whether the content type is one that an HTML form sends. */
 export function isFormType(contentType: string | undefined): boolean {
   return contentType !== undefined && FORM_TYPE.test(contentType);
+}
+
+/** What is nested so deeply that it cannot be written again is left empty: no route accepts such a value, and each says of which field. */
+function toJson(body: unknown): string {
+  try {
+    return JSON.stringify(body);
+  } catch (error) {
+    if (!(error instanceof RangeError) || Array.isArray(body)) return "[]";
+    const fields = Object.entries(body as object).map(([name, value]) => [
+      name,
+      typeof value === "object" ? [] : value,
+    ]);
+    return JSON.stringify(Object.fromEntries(fields));
+  }
 }
 
 /** Back to name and value; a repeated name, which parsers gather in a list, is repeated again. */

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { endpoint } from "./endpoint.ts";
 import { pageIcon } from "./page-icon.ts";
@@ -36,6 +37,14 @@ goes with every request from then on, until the page is closed or loaded again. 
 // The build puts it there. From src/ and from dist/ the way is the same.
 const scriptFile = new URL("../../dist/http/assets/openapi-explorer.min.js", import.meta.url);
 
+/** Read once: a copy for each answer was memory that anybody could take. */
+let script: ReturnType<typeof readScript> | undefined;
+
+async function readScript() {
+  const source = await readFile(scriptFile);
+  return { source, etag: `"${createHash("sha256").update(source).digest("base64url")}"` };
+}
+
 /** The API's description, and a page to read and try it. Everything comes from this package; no other host is asked. */
 export const documentationEndpoints = [
   endpoint({
@@ -66,8 +75,13 @@ export const documentationEndpoints = [
     summary: "The script of that page",
     description: "Part of this package.",
     success: { status: 200, description: "The script.", contentType: "text/javascript", schema: schemas.text },
-    async handle({ respond }) {
-      return respond.script(await readFile(scriptFile));
+    async handle({ request, respond }) {
+      script ??= readScript().catch((error) => {
+        script = undefined;
+        throw error;
+      });
+      const { source, etag } = await script;
+      return respond.script(source, etag, request.headers.get("if-none-match"));
     },
   }),
 ];

@@ -40,8 +40,8 @@ export interface Responder {
   eventStream(events: ReadableStream<Uint8Array<ArrayBuffer>> | null): Response;
   /** A page with its own content security policy. */
   page(html: string, contentSecurityPolicy: string): Response;
-  /** A script of ours, which changes only with the package. */
-  script(source: Uint8Array<ArrayBuffer>): Response;
+  /** A script of ours, which changes only with the package; 304 without it for a client that has it (RFC 9110 section 13.1.2). */
+  script(source: Uint8Array<ArrayBuffer>, etag: string, ifNoneMatch: string | null): Response;
 }
 
 /**
@@ -100,15 +100,20 @@ export function createResponder(
           "content-security-policy": `${contentSecurityPolicy}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
         }),
       }),
-    script: (source) =>
-      new Response(source, {
-        headers: headersWith({
-          ...common,
-          "content-type": "text/javascript; charset=utf-8",
-          "cache-control": "public, max-age=3600",
-        }),
-      }),
+    script(source, etag, ifNoneMatch) {
+      const fields = { ...common, "cache-control": "public, max-age=3600", etag };
+      if (isMatch(ifNoneMatch, etag)) return new Response(null, { status: 304, headers: headersWith(fields) });
+      return new Response(source, {
+        headers: headersWith({ ...fields, "content-type": "text/javascript; charset=utf-8" }),
+      });
+    },
   };
+}
+
+/** Compared weakly: a proxy that compresses makes our tag a weak one. */
+function isMatch(ifNoneMatch: string | null, etag: string): boolean {
+  const tags = (ifNoneMatch ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes(etag) || tags.includes("*");
 }
 
 /** Adds `Set-Cookie` values, each a header of its own (RFC 6265 section 3). */

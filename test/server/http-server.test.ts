@@ -268,3 +268,79 @@ describe("stopping", () => {
     expect(await stopped).toBe(0);
   });
 });
+
+describe("a client that sends requests ahead of their answers", () => {
+  const get = (path: number) => `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`;
+  const many = (count: number) => Array.from({ length: count }, (_, index) => get(index)).join("");
+
+  it("gets up to 32 of them answered in order, and only one of them is worked on at a time", async () => {
+    let [underWay, most] = [0, 0];
+    const { server } = await start(async (request) => {
+      most = Math.max(most, ++underWay);
+      await arrival();
+      underWay -= 1;
+      return new Response(`<${new URL(request.url).pathname}>`);
+    });
+    const { received } = raw(server, many(32));
+    await expect.poll(() => received()).toContain("</31>");
+    expect(received().match(/<\/\d+>/g)).toEqual(Array.from({ length: 32 }, (_, index) => `</${index}>`));
+    expect(most).toBe(1);
+  });
+
+  it("is cut off where it sends more, and others are served", async () => {
+    let served = 0;
+    const { server, url } = await start(async () => {
+      served += 1;
+      return new Response("served");
+    });
+    expect(await raw(server, many(1000)).closed).not.toContain("404");
+    expect(served).toBeLessThanOrEqual(33);
+    expect(await (await fetch(url)).text()).toBe("served");
+  });
+
+  it("has its later requests answered, too, when the first is a slow upload", async () => {
+    const { server } = await start(async (request) => new Response(`<${(await request.text()).length}>`));
+    const { socket, received } = raw(server, "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nab");
+    await arrival();
+    socket.write(`cd${get(1)}${get(2)}`);
+    await expect.poll(() => received().match(/<\d>/g)).toEqual(["<4>", "<0>", "<0>"]);
+  });
+});
+
+describe("a client that does not read", () => {
+  const LARGE = 64 * 1024 * 1024;
+
+  async function startLarge() {
+    const server = await listen("127.0.0.1", 0, () => {}, undefined, 1000);
+    open.push(server);
+    const body = new Uint8Array(LARGE);
+    server.serve({ fetch: async () => new Response(body) });
+    const socket = connect(server.address.port, "127.0.0.1");
+    sockets.push(socket);
+    socket.on("error", () => {});
+    const closed = new Promise((resolve) => socket.on("close", resolve));
+    socket.write("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    return { server, socket, closed };
+  }
+
+  it("is cut off", async () => {
+    const { server, socket } = await startLarge();
+    socket.pause();
+    await arrival();
+    // Nothing is left to wait for.
+    await expect.poll(async () => (await server.stop(60_000)) === 0).toBe(true);
+    socket.destroy();
+  });
+
+  it("for longer than a moment, and then reads, gets all of its answer", async () => {
+    const { socket } = await startLarge();
+    let read = 0;
+    socket.on("data", (chunk: Buffer) => {
+      read += chunk.length;
+      if (read > LARGE) return;
+      socket.pause();
+      setImmediate(() => socket.resume());
+    });
+    await expect.poll(() => read, { timeout: 60_000 }).toBeGreaterThan(LARGE);
+  });
+});
