@@ -1,16 +1,17 @@
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, type TestContext } from "vitest";
 import { runQuietly } from "../../scripts/programs.mjs";
 import { codeOf } from "../documentation/code-of.ts";
+import { createTestBed } from "../harness.ts";
 import { notPossible } from "../store/sqlite-places.ts";
 import { asymmetricAlgorithms, createWorld } from "./world.ts";
 
 const TIMEOUT = { timeout: 600_000 };
-/** As the table of docs/verify.md names them. */
-const REQUIREMENTS = { PyJWT: "pyjwt[crypto]==2.15.1", joserfc: "joserfc==1.8.0" };
+/** The first two as the table of docs/verify.md names them. */
+const REQUIREMENTS = ["pyjwt[crypto]==2.15.1", "joserfc==1.8.0", "openapi-spec-validator==0.9.0"];
 
 const cache = fileURLToPath(new URL("../../.cache/python", import.meta.url));
 const python = process.env.PYTHON ?? "python3";
@@ -24,11 +25,10 @@ async function requirePython(test: TestContext): Promise<string> {
 }
 
 async function prepare(): Promise<Awaited<NonNullable<typeof prepared>>> {
-  const requirements = Object.values(REQUIREMENTS);
   const version = await runQuietly({ file: python, args: ["--version"] });
   if (version.code !== 0) return skipped(`there is no ${python}. Install it, or name another with PYTHON=/path/to/it`);
   const name = createHash("sha256")
-    .update([version.output, ...requirements].join())
+    .update([version.output, ...REQUIREMENTS].join())
     .digest("hex");
   const folder = join(cache, name.slice(0, 16));
   const interpreter = join(folder, "bin", "python");
@@ -36,7 +36,7 @@ async function prepare(): Promise<Awaited<NonNullable<typeof prepared>>> {
   mkdirSync(cache, { recursive: true });
   // Whole or not at all: what an interrupted run has left is not taken for it.
   const unfinished = mkdtempSync(join(cache, "unfinished-"));
-  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...requirements];
+  const pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", ...REQUIREMENTS];
   try {
     const made = await runQuietly({ file: python, args: ["-m", "venv", "--copies", unfinished] });
     if (made.code !== 0) {
@@ -113,3 +113,29 @@ for (const algorithm of asymmetricAlgorithms) {
     },
   );
 }
+
+it(
+  "the OpenAPI document is valid for Python's openapi-spec-validator, and without the patterns that re cannot read",
+  TIMEOUT,
+  async (test) => {
+    const interpreter = await requirePython(test);
+    const folder = mkdtempSync(join(cache, "document-"));
+    try {
+      const bed = await createTestBed();
+      const document = (await bed.call("GET", "/openapi.json")).body;
+      const judge = async () => {
+        const path = join(folder, "openapi.json");
+        writeFileSync(path, JSON.stringify(document));
+        return runQuietly({
+          file: interpreter,
+          args: ["-W", "error::FutureWarning", "-m", "openapi_spec_validator", path],
+        });
+      };
+      expect(await judge()).toMatchObject({ code: 0 });
+      document.components.schemas.Login.properties.device.pattern = "^\\p{L}*$";
+      expect((await judge()).output).toContain("is not a 'regex'");
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+);
