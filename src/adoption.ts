@@ -4,6 +4,7 @@ import { LatchkeyError } from "./errors.ts";
 import type { RequestContext } from "./events.ts";
 import { asPresented, type ForeignSession, readForeignSession, sessionOfForeign } from "./foreign-session.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
+import type { Session } from "./session.ts";
 import type { SessionCreated, SessionCreation } from "./store/store.ts";
 import { claimsToBeOurs } from "./token-kinds.ts";
 
@@ -13,9 +14,9 @@ export interface AdoptionReport {
   readonly adopted: number;
   /** Adopted before, and left as they are. */
   readonly known: number;
-  /** Past their absolute end. */
+  /** Past their absolute end, or ended here and swept since. */
   readonly expired: number;
-  /** Of a user or a client that is disabled here. */
+  /** Of a user or a client that is disabled here, or adopted before for another subject or client. */
   readonly refused: number;
 }
 
@@ -23,7 +24,8 @@ export interface AdoptionReport {
 export interface Adoption {
   /**
    * What a refresh token that is not Latchkey's stands for here, its session adopted if it was not yet; `undefined` where it
-   * is nobody's. Throws `session_expired`, `session_revoked`, `too_many_requests`, `store_unavailable`.
+   * is nobody's. Throws `session_expired`, `session_revoked`, `too_many_requests`, `store_unavailable`, and `invalid_refresh_token`
+   * where the session is another subject's or another client's.
    */
   present(refreshToken: string, context: RequestContext): Promise<PresentedRefreshToken | undefined>;
   /** Adopts sessions ahead of their next refresh. */
@@ -34,6 +36,9 @@ export interface Adoption {
   /** Resolves when no adoption waits for the store. */
   settled(): Promise<void>;
 }
+
+/** `another`: the session that was adopted under the same id for another subject or client, which is never handed out. */
+type Outcome = "adopted" | "known" | "expired" | "refused" | { readonly another: Session };
 
 /** No browser keeps a longer one in a cookie, and what looks it up should not be handed more. */
 const MOST_CHARACTERS = 8192;
@@ -74,13 +79,30 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
 
   async function outcomeOf(
     { session }: SessionCreation,
-    { created }: SessionCreated,
+    result: SessionCreated,
     context: RequestContext,
-  ): Promise<"adopted" | "known" | "refused"> {
+  ): Promise<Outcome> {
     const { id: sessionId, subject, clientId } = session;
-    if (!created) return (await store.findSession(sessionId)) === null ? "refused" : "known";
-    emit({ type: "session.adopted", sessionId, subject, clientId }, context);
-    return "adopted";
+    if (result.created) {
+      emit({ type: "session.adopted", sessionId, subject, clientId }, context);
+      return "adopted";
+    }
+    if (result.hasEnded === true) return "expired";
+    const stored = await store.findSession(sessionId);
+    return stored === null ? "refused" : outcomeOfKnown(stored, session);
+  }
+
+  async function adoptOne(creation: SessionCreation, context: RequestContext): Promise<Outcome> {
+    const stored = await store.findSession(creation.session.id);
+    if (stored !== null) return outcomeOfKnown(stored, creation.session);
+    return outcomeOf(creation, await batch.add(creation), context);
+  }
+
+  function reportAnother(another: Session, { session }: SessionCreation, context: RequestContext): void {
+    const { id: sessionId, subject, clientId } = another;
+    const { subject: presentedSubject, clientId: presentedClientId } = session;
+    const type = "session.adoption_refused";
+    emit({ type, sessionId, subject, clientId, presentedSubject, presentedClientId }, context);
   }
 
   return {
@@ -90,11 +112,17 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
       if (now() >= foreign.expiresAt) throw new LatchkeyError("session_expired");
       const presented = asPresented(foreign);
       throttle.refuseRefresh(presented.sessionId);
-      if ((await store.findSession(presented.sessionId)) !== null) return presented;
       const creation = creationOf(foreign);
-      const outcome = await outcomeOf(creation, await batch.add(creation), context);
+      const outcome = await adoptOne(creation, context);
       if (outcome === "refused") throw new LatchkeyError("session_revoked");
-      return presented;
+      if (outcome === "expired") throw new LatchkeyError("session_expired");
+      if (typeof outcome === "string") return presented;
+      // It is as good as a guess, and counted as one, so that nobody floods the operator with reports.
+      const { ip = null } = context;
+      throttle.refuseGuessing(ip);
+      throttle.countInvalidRefresh(ip);
+      reportAnother(outcome.another, creation, context);
+      throw new LatchkeyError("invalid_refresh_token");
     },
 
     async adoptSessions(sessions, context = {}) {
@@ -103,7 +131,9 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
       const commit = async () => {
         const results = await store.createSessions(waiting);
         for (const [index, creation] of waiting.entries()) {
-          report[await outcomeOf(creation, results[index]!, context)] += 1;
+          const outcome = await outcomeOf(creation, results[index]!, context);
+          if (typeof outcome === "object") reportAnother(outcome.another, creation, context);
+          report[typeof outcome === "object" ? "refused" : outcome] += 1;
         }
         waiting = [];
       };
@@ -119,4 +149,9 @@ export function createAdoption(engine: Pick<Engine, "options" | "store" | "throt
 
     settled: () => batch.settled(),
   };
+}
+
+function outcomeOfKnown(stored: Session, wanted: Session): Outcome {
+  const isSame = stored.subject === wanted.subject && stored.clientId === wanted.clientId;
+  return isSame ? "known" : { another: stored };
 }

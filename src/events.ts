@@ -97,6 +97,14 @@ export type LatchkeyEvent =
       readonly type: "session.adopted";
       readonly clientId: string;
     })
+  | (SessionEventBase & {
+      /** A token of another system names another subject or client than the session that was adopted for it. Nothing was changed. */
+      readonly type: "session.adoption_refused";
+      /** Those of the session, as `subject` is; and those that the token names now. */
+      readonly clientId: string;
+      readonly presentedSubject: string;
+      readonly presentedClientId: string;
+    })
   | (EventBase & { readonly type: "session.logged_out"; readonly sessionId: string; readonly subject: string | null })
   | (EventBase & {
       readonly type: "session.revoked";

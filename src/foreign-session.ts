@@ -10,10 +10,14 @@ import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session } from "./session.t
 export interface ForeignSession {
   /**
    * What the other system calls the sign-in: the same for every refresh token that has come of it, and no other sign-in's.
-   * Where each rotation made a new row there, that is the id of the first one, or of the family, not of the row.
+   * Where each rotation made a new row there, that is the id of the first one, or of the family, not of the row. It opens one
+   * session ever: once that has ended, it stays ended, whatever is said of the id later, also after its row was swept.
    */
   readonly id: string;
-  /** The `sub` of its access tokens from now on. Must be a Latchkey user's id, unless the `subjects` option names another source. */
+  /**
+   * The `sub` of its access tokens from now on. Must be a Latchkey user's id, unless the `subjects` option names another source.
+   * Always the same for one `id`, as the client is: a token that names others is refused, and `session.adoption_refused` reports it.
+   */
   readonly subject: string;
   /** When the person last proved who they are. */
   readonly authTime: number;

@@ -87,7 +87,8 @@ export interface IssuerOptions {
   readonly subjects?: SubjectSource | undefined;
   /**
    * Verifies refresh tokens of the system that signed people in before, so that their sessions go on here. Asked only of texts
-   * that are no token of Latchkey's. Default: they are refused.
+   * that are no token of Latchkey's. One `id` opens one session ever, of one subject and one client: after its end, no later
+   * `expiresAt` or `authTime` opens it again. Default: they are refused.
    */
   readonly foreignRefreshTokens?: ForeignRefreshTokens | undefined;
   /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */

@@ -84,6 +84,7 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "session.rolled_back": ["warn", "the database knows less of a session than its refresh token: data was lost"],
   "session.reauthenticated": ["info", "password proved again"],
   "session.adopted": ["info", "session of another system goes on here"],
+  "session.adoption_refused": ["warn", "a token of another system names another subject or client than its session"],
   "session.logged_out": ["info", "signed out"],
   "session.revoked": ["info", "session revoked"],
   "user.registered": ["info", "user registered"],

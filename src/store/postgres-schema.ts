@@ -27,6 +27,24 @@ const RANDOM_SALT = "substring(sha256(uuid_send(gen_random_uuid()) || uuid_send(
 /** In the words of the index that leaves all other users out. */
 export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND password_hash COLLATE "C" < 'imported;'`;
 
+/** For roles that others have made for the servers: what they may do to sessions they may do to these tables. */
+function grantLikeSessions(tables: string): string {
+  return `
+  DO $$
+  DECLARE
+    role text;
+  BEGIN
+    FOR role IN
+      SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+      FROM pg_class, aclexplode(relacl)
+      WHERE pg_class.oid = 'latchkey.sessions'::regclass AND grantee <> relowner AND privilege_type = 'UPDATE'
+    LOOP
+      EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON ${tables} TO ' || role;
+    END LOOP;
+  END
+  $$;`;
+}
+
 /**
  * What brings a database from one version to the next; the version is the number of those that have run. They run in one
  * transaction. A migration that has been released is never edited: the next one is added.
@@ -41,6 +59,8 @@ export const HAS_IMPORTED_HASH = `password_hash COLLATE "C" >= 'imported:' AND p
  *   tables, waits for it or comes before its entries.
  * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well. A salt that is NULL has never
  *   been drawn: adding one to every user would rewrite the table while older processes serve.
+ * - `adopted_sessions` outlives the sessions: 16 bytes of each keep what another system still vouches for from opening an ended
+ *   session again.
  * - Subjects may be long, which a B-tree refuses and a hash index does not mind. Text is compared byte by byte ("C"), since the
  *   order of a locale changes with the operating system and damages indexes.
  */
@@ -206,20 +226,7 @@ export const migrations: readonly PostgresMigration[] = [
   END
   $$;
 
-  -- The roles that another one serves by: what they may do to sessions they may do to the tables of this step.
-  DO $$
-  DECLARE
-    role text;
-  BEGIN
-    FOR role IN
-      SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
-      FROM pg_class, aclexplode(relacl)
-      WHERE pg_class.oid = 'latchkey.sessions'::regclass AND grantee <> relowner AND privilege_type = 'UPDATE'
-    LOOP
-      EXECUTE 'GRANT SELECT, INSERT, UPDATE, DELETE ON latchkey.locks, latchkey.access_lifetimes TO ' || role;
-    END LOOP;
-  END
-  $$;
+  ${grantLikeSessions("latchkey.locks, latchkey.access_lifetimes")}
   `,
   },
   {
@@ -233,6 +240,10 @@ export const migrations: readonly PostgresMigration[] = [
     position bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     event text NOT NULL
   );
+  CREATE TABLE latchkey.adopted_sessions (
+    id bytea PRIMARY KEY CHECK (length(id) = 16)
+  );
+  ${grantLikeSessions("latchkey.used_setup_links, latchkey.operator_events, latchkey.adopted_sessions")}
   `,
   },
 ];

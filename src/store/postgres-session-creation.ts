@@ -36,23 +36,29 @@ export async function createSessions(
       if (committed !== null) return committed;
     }
     const isAllowed = await lockOwners(transaction, batch);
-    const taken = await lockIds(transaction, batch);
+    const { taken, ended } = await lockIds(transaction, batch);
     const allowed = batch.map((creation) => {
       const { session, ifAbsent } = creation;
-      if (!isAllowed(creation) || (ifAbsent === true && taken.has(session.id))) return false;
+      if (!isAllowed(creation) || (ifAbsent === true && (taken.has(session.id) || ended.has(session.id)))) return false;
       taken.add(session.id);
       return true;
     });
-    if (!allowed.includes(true)) return batch.map(() => ({ created: false }));
+    const notCreated = ({ session, ifAbsent }: SessionCreation): SessionCreated =>
+      ifAbsent === true && ended.has(session.id) ? { created: false, hasEnded: true } : { created: false };
+    if (!allowed.includes(true)) return batch.map(notCreated);
 
     const created = batch.filter((_, index) => allowed[index]);
     const live = await lockLive(transaction, created);
     const results = batch.map((creation, index): SessionCreated => {
-      if (!allowed[index]) return { created: false };
+      if (!allowed[index]) return notCreated(creation);
       return { created: true, evicted: evict(live, creation) };
     });
     const evictions = results.flatMap((result, index): Eviction[] =>
       result.created ? result.evicted.map((id) => ({ id, at: batch[index]!.session.createdAt })) : [],
+    );
+    await rememberAdopted(
+      transaction,
+      created.flatMap(({ session, ifAbsent }) => (ifAbsent === true ? [session.id] : [])),
     );
     const columns = parameters.map((column) => (column as never[]).filter((_, index) => allowed[index]));
     if (evictions.length === 0) {
@@ -130,16 +136,38 @@ export async function lockClients({ query }: Transaction, ids: readonly string[]
   return new Set(rows.filter((row: Row) => row.disabled_at !== null).map((row: Row) => row.id));
 }
 
-/** Locks the ids that are to be used only if they are free, and gives those that are not. */
-async function lockIds(transaction: Transaction, batch: readonly SessionCreation[]): Promise<Set<string>> {
+/**
+ * Locks the ids that are to be used only if they are free, and returns those that sessions have, and those whose sessions have ended
+ * and been swept.
+ */
+async function lockIds(
+  transaction: Transaction,
+  batch: readonly SessionCreation[],
+): Promise<{ readonly taken: Set<string>; readonly ended: ReadonlySet<string> }> {
   const ids = batch.filter(({ ifAbsent }) => ifAbsent === true).map(({ session }) => session.id);
-  if (ids.length === 0) return new Set();
+  if (ids.length === 0) return { taken: new Set(), ended: new Set() };
   await lockSessionIds(transaction, ids);
   const { rows } = await transaction.query(
-    "SELECT id FROM latchkey.sessions WHERE id = ANY ($1::bytea[])",
-    ids.map(idToBytes),
+    `SELECT id, s.id IS NOT NULL AS "isTaken", a.id IS NOT NULL AS "isRemembered"
+     FROM unnest($1::bytea[]) AS wanted (id)
+     LEFT JOIN latchkey.sessions s USING (id) LEFT JOIN latchkey.adopted_sessions a USING (id)`,
+    ids.map(idToBytes) as Uint8Array[],
   );
-  return new Set(rows.map((row: Row) => toId(row.id)));
+  const which = (isMeant: (row: Row) => boolean) => new Set(rows.filter(isMeant).map((row: Row) => toId(row.id)));
+  // Those that a process of the version before has adopted.
+  await rememberAdopted(transaction, [...which(({ isTaken, isRemembered }) => isTaken && !isRemembered)]);
+  return {
+    taken: which(({ isTaken }) => isTaken),
+    ended: which(({ isTaken, isRemembered }) => isRemembered && !isTaken),
+  };
+}
+
+async function rememberAdopted({ query }: Transaction, ids: readonly string[]): Promise<void> {
+  if (ids.length === 0) return;
+  await query(
+    "INSERT INTO latchkey.adopted_sessions (id) SELECT unnest($1::bytea[]) ON CONFLICT (id) DO NOTHING",
+    ids.map(idToBytes) as Uint8Array[],
+  );
 }
 
 /** Locks the subjects that have a limit, and gives their live sessions, oldest first. */

@@ -174,7 +174,8 @@ export const migrations: readonly SqliteMigration[] = [
   CREATE INDEX revocations_by_time ON revocations (at);
   `,
   },
-  // What is counted in `attempts` matters for an hour at most.
+  // What is counted in `attempts` matters for an hour at most. `adopted_sessions` outlives the sessions: 16 bytes of each keep what
+  // another system still vouches for from opening an ended session again.
   {
     worksFrom: 4,
     sql: `
@@ -191,6 +192,10 @@ export const migrations: readonly SqliteMigration[] = [
     ends_at INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX attempts_by_end ON attempts (ends_at);
+
+  CREATE TABLE adopted_sessions (
+    id BLOB PRIMARY KEY NOT NULL CHECK (length(id) = 16)
+  ) STRICT, WITHOUT ROWID;
 
   CREATE TABLE operator_events (
     position INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -176,12 +176,19 @@ export class SqliteSessions {
   }
 
   #createOne({ session, verifiedPasswordHash, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
-    if (ifAbsent === true && this.#statements.find.first(sessionBytes(session.id)) !== null) return { created: false };
+    if (ifAbsent === true && this.#statements.find.first(sessionBytes(session.id)) !== null) {
+      this.#statements.rememberAdopted.run(sessionBytes(session.id));
+      return { created: false };
+    }
+    if (ifAbsent === true && this.#statements.wasAdopted.first(sessionBytes(session.id)) !== null) {
+      return { created: false, hasEnded: true };
+    }
     const user = this.#statements.findUser.first(session.subject);
     if (user !== null && user.disabledAt !== null) return { created: false };
     if (verifiedPasswordHash !== null && user?.passwordHash !== verifiedPasswordHash) return { created: false };
     if (this.#isOfDisabledClient(session)) return { created: false };
     this.#insert(session);
+    if (ifAbsent === true) this.#statements.rememberAdopted.run(sessionBytes(session.id));
     if (sessionLimit === 0) return { created: true, evicted: [] };
     const { id, subject, createdAt } = session;
     const others = this.#statements.listOtherLiveIds.all(subject, createdAt, sessionBytes(id));
@@ -285,6 +292,10 @@ function prepare(database: SqliteDatabase) {
       "json_object('id', hex(s.id), 'subject', s.subject)",
       `FROM sessions s WHERE s.id > ? AND ${LIVE} ORDER BY s.id LIMIT ?`,
       ({ id, subject }) => ({ id: idFromHex(id), subject }),
+    ),
+    wasAdopted: database.query<[id: Uint8Array], number>("'1'", "FROM adopted_sessions WHERE id = ?"),
+    rememberAdopted: database.command<[id: Uint8Array]>(
+      "INSERT INTO adopted_sessions (id) VALUES (?) ON CONFLICT (id) DO NOTHING",
     ),
     log: database.command<[sessionId: Uint8Array, at: number]>(
       "INSERT INTO revocations (session_id, at) VALUES (?, ?)",

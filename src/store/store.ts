@@ -246,7 +246,8 @@ export interface SessionCreation {
   readonly sessionLimit: number;
   /**
    * Where there is a session of this id already, also one that an earlier item of the batch created, leave it as it is and give
-   * `created: false`. Without this the batch is then refused.
+   * `created: false`. Without this the batch is then refused. Ids that were created with this are remembered for good: once such
+   * a session has been swept, its id is never used again, and `hasEnded` says so.
    */
   readonly ifAbsent?: boolean;
 }
@@ -254,7 +255,7 @@ export interface SessionCreation {
 /** `evicted` are the ids of the sessions that gave way, revoked for `session_limit` in the same act. */
 export type SessionCreated =
   | { readonly created: true; readonly evicted: readonly string[] }
-  | { readonly created: false };
+  | { readonly created: false; readonly hasEnded?: true };
 
 /** Says what becomes of the session at `index` of the batch. `null`: nothing is written. */
 export type SessionDecision = (index: number, found: FoundSession | null) => SessionChange | null;

@@ -233,6 +233,94 @@ describe("a refresh token of another system", () => {
   });
 });
 
+describe("a refresh token of another system that names a session adopted for somebody else", () => {
+  /** Alice's session is adopted; `OLD-BOB` then names the same sign-in and other people or clients. */
+  async function adoptedByAlice(changes: Partial<ForeignSession>) {
+    const bed = await createBed();
+    const alice = bed.foreign({ subject: "alice", clientId: "mobile" });
+    bed.old.set("OLD-ALICE", alice);
+    const pair = await bed.issuer.refresh("OLD-ALICE", {}, { clientId: "mobile" });
+    bed.old.set("OLD-BOB", { ...alice, ...changes });
+    bed.events.length = 0;
+    return { ...bed, pair, changes };
+  }
+  const cases: [string, Partial<ForeignSession>][] = [
+    ["another subject", { subject: "bob" }],
+    ["another client", { clientId: "web" }],
+    ["no client", { clientId: undefined }],
+    ["both", { subject: "bob", clientId: "web" }],
+  ];
+
+  it.each(cases)(
+    "%s: is refused for every client, reported with both named and no token, and changes nothing",
+    async (_, changes) => {
+      const { issuer, store, pair, events } = await adoptedByAlice(changes);
+      const before = await store.findSession(pair.sessionId);
+      for (const clientId of ["mobile", "web", "first-party"]) {
+        expect(await refusal(issuer.refresh("OLD-BOB", {}, { clientId }))).toBe("invalid_refresh_token");
+      }
+      expect(events).toMatchObject(
+        Array(3).fill({
+          type: "session.adoption_refused",
+          sessionId: pair.sessionId,
+          subject: "alice",
+          clientId: "mobile",
+          presentedSubject: changes.subject ?? "alice",
+          presentedClientId: changes.clientId ?? ("clientId" in changes ? "first-party" : "mobile"),
+        }),
+      );
+      expect(JSON.stringify(events)).not.toContain("OLD-");
+      expect(await store.findSession(pair.sessionId)).toStrictEqual(before);
+      expect(await refusal(issuer.refresh(pair.refreshToken, {}, { clientId: "mobile" }))).toBe("answered");
+    },
+  );
+
+  it.each(cases)("%s: ends it by no logout and no revocation, and is inactive at introspection", async (_, changes) => {
+    const { issuer, store, pair } = await adoptedByAlice(changes);
+    await issuer.logout("OLD-BOB");
+    for (const clientId of ["mobile", "web", "first-party"]) {
+      await issuer.revoke("OLD-BOB", { clientId });
+      expect(await issuer.introspect("OLD-BOB", { clientId })).toEqual({ active: false });
+    }
+    expect((await store.findSession(pair.sessionId))?.revokedAt).toBeNull();
+    expect(await refusal(issuer.refresh(pair.refreshToken, {}, { clientId: "mobile" }))).toBe("answered");
+  });
+
+  it.each(cases)("%s: is counted as refused where it is adopted ahead, in one batch and in two", async (_, changes) => {
+    const { issuer, events, foreign } = await adoptedByAlice(changes);
+    const alice = foreign({ subject: "alice", clientId: "mobile" });
+    const [known, another] = [alice, { ...alice, ...changes }];
+    expect(await issuer.adoptSessions([another])).toEqual({ adopted: 0, known: 0, expired: 0, refused: 1 });
+    const report = await issuer.adoptSessions([{ ...known, id: "new" }, { ...another, id: "new" }, known, another]);
+    expect(report).toEqual({ adopted: 1, known: 1, expired: 0, refused: 2 });
+    expect(events.filter(({ type }) => type === "session.adoption_refused")).toHaveLength(3);
+  });
+
+  it("is refused too when both are presented for the first time at once, whichever comes first", async () => {
+    for (let round = 0; round < 10; round++) {
+      const { issuer, old, foreign } = await createBed();
+      old.set("OLD-ALICE", foreign({ subject: "alice" }));
+      old.set("OLD-BOB", foreign({ subject: "bob" }));
+      const tokens = round % 2 ? ["OLD-ALICE", "OLD-BOB"] : ["OLD-BOB", "OLD-ALICE"];
+      const results = await Promise.allSettled(tokens.map((token) => issuer.refresh(token)));
+      expect(results.map(({ status }) => status).toSorted()).toEqual(["fulfilled", "rejected"]);
+      const won = results.findIndex(({ status }) => status === "fulfilled");
+      const { value } = results[won] as PromiseFulfilledResult<{ accessToken: string }>;
+      expect((await issuer.verify(value.accessToken)).sub).toBe(won === tokens.indexOf("OLD-BOB") ? "bob" : "alice");
+    }
+  });
+
+  it("counts as guessing against the address, so that the operator gets no flood of reports", async () => {
+    const { call, events } = await adoptedByAlice({ subject: "bob" });
+    const statuses = new Set<number>();
+    for (let nth = 0; nth < 80; nth++) {
+      statuses.add((await call("POST", "/auth/refresh", { json: { refresh_token: "OLD-BOB" } })).status);
+    }
+    expect([...statuses]).toEqual([401, 429]);
+    expect(events.filter(({ type }) => type === "session.adoption_refused")).toHaveLength(60);
+  });
+});
+
 describe("what the application is asked", () => {
   it("never a token of Latchkey's own kinds, nor one that is empty or longer than 8,192 characters", async () => {
     const { issuer, state } = await createBed();

@@ -194,6 +194,14 @@ describe("an event", () => {
     { ...base, ...session, type: "session.rolled_back", generation: 5, known: 3 },
     { ...base, ...session, type: "session.reauthenticated" },
     { ...base, ...session, type: "session.adopted", clientId: "first-party" },
+    {
+      ...base,
+      ...session,
+      type: "session.adoption_refused",
+      clientId: "first-party",
+      presentedSubject: "bob",
+      presentedClientId: "web",
+    },
     { ...base, ...session, type: "session.logged_out" },
     { ...base, ...session, type: "session.revoked", reason: "logout_all" },
     { ...base, type: "user.registered", subject: "ada-id" },
@@ -225,6 +233,7 @@ describe("an event", () => {
         "client.refused",
         "clock.differs",
         "store.degraded",
+        "session.adoption_refused",
       ].includes(type);
       expect(entry()).toEqual({
         level: warns ? "warn" : "info",

@@ -54,6 +54,40 @@ export function describeSweep(open: OpenStore): void {
     expect((await store.sweep({ endedBy: NOW, revokedBy: 0, limit: 2 })).sessions).toBe(1);
   });
 
+  it("remembers the ids of sessions that were created only if there was none, and never uses them again", async () => {
+    const [one, two] = [await open(), await open()];
+    const [ended, other] = [newSession({ expiresAt: NOW }), newSession({ expiresAt: NOW })];
+    const adopted = { ...vouched(ended), ifAbsent: true };
+    expect(await one.createSessions([adopted, adopted, vouched(other)])).toEqual([
+      { created: true, evicted: [] },
+      { created: false },
+      { created: true, evicted: [] },
+    ]);
+    await two.sweep({ endedBy: NOW, revokedBy: 0, limit: 10 });
+    const again = { ...vouched({ ...ended, subject: other.subject, expiresAt: NOW + DAY }), ifAbsent: true };
+    const fresh = { ...vouched(newSession()), ifAbsent: true };
+    for (const store of [one, two])
+      expect(await store.createSessions([again])).toEqual([{ created: false, hasEnded: true }]);
+    expect(await one.createSessions([again, fresh, again])).toEqual([
+      { created: false, hasEnded: true },
+      { created: true, evicted: [] },
+      { created: false, hasEnded: true },
+    ]);
+    expect(await two.findSession(ended.id)).toBeNull();
+    // One that was created without that is remembered by nothing.
+    expect(await two.createSessions([{ ...vouched(other), ifAbsent: true }])).toEqual([{ created: true, evicted: [] }]);
+  });
+
+  it("remembers the id of a session too that was only found when it was to be created", async () => {
+    const store = await open();
+    const session = newSession({ expiresAt: NOW });
+    await store.createSessions([vouched(session)]);
+    const adopted = { ...vouched(session), ifAbsent: true };
+    expect(await store.createSessions([adopted])).toEqual([{ created: false }]);
+    await store.sweep({ endedBy: NOW, revokedBy: 0, limit: 10 });
+    expect(await store.createSessions([adopted])).toEqual([{ created: false, hasEnded: true }]);
+  });
+
   it("lets several processes sweep at once, and counts every row once", async () => {
     const [one, two] = [await open(), await open()];
     await one.createSessions(Array.from({ length: 60 }, () => vouched(newSession({ expiresAt: NOW }))));

@@ -292,7 +292,7 @@ export function describeUsers(open: OpenStore): void {
 
   it("replaces a user's roles", async () => {
     const store = await open();
-    const ada = newUser({ roles: ["admin"] });
+    const ada = newUser({ roles: ["editor"] });
     await createUsers(store, ada);
     expect(await store.setRoles(ada.id, ["ops", "👑"], NOW + 1)).toBe(true);
     expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, roles: ["ops", "👑"], updatedAt: NOW + 1 });

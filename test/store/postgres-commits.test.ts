@@ -211,7 +211,7 @@ describe("a race", () => {
 
   it("between new roles and a refresh is decided again with the new roles", async () => {
     const [one, two] = [await world.open(), await world.open()];
-    const ada = newUser({ roles: ["admin"] });
+    const ada = newUser({ roles: ["editor"] });
     await one.createUser(ada);
     const session = newSession({ subject: ada.id });
     await one.createSessions([vouched(session)]);
@@ -224,7 +224,7 @@ describe("a race", () => {
           return next(found!);
         }),
     ]);
-    expect(roles).toEqual([["admin"], []]);
+    expect(roles).toEqual([["editor"], []]);
     expect((await one.findSession(session.id))?.rotation.confirmed).toBe(1);
   });
 
