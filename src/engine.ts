@@ -4,13 +4,14 @@ import type { Throttle } from "./accounts/throttle.ts";
 import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Emit } from "./events.ts";
 import type { KeyRing } from "./keys.ts";
+import type { KnownUsernames } from "./known-usernames.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { ReplacedAccessTokens } from "./replaced-access-tokens.ts";
 import type { Revocations } from "./revocations.ts";
 import type { RootKeys } from "./root-secret.ts";
 import type { Session } from "./session.ts";
 import type { StallWatch } from "./stall-watch.ts";
-import type { Store } from "./store/store.ts";
+import type { Store, User } from "./store/store.ts";
 import type { TokenPair } from "./token-pair.ts";
 
 /** The parts that the issuer's acts share. `issuer.ts` puts it together; nothing else makes one. */
@@ -26,7 +27,10 @@ export interface Engine {
   readonly revocations: Revocations;
   readonly replaced: ReplacedAccessTokens;
   readonly stalls: StallWatch;
+  readonly usernames: KnownUsernames;
   readonly emit: Emit;
+  /** The token by which a device is recognised that the user has just signed in from. */
+  readonly deviceToken: (user: User) => string;
   /** The one clock, milliseconds since the Unix epoch. */
   readonly now: () => number;
   /** Signs a generation's pair, after the generation has been committed. */

@@ -6,6 +6,8 @@ export interface RequestContext {
   /** The client's address; `null` where it is not known. */
   readonly ip?: string | null;
   readonly userAgent?: string | null;
+  /** Who acts, where it is not the person: an operator's name. */
+  readonly actor?: string | undefined;
   /**
    * What `Issuer.deviceToken` gave this device at an earlier sign-in: strangers' failures then do not count against it. Only
    * throttling looks at it; no event holds it.
@@ -26,6 +28,10 @@ interface EventBase {
   readonly time: string;
   readonly requestId: string | null;
   readonly ip: string | null;
+  /** Who acted on the person's behalf: of the command line, the operating-system user. Only where that was so. */
+  readonly actor?: string;
+  /** The username of the `subject`, where the person is one of Latchkey's users and known to this process. */
+  readonly username?: string;
 }
 
 interface SessionEventBase extends EventBase {
@@ -117,6 +123,20 @@ export type LatchkeyEvent =
       /** `sessionId` is the session that the person continues in; all others have ended. */
       readonly type: "user.password_changed";
     })
+  | (EventBase & { readonly type: "user.created"; readonly subject: string; readonly roles: readonly string[] })
+  | (EventBase & { readonly type: "users.imported"; readonly created: number })
+  | (EventBase & {
+      /** Sessions that an operator has ended in one act, where they are too many to tell one by one. */
+      readonly type: "sessions.revoked";
+      readonly count: number;
+    })
+  | (EventBase & {
+      /** Counts of attempts that an operator has lifted: of the account of `subject`, of an address, or all. */
+      readonly type: "throttle.cleared";
+      readonly counts: number;
+      readonly subject: string | null;
+      readonly address: string | null;
+    })
   | (EventBase & { readonly type: "user.disabled" | "user.enabled"; readonly subject: string })
   | (EventBase & { readonly type: "user.roles_changed"; readonly subject: string; readonly roles: readonly string[] })
   | (EventBase & { readonly type: "client.created" | "client.disabled" | "client.enabled"; readonly clientId: string })
@@ -153,13 +173,21 @@ export type StatedEvent = WithoutBase<LatchkeyEvent>;
 export type Emit = (event: StatedEvent, context: RequestContext) => void;
 
 /** Makes the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
-export function createEmit(now: () => number, listeners: readonly EventListener[]): Emit {
+export function createEmit(
+  now: () => number,
+  listeners: readonly EventListener[],
+  usernameOf: (subject: string) => string | undefined = () => undefined,
+): Emit {
   return (stated, context) => {
+    const subject = "subject" in stated ? stated.subject : null;
+    const username = subject === null ? undefined : usernameOf(subject);
     // In this order: V8 takes a microsecond to add a field to an object that has been spread, and none to spread one into it.
     const event = {
       time: new Date(now()).toISOString(),
       requestId: context.requestId ?? null,
       ip: context.ip ?? null,
+      ...(context.actor !== undefined && { actor: context.actor }),
+      ...(username !== undefined && { username }),
       ...stated,
     } as LatchkeyEvent;
     for (const listener of listeners) {

@@ -5,7 +5,7 @@ import { createAccounts } from "./accounts/accounts.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
-import { canonicalUsername } from "./accounts/usernames.ts";
+import { canonicalUsername, usernameProblem } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./adoption.ts";
 import { type Clients, createClients } from "./clients.ts";
 import { watchClock } from "./clock-watch.ts";
@@ -19,6 +19,7 @@ import { LatchkeyError } from "./errors.ts";
 import { createEmit, type RequestContext } from "./events.ts";
 import { createIntrospect, type Introspection, type IntrospectRequest } from "./introspect.ts";
 import { type KeyDescription, openKeyRing } from "./keys.ts";
+import { createKnownUsernames } from "./known-usernames.ts";
 import { createMetrics, type Metrics } from "./metrics.ts";
 import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import { createRefresh, type RefreshOptions } from "./refresh.ts";
@@ -31,7 +32,9 @@ import { deriveRootKeys } from "./root-secret.ts";
 import { lastUseShown, type Session, sessionEnd, sessionEndAfter, sessionEndShown, sessionStatus } from "./session.ts";
 import { createSignIn, type SignIn } from "./sign-in.ts";
 import { watchStalls } from "./stall-watch.ts";
+import type { User } from "./store/store.ts";
 import { createSweeper } from "./sweeper.ts";
+import { createThrottles, type Throttles } from "./throttles.ts";
 import type { TokenPair } from "./token-pair.ts";
 import { createUsers, type Users } from "./users.ts";
 
@@ -84,9 +87,10 @@ export interface Issuer {
    * A token by which the device that has just signed in to the account is recognised: handed back as
    * `RequestContext.deviceToken`, it keeps strangers' failed logins from blocking that device. Good for 400 days, for that
    * account alone, and for nothing else.
-   * @throws LatchkeyError `invalid_username`.
+   * account and until its password changes, and for nothing else. `login` returns one with the pair.
+   * @throws LatchkeyError `not_found` where there is no such user.
    */
-  deviceToken(username: string): string;
+  deviceToken(username: string): Promise<string>;
   /**
    * The session that a refresh token names. Its MAC is not checked here: this proves nothing.
    * @throws LatchkeyError `invalid_refresh_token`.
@@ -125,6 +129,8 @@ export interface Issuer {
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
   rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
   readonly users: Users;
+  /** The limits on attempts that hold now, and a way to lift them. */
+  readonly throttles: Throttles;
   /** The programs that ask for tokens at `/token`. */
   readonly clients: Clients;
   /** What has happened since the start, and what the store holds now. */
@@ -151,7 +157,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const now = () => environment.clock.now();
   const rootKeys = deriveRootKeys(options.secret, options.previousSecret);
   const metrics = createMetrics(store, now);
-  const emit = createEmit(now, options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent]);
+  const usernames = createKnownUsernames(store, options.subjects === undefined);
+  const listeners = options.onEvent === undefined ? [metrics.count] : [metrics.count, options.onEvent];
+  const emit = createEmit(now, listeners, usernames.of);
 
   // First of all: by them it is decided which keys and revocations still matter.
   const lifetimes = await openAccessLifetimes({ ...options, now });
@@ -174,6 +182,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     throttle,
     policy,
     passwords: createPasswords(environment),
+    onMet: usernames.meet,
     recognisedDevice: (account, deviceToken) => recognisedDevice(rootKeys, account, deviceToken, now()),
   });
   const revocations = await loadRevocations(store, now, lifetimes);
@@ -207,7 +216,9 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     revocations,
     replaced,
     stalls,
+    usernames,
     emit,
+    deviceToken,
     now,
     sign,
   };
@@ -215,6 +226,10 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const adoption = createAdoption(engine);
   const { refresh, batch } = createRefresh(engine, adoption);
   const revoke = createRevoke(engine, adoption);
+
+  function deviceToken({ canonicalUsername: account, credentialsVersion }: User): string {
+    return createDeviceToken(rootKeys.current, { account, credentialsVersion, random: environment.random, now: now() });
+  }
 
   async function sign(
     session: Session,
@@ -284,12 +299,12 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     // Whoever asks is told what the token is bound to, and has the proof to look at (RFC 9449 section 6.2).
     introspect: createIntrospect(engine, async (accessToken) => inForce(await accessTokens.read(accessToken))),
     csrfToken: (sessionId) => createCsrfToken(rootKeys.current, sessionId),
-    deviceToken: (username) =>
-      createDeviceToken(rootKeys.current, {
-        account: canonicalUsername(username),
-        random: environment.random,
-        now: now(),
-      }),
+    async deviceToken(username) {
+      const user =
+        usernameProblem(username) === undefined ? await store.findUserByUsername(canonicalUsername(username)) : null;
+      if (user === null) throw new LatchkeyError("not_found");
+      return deviceToken(user);
+    },
     isCsrfToken: (sessionId, token) => isCsrfToken(rootKeys, sessionId, token),
     sessionOf(refreshToken) {
       const presented = parseRefreshToken(refreshToken, rootKeys);
@@ -322,6 +337,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     listKeys: () => keys.list(),
     rotateKeys: (request) => keys.rotate(request),
     users: createUsers(engine, revoke),
+    throttles: createThrottles(engine),
     clients: createClients(engine),
     metrics: () => metrics.read(),
     check: () => store.check(),

@@ -71,6 +71,8 @@ export interface IssuerOptions {
   readonly sessionsPerUser?: number | undefined;
   /** How often one session may refresh. 0 = no limit. Default: 120. */
   readonly sessionRefreshesPerMinute?: number | undefined;
+  /** How often one account may be logged in to. 0 = no limit. Default: 60. */
+  readonly loginsPerHour?: number | undefined;
   /** How many accounts one address may register. 0 = no limit. Default: 60. */
   readonly registrationsPerHour?: number | undefined;
   /** The cookies of sessions that are signed in with `"transport": "cookie"`. */
@@ -118,6 +120,7 @@ export interface ResolvedOptions {
   readonly passwordMinLength: number;
   readonly sessionsPerUser: number;
   readonly sessionRefreshesPerMinute: number;
+  readonly loginsPerHour: number;
   readonly registrationsPerHour: number;
   readonly cookies: { readonly name: string; readonly sameSite: "lax" | "strict" | "none" };
   readonly dpopNonce: "off" | "required";
@@ -161,6 +164,7 @@ const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Na
   passwordMinLength: { byDefault: () => 15, problem: wholeNumber(8, 128) },
   sessionsPerUser: { byDefault: () => 100, problem: wholeNumber(0, 1_000_000) },
   sessionRefreshesPerMinute: { byDefault: () => 120, problem: wholeNumber(0, 1_000_000) },
+  loginsPerHour: { byDefault: () => 60, problem: wholeNumber(0, 1_000_000) },
   registrationsPerHour: { byDefault: () => 60, problem: wholeNumber(0, 1_000_000) },
   cookies: {
     byDefault: () => defaultCookies,

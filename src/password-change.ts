@@ -27,7 +27,7 @@ export interface PasswordChangeRequest {
  * must be rid of the thief, also of one who shares the very session.
  */
 export function createPasswordChange(engine: Engine, revoke: Pick<Revoke, "revoked">) {
-  const { options, store, accounts, emit, now } = engine;
+  const { options, store, accounts, usernames, emit, now } = engine;
 
   /** The session in which the password is changed, if it can be continued. */
   async function findLive(sessionId: string, userId: string): Promise<Session> {
@@ -60,8 +60,11 @@ export function createPasswordChange(engine: Engine, revoke: Pick<Revoke, "revok
         deviceToken: context.deviceToken,
       }),
     );
+    usernames.meet(user);
     emit({ type: "user.password_changed", subject: userId, sessionId: session.id }, context);
     await revoke.revoked(revoked, userId, "password_changed", context);
-    return engine.sign(session, session.rotation.pendingTo, user.roles, { fresh: true, jkt: session.jkt ?? jkt });
+    const deviceToken = engine.deviceToken((await store.findUser(userId)) ?? user);
+    const signing = { fresh: true, jkt: session.jkt ?? jkt };
+    return { ...(await engine.sign(session, session.rotation.pendingTo, user.roles, signing)), deviceToken };
   };
 }

@@ -75,6 +75,7 @@ export function createRefresh(
     const outcomes = new Array<RefreshOutcome>(requests.length);
     await store.changeSessions([...twins.keys()], (index, found) => {
       const members = groups[index]!;
+      if (found !== null) engine.usernames.meet(found.user);
       const decided = decideRefreshes(
         found,
         members.map((at) => requests[at]!),

@@ -146,7 +146,9 @@ export function createRevocationFeed(
 
   return {
     async read(after, limit) {
-      if (after > log.newestSequence || Math.abs(now() - log.readAt) > FRESH_MS) await revocations.poll();
+      // What this process has acknowledged is told by it, however soon it is asked.
+      if (log.isBehind || after > log.newestSequence || Math.abs(now() - log.readAt) > FRESH_MS)
+        await revocations.poll();
       return pageAfter(startAfter(after), limit);
     },
     async follow(request) {

@@ -30,6 +30,8 @@ export interface RevocationLog {
   readonly newestSequence: number;
   /** How often the log was found to be another one than before. Numbers from before the last time say nothing about this one. */
   readonly beginnings: number;
+  /** Whether this process has revoked something since the log was last read. */
+  readonly isBehind: boolean;
   /** When the log was last read to its end, in milliseconds since the Unix epoch. */
   readonly readAt: number;
   /** Until when an entry matters, in milliseconds since the Unix epoch. */
@@ -56,6 +58,7 @@ export async function loadRevocations(
   let newest: RevocationEntry | undefined;
   let beginnings = 0;
   let readAt = Number.NEGATIVE_INFINITY;
+  let isBehind = false;
   let lastRead: Promise<unknown> = Promise.resolve();
   let waitingRead: Promise<void> | undefined;
 
@@ -74,7 +77,14 @@ export async function loadRevocations(
 
   async function read(): Promise<void> {
     const startedAt = now();
-    await readOn(startedAt - lifetimes.rememberMs());
+    const wasBehind = isBehind;
+    isBehind = false;
+    try {
+      await readOn(startedAt - lifetimes.rememberMs());
+    } catch (error) {
+      isBehind ||= wasBehind;
+      throw error;
+    }
     readAt = startedAt;
     forget();
     for (const listener of listeners) listener();
@@ -153,6 +163,7 @@ export async function loadRevocations(
     covers: (claims) => isCovered(claims, (id) => revokedAt.get(id)),
     add(sessionIds, at) {
       for (const sessionId of sessionIds) revokedAt.set(sessionId, at);
+      isBehind ||= sessionIds.length > 0;
       // Should it fail, the next poll makes up for it.
       if (sessionIds.length > 0 && listeners.size > 0) poll().catch(() => {});
     },
@@ -170,6 +181,9 @@ export async function loadRevocations(
       },
       get beginnings() {
         return beginnings;
+      },
+      get isBehind() {
+        return isBehind;
       },
       get readAt() {
         return readAt;

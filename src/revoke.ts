@@ -64,7 +64,7 @@ interface Behind {
 
 /** Ends sessions. */
 export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">): Revoke {
-  const { store, rootKeys, accessTokens, revocations, emit, now } = engine;
+  const { store, rootKeys, accessTokens, revocations, usernames, emit, now } = engine;
 
   async function behindRefreshToken(token: string): Promise<Behind | undefined> {
     const presented = parseRefreshToken(token, rootKeys);
@@ -104,6 +104,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
   }
 
   async function endByHolder(sessionId: string, subject: string, context: RequestContext): Promise<void> {
+    await usernames.learn(subject);
     if (await end(sessionId, "logout")) emit({ type: "session.logged_out", sessionId, subject }, context);
   }
 
@@ -122,6 +123,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
     context: RequestContext,
   ): Promise<void> {
     await inSlices(sessionIds, (slice) => revocations.add(slice, at));
+    if (sessionIds.length > 0) await usernames.learn(why.subject);
     await inSlices(sessionIds, (slice) => {
       for (const sessionId of slice) emit({ type: "session.revoked", sessionId, ...why }, context);
     });
@@ -185,6 +187,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
         throw new LatchkeyError("not_found");
       const reason = ofSubject === undefined ? "administrator" : "session_revoked";
       if (await end(sessionId, reason)) {
+        await usernames.learn(session.subject);
         emit({ type: "session.revoked", sessionId, subject: session.subject, reason }, context);
       }
     },

@@ -103,7 +103,7 @@ export function createSignIn(engine: Engine): SignIn {
         const user = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
         const jkt = await keyOfSession(clientId, proof);
         const session = newSession(options, now(), user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
-        return open(session, user, user.roles, proof, context);
+        return { ...(await open(session, user, user.roles, proof, context)), deviceToken: engine.deviceToken(user) };
       });
     },
 
@@ -126,7 +126,7 @@ export function createSignIn(engine: Engine): SignIn {
       const user = found && (await store.findUser(found.subject));
       if (user === null) throw new LatchkeyError("session_revoked");
       const { passwordHash } = await reportingFailures(emit, context, () =>
-        accounts.verifyPassword(user, password, context.ip ?? null, context.deviceToken),
+        accounts.verifyPassword(user, password, sessionId),
       );
       const generation = generationOf(claims);
       const session = await freshen(engine, sessionId, generation, passwordHash);

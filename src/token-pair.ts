@@ -12,4 +12,9 @@ export interface TokenPair {
   readonly refreshExpiresInSeconds: number;
   /** The session, published as `sid`. */
   readonly sessionId: string;
+  /**
+   * Only of a sign-in with a password, and of a new password: handed back at the next sign-in, as `RequestContext.deviceToken`, it
+   * keeps strangers' failures from blocking this device.
+   */
+  readonly deviceToken?: string;
 }

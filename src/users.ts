@@ -20,13 +20,13 @@ export interface Users {
   /** Creates a user without roles for a stranger. Throws `registration_closed`, `invalid_username`, `username_taken`, `password_rejected`, `too_many_requests`. */
   register(credentials: Credentials, context?: RequestContext): Promise<User>;
   /** Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and `invalid_request` for roles that are none. */
-  create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
+  create(user: Credentials & { readonly roles: readonly string[] }, context?: RequestContext): Promise<User>;
   /**
    * Creates users of another system, with their ids and password hashes, a thousand at a time at most. Nobody is created where
    * one cannot be; one who is here already stays as they are, so that an import can be done again. An imported hash is replaced
    * by one of Latchkey's own when its password is first shown. Throws `invalid_request` and `invalid_username`.
    */
-  import(users: readonly ImportedUser[]): Promise<readonly UserImported[]>;
+  import(users: readonly ImportedUser[], context?: RequestContext): Promise<readonly UserImported[]>;
   /** The token of a single-use link for the first administrator, good for an hour; `undefined` where there is one already. */
   inviteFirstAdmin(): Promise<string | undefined>;
   /** Creates the first administrator with that token. Throws `setup_closed`. */
@@ -49,21 +49,30 @@ export interface Users {
 
 /** Joins accounts to sessions and events. */
 export function createUsers(engine: Engine, revoke: Revoke): Users {
-  const { accounts, store, rootKeys, emit, now } = engine;
+  const { accounts, store, rootKeys, usernames, emit, now } = engine;
 
   return {
     async register(credentials, context = {}) {
       const user = await accounts.register(credentials, context.ip ?? null);
+      usernames.meet(user);
       emit({ type: "user.registered", subject: user.id }, context);
       return user;
     },
 
-    create: (user) => accounts.create(user),
+    async create(given, context = {}) {
+      const user = await accounts.create(given);
+      usernames.meet(user);
+      emit({ type: "user.created", subject: user.id, roles: user.roles }, context);
+      return user;
+    },
 
-    async import(users) {
+    async import(users, context = {}) {
       if (users.length > MOST_IMPORTED_AT_ONCE)
         throw new TypeError(`users.import() takes ${MOST_IMPORTED_AT_ONCE} users at a time.`);
-      return accounts.import(users);
+      const results = await accounts.import(users);
+      const created = results.filter((result) => result === "created").length;
+      if (created > 0) emit({ type: "users.imported", created }, context);
+      return results;
     },
 
     async inviteFirstAdmin() {
@@ -74,6 +83,7 @@ export function createUsers(engine: Engine, revoke: Revoke): Users {
       const link = readSetupToken(rootKeys.current, setupToken, now());
       if (link === undefined) throw new LatchkeyError("setup_closed");
       const user = await accounts.createFirstAdmin(credentials, link);
+      usernames.meet(user);
       emit({ type: "user.registered", subject: user.id }, context);
       return user;
     },
@@ -85,6 +95,7 @@ export function createUsers(engine: Engine, revoke: Revoke): Users {
 
     async disable(username, context = {}) {
       const { user, revokedSessionIds } = await accounts.disable(username);
+      usernames.meet(user);
       emit({ type: "user.disabled", subject: user.id }, context);
       await revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
       return user;
@@ -92,12 +103,14 @@ export function createUsers(engine: Engine, revoke: Revoke): Users {
 
     async enable(username, context = {}) {
       const user = await accounts.enable(username);
+      usernames.meet(user);
       emit({ type: "user.enabled", subject: user.id }, context);
       return user;
     },
 
     async setRoles(username, roles, context = {}) {
       const user = await accounts.setRoles(username, roles);
+      usernames.meet(user);
       emit({ type: "user.roles_changed", subject: user.id, roles: user.roles }, context);
       return user;
     },

@@ -10,7 +10,8 @@ const now = Date.UTC(2026, 10, 21, 12);
 const DAYS = 86_400_000;
 const { random } = systemEnvironment;
 
-const tokenOf = (account: string) => createDeviceToken(keys.current, { account, random, now });
+const credentialsVersion = 7;
+const tokenOf = (account: string) => createDeviceToken(keys.current, { account, credentialsVersion, random, now });
 
 describe("a device token", () => {
   it("is 64 characters that no cookie needs to quote, holds no name, and is another one each time", () => {
@@ -23,10 +24,10 @@ describe("a device token", () => {
   it("stands for one device of one account, for 400 days to the second", () => {
     const token = tokenOf("ada");
     const device = recognisedDevice(keys, "ada", token, now);
-    expect(device).toMatch(/^[A-Za-z0-9_-]{16}$/);
-    expect(recognisedDevice(keys, "ada", token, now + 400 * DAYS - 1000)).toBe(device);
+    expect(device).toEqual({ id: expect.stringMatching(/^[A-Za-z0-9_-]{16}$/), credentialsVersion });
+    expect(recognisedDevice(keys, "ada", token, now + 400 * DAYS - 1000)).toEqual(device);
     expect(recognisedDevice(keys, "ada", token, now + 400 * DAYS)).toBeNull();
-    expect(recognisedDevice(keys, "ada", tokenOf("ada"), now)).not.toBe(device);
+    expect(recognisedDevice(keys, "ada", tokenOf("ada"), now)?.id).not.toBe(device?.id);
     for (const account of ["grace", "ad", "adaa", "Ada", ""]) {
       expect(recognisedDevice(keys, account, token, now)).toBeNull();
     }
@@ -40,7 +41,12 @@ describe("a device token", () => {
       changed[bit >> 3]! ^= 1 << (bit & 7);
       expect(recognisedDevice(keys, "ada", changed.toString("base64url"), now)).toBeNull();
     }
-    const foreign = createDeviceToken(deriveRootKeys(NEW_SECRET).current, { account: "ada", random, now });
+    const foreign = createDeviceToken(deriveRootKeys(NEW_SECRET).current, {
+      account: "ada",
+      credentialsVersion,
+      random,
+      now,
+    });
     const others = ["", "x", token.slice(1), `${token}A`, `${token}=`, ` ${token}`, token.slice(0, 63), foreign];
     for (const other of [null, ...others]) expect(recognisedDevice(keys, "ada", other, now)).toBeNull();
   });

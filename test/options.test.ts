@@ -18,6 +18,7 @@ describe("resolveOptions", () => {
       rotationGraceSeconds: 10,
       registration: "closed",
       passwordMinLength: 15,
+      loginsPerHour: 60,
       sweepIntervalSeconds: 300,
       sessionsPerUser: 100,
       sessionRefreshesPerMinute: 120,

@@ -1,9 +1,10 @@
 import { setTimeout } from "node:timers/promises";
+import type { RecognisedDevice } from "../device-token.ts";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Session } from "../session.ts";
 import type { SetupLink, Store, User, UserImported } from "../store/store.ts";
-import { addressKeys } from "./address-keys.ts";
+import { addressKeys, UNKNOWN_ADDRESS } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import { preparePassword } from "./password-text.ts";
 import type { Passwords } from "./passwords.ts";
@@ -21,7 +22,11 @@ export interface AccountsOptions {
   readonly policy: PasswordPolicy;
   readonly throttle: Throttle;
   /** The device that a device token of the account's stands for, or `null`. */
-  readonly recognisedDevice: (account: string, deviceToken: string | null) => string | null;
+  readonly recognisedDevice: (account: string, deviceToken: string | null) => RecognisedDevice | null;
+  /** Is told of everybody whose password was held against one. */
+  readonly onMet?: ((user: User) => void) | undefined;
+  /** How long a session lives that is not refreshed. */
+  readonly idleTtlSeconds: number;
   /** Whether strangers may register. */
   readonly registration: "open" | "closed";
 }
@@ -48,8 +53,8 @@ export interface PasswordChangeRequest {
  * The people who sign in with a password. Addresses are texts as the socket gives them, or `null` where they are not known;
  * device tokens are what the caller presents, and may be anything.
  *
- * Every method that verifies a password counts a failure against the account and the address, or against a recognised device
- * alone, before any hashing, throws `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
+ * Every method that verifies a password counts a failure against the account and the address, or against recognised devices
+ * alone, or inside a session against that session alone, before any hashing, throws `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
  * and a disabled user alike: the same error after the same work. Only its `detail`, for the operator, tells them apart:
  * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`. Of a user who is signed in, a wrong password is
  * `wrong_password`, and `session_revoked` says that they are disabled or gone.
@@ -79,13 +84,8 @@ export interface Accounts {
     address: string | null,
     deviceToken?: string | null | undefined,
   ): Promise<User>;
-  /** Verifies the password of a user who is already signed in, and gives them with the very hash that was verified. */
-  verifyPassword(
-    user: User,
-    password: string,
-    address: string | null,
-    deviceToken?: string | null | undefined,
-  ): Promise<User>;
+  /** Verifies the password of a user who is signed in with that session, and gives them with the very hash that was verified. */
+  verifyPassword(user: User, password: string, sessionId: string): Promise<User>;
   /**
    * Creates users of another system. Nobody is created where one of them cannot be; one who is here already stays as they are.
    * @throws LatchkeyError `invalid_request` or `invalid_username` for the first who cannot be imported.
@@ -164,41 +164,65 @@ export function createAccounts(options: AccountsOptions): Accounts {
    * is the error. Gives the user with the hash that the password has now.
    */
   async function verify(
-    account: string,
-    address: string | null,
-    deviceToken: string | null | undefined,
     password: string,
+    admit: () => Promise<LoginAttempt>,
     findUser: () => Promise<User | null>,
     refused = refusedSignIn,
   ): Promise<User> {
     // Refuses what cannot be a password before any work is spent on it.
     preparePassword(password);
-    const attempt = await throttle.beforeLogin(account, address, {
-      device: options.recognisedDevice(account, deviceToken ?? null),
-      hasSessionHere: () => hasSessionFrom(address, findUser),
-    });
+    const attempt = await admit();
     const { user, matches } = await withdrawnOnError(attempt, async () => verification(password, await findUser()));
     if (user === null) throw refused("unknown_user");
+    options.onMet?.(user);
     if (!matches) throw refused("wrong_password", user);
     if (user.disabledAt !== null) throw refused("user_disabled", user);
     await attempt.succeeded();
     return user;
   }
 
+  /** Whose credentials have changed since, is a device no longer. Only for an authentic token is there anything to look up. */
+  async function deviceOf(
+    account: string,
+    deviceToken: string | null | undefined,
+    findUser: () => Promise<User | null>,
+  ): Promise<string | null> {
+    const device = options.recognisedDevice(account, deviceToken ?? null);
+    if (device === null) return null;
+    return (await findUser())?.credentialsVersion === device.credentialsVersion ? device.id : null;
+  }
+
   async function hasSessionFrom(address: string | null, findUser: () => Promise<User | null>): Promise<boolean> {
     const [chance = 0] = environment.random.bytes(1);
     const isOver = setTimeout(LOOKUP_MS + (chance & 7));
     const user = await findUser();
+    const at = now();
     // Asked for nobody too: should the store be slower than that, it is so for everybody.
-    const sessions = await store.listSessions(user?.id ?? "", now());
-    const here = addressKeys(address).address;
-    const found = address !== null && sessions.some(({ ip }) => ip !== null && addressKeys(ip).address === here);
+    const known = await store.listSessionAddresses(user?.id ?? "", at, at - options.idleTtlSeconds * 1000);
+    const here = addressKeys(address);
+    const found = here !== UNKNOWN_ADDRESS && known.some((one) => addressKeys(one).address === here.address);
     if (!found) await isOver;
     return found;
   }
 
-  const verifyKnown = (user: User, password: string, address: string | null, deviceToken: string | null | undefined) =>
-    verify(user.canonicalUsername, address, deviceToken, password, async () => user, refusedSignedIn);
+  async function byLogin(
+    account: string,
+    { password, address, deviceToken }: LoginDetails,
+    findUser: () => Promise<User | null>,
+    refused = refusedSignIn,
+  ): Promise<User> {
+    const device = await deviceOf(account, deviceToken, findUser);
+    const hasSessionHere = () => hasSessionFrom(address, findUser);
+    return verify(password, () => throttle.beforeLogin(account, address, { device, hasSessionHere }), findUser, refused);
+  }
+
+  const bySession = (user: User, password: string, sessionId: string) =>
+    verify(
+      password,
+      () => throttle.beforeReauthentication(sessionId),
+      async () => user,
+      refusedSignedIn,
+    );
 
   return {
     async register(credentials, address) {
@@ -224,19 +248,20 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
     authenticate({ username, password }, address, deviceToken) {
       const account = usernameProblem(username) === undefined ? canonicalUsername(username) : username;
-      return verify(account, address, deviceToken, password, () => find(username));
+      return byLogin(account, { password, address, deviceToken }, () => find(username));
     },
 
-    async verifyPassword(user, password, address, deviceToken) {
-      return verifyKnown(user, password, address, deviceToken);
-    },
+    verifyPassword: bySession,
 
     async changePassword({ user, currentPassword, newPassword, fromSessionId, newSession, address, deviceToken }) {
       await policy.check(newPassword, user.canonicalUsername);
       if (preparePassword(newPassword) === preparePassword(currentPassword)) {
         throw new LatchkeyError("password_rejected", { description: "This is the current password. Choose another." });
       }
-      const { passwordHash } = await verifyKnown(user, currentPassword, address, deviceToken);
+      const details = { password: currentPassword, address, deviceToken };
+      const { passwordHash } = await (fromSessionId === null
+        ? byLogin(user.canonicalUsername, details, async () => user, refusedSignedIn)
+        : bySession(user, currentPassword, fromSessionId));
       const newHash = await passwords.hash(newPassword);
       const session = newSession();
       const revoked = await store.changePassword({ session, fromSessionId, expectedHash: passwordHash, newHash });
@@ -272,6 +297,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
       return store.listUsers(afterUsername, limit);
     },
   };
+}
+
+interface LoginDetails {
+  readonly password: string;
+  readonly address: string | null;
+  readonly deviceToken: string | null | undefined;
 }
 
 /** Says of which user of several an error is. */

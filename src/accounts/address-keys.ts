@@ -8,14 +8,15 @@ export interface AddressKeys {
   readonly network: string | null;
 }
 
-const UNKNOWN: AddressKeys = Object.freeze({ address: "unknown", network: null });
+/** The keys of all addresses that are not known, which therefore are counted by none. */
+export const UNKNOWN_ADDRESS: AddressKeys = Object.freeze({ address: "unknown", network: null });
 
 /** Derives the keys. All spellings of an address give the same, and an IPv4-mapped IPv6 address (RFC 4291) is IPv4. */
 export function addressKeys(address: string | null): AddressKeys {
-  if (address === null) return UNKNOWN;
+  if (address === null) return UNKNOWN_ADDRESS;
   const version = isIP(address);
   if (version === 4) return { address, network: null };
-  if (version !== 6) return UNKNOWN;
+  if (version !== 6) return UNKNOWN_ADDRESS;
   const groups = expand(address);
   if (groups.slice(0, 6).join(":") === "0:0:0:0:0:ffff")
     return { address: dotted(groups[6]!, groups[7]!), network: null };

@@ -19,6 +19,8 @@ export interface AttemptLimit {
   giveBack(key: string): Promise<void>;
   /** Takes back all of a key's attempts. */
   forget(key: string): Promise<void>;
+  /** The same for the key and all that begin with it and a space, for all where it is empty; gives how many there were. */
+  forgetBelow(key: string): Promise<number>;
 }
 
 /**
@@ -71,6 +73,11 @@ export function createAttemptLimit({ attempts, windowSeconds, maxKeys }: Attempt
 
     giveBack,
     forget,
+    async forgetBelow(key) {
+      const found = [...keys].filter((known) => key === "" || known === key || known.startsWith(`${key} `));
+      await Promise.all(found.map(forget));
+      return found.length;
+    },
   };
 }
 

@@ -14,6 +14,8 @@ export interface Limit {
 export interface LimitedKey {
   readonly limit: Limit;
   readonly key: string;
+  /** Whether the limit only refuses where there are no attempts left, and counts nothing. Default: false. */
+  readonly isOnlyLookedAt?: boolean | undefined;
 }
 
 /** What became of an attempt. */
@@ -31,6 +33,8 @@ export type Taking =
 /** Counts attempts. Keys of one attempt belong to different limits. */
 export interface Attempts {
   take(keys: readonly LimitedKey[]): Promise<Taking>;
+  /** Takes back all attempts under these keys as they are in the store, and under those that begin with one and a space. */
+  forget(keys: readonly string[]): Promise<number>;
 }
 
 /** Counts in this process's memory. @param maxKeys how many keys each limit keeps. */
@@ -47,13 +51,19 @@ export function createLocalAttempts(maxKeys: number): Attempts {
 
   return {
     async take(keys) {
-      const counts = keys.map(({ limit, key }) => ({ limit, count: countOf(limit), key }));
+      const counts = keys.map(({ limit, key, isOnlyLookedAt }) => ({
+        limit,
+        count: countOf(limit),
+        key,
+        isOnlyLookedAt,
+      }));
       // Looking first keeps refused attempts from bringing in keys at the cost of others.
       const before = refusal(counts, await Promise.all(counts.map(({ count, key }) => count.wait(key))));
       if (before !== null) return before;
-      const waits = await Promise.all(counts.map(({ count, key }) => count.take(key)));
-      const taken = counts.filter((_, index) => waits[index] === 0);
-      const refused = refusal(counts, waits);
+      const asked = counts.filter(({ isOnlyLookedAt = false }) => !isOnlyLookedAt);
+      const waits = await Promise.all(asked.map(({ count, key }) => count.take(key)));
+      const taken = asked.filter((_, index) => waits[index] === 0);
+      const refused = refusal(asked, waits);
       if (refused !== null) {
         await Promise.all(taken.map(({ count, key }) => count.giveBack(key)));
         return refused;
@@ -69,6 +79,15 @@ export function createLocalAttempts(maxKeys: number): Attempts {
         },
       };
     },
+
+    async forget(keys) {
+      let forgotten = 0;
+      for (const key of keys) {
+        const [name = "", ...rest] = key.split(" ");
+        forgotten += (await limits.get(name)?.forgetBelow(rest.join(" "))) ?? 0;
+      }
+      return forgotten;
+    },
   };
 }
 
@@ -79,10 +98,11 @@ export function createLocalAttempts(maxKeys: number): Attempts {
 export function createSharedAttempts(counts: AttemptCounts, local: Attempts): Attempts {
   return {
     async take(keys) {
-      const limits = keys.map(({ limit, key }) => ({
-        key: storeKey({ limit, key }),
+      const limits = keys.map(({ limit, key, isOnlyLookedAt = false }) => ({
+        key: keyInStore({ limit, key }),
         attempts: limit.attempts,
         windowSeconds: limit.windowSeconds,
+        isOnlyLookedAt,
       }));
       const taken = await counts.takeAttempts(limits).catch(() => undefined);
       if (taken === undefined) return local.take(keys);
@@ -90,28 +110,33 @@ export function createSharedAttempts(counts: AttemptCounts, local: Attempts): At
       if (waitSeconds > 0) {
         return {
           waitSeconds,
-          refusedBy: keys.filter((one) => refusedBy.includes(storeKey(one))).map(({ limit }) => limit),
+          refusedBy: keys.filter((one) => refusedBy.includes(keyInStore(one))).map(({ limit }) => limit),
         };
       }
       return {
         waitSeconds: 0,
         async giveBack(forgotten) {
           // What cannot be taken back goes on to count, which errs on the safe side and ends with the window.
-          const forgottenKeys = forgotten === undefined ? [] : [storeKey(forgotten)];
+          const forgottenKeys = forgotten === undefined ? [] : [keyInStore(forgotten)];
           await counts.giveBackAttempts(counted, forgottenKeys).catch(() => {});
         },
       };
+    },
+    async forget(keys) {
+      const forgotten = await local.forget(keys);
+      return forgotten + (await counts.forgetAttempts(keys));
     },
   };
 }
 
 /** Where any limit has somebody wait: which, and for how long. */
 function refusal(keys: readonly LimitedKey[], waits: readonly number[]): Taking | null {
-  const waitSeconds = Math.max(...waits);
+  const waitSeconds = Math.max(0, ...waits);
   if (waitSeconds === 0) return null;
   return { waitSeconds, refusedBy: keys.filter((_, index) => waits[index]! > 0).map(({ limit }) => limit) };
 }
 
-function storeKey({ limit, key }: LimitedKey): string {
+/** What a key is in the store: the name of its limit, a space, and the rest. */
+export function keyInStore({ limit, key }: LimitedKey): string {
   return `${limit.name} ${key}`;
 }

@@ -2,8 +2,16 @@ import { createHash } from "node:crypto";
 import type { Clock } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { AttemptCounts } from "../store/store.ts";
-import { addressKeys } from "./address-keys.ts";
-import { createLocalAttempts, createSharedAttempts, type LimitedKey, type Taking } from "./attempts.ts";
+import { type AddressKeys, addressKeys, UNKNOWN_ADDRESS } from "./address-keys.ts";
+import {
+  type Attempts,
+  createLocalAttempts,
+  createSharedAttempts,
+  keyInStore,
+  type Limit,
+  type LimitedKey,
+  type Taking,
+} from "./attempts.ts";
 import { createWindowCount } from "./window-count.ts";
 
 /** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
@@ -18,8 +26,12 @@ export interface ThrottleOptions {
   readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
   /** Failed logins from one address, of whatever accounts. Default: 100. */
   readonly failuresPerAddressPer15Minutes?: number | undefined;
-  /** Failed logins of one account, from wherever. Default: 100. */
+  /** Failed logins of one account, from wherever; and, counted apart, from all its recognised devices. Default: 100. */
   readonly failuresPerAccountPerHour?: number | undefined;
+  /** Logins of one account that succeed. 0 = no limit. Default: 60. */
+  readonly loginsPerHour?: number | undefined;
+  /** Passwords proved again or changed inside one session, right or wrong. Default: 10. */
+  readonly reauthenticationsPer15Minutes?: number | undefined;
   /** Registrations from one address, those of taken usernames included. 0 = no limit. Default: 60. */
   readonly registrationsPerHour?: number | undefined;
   /** Refresh tokens from one address that were none of ours. Default: 60. */
@@ -36,7 +48,10 @@ export interface ThrottleOptions {
 
 /** A login that was let through to the verifier, and counts as a failure until something else is said. */
 export interface LoginAttempt {
-  /** The password was right: the account's failures from this address are forgotten, the attempt counts nowhere. */
+  /**
+   * The password was right: the account's failures from this address are forgotten, and the attempt counts as a success.
+   * @throws LatchkeyError `too_many_requests` where the account has signed in too often.
+   */
   succeeded(): Promise<void>;
   /** The password was never looked at, so the attempt counts nowhere. */
   withdrawn(): Promise<void>;
@@ -52,18 +67,23 @@ export interface Recognition {
 
 /**
  * Slows down guessing, by account, address and session. An address is a text as the socket gives it, or `null` where it is
- * not known: those share one count. Whatever refuses throws `too_many_requests` with `retryAfterSeconds`, 1 or more.
+ * not known: then what goes by addresses is not counted, since everybody would share it. Whatever refuses throws `too_many_requests` with `retryAfterSeconds`, 1 or more.
  */
 export interface Throttle {
   /**
    * Counts a login up front, so that of any number of parallel guesses no more than the limit get through. `account` is the
    * canonical username, of an account or of none: they are treated alike.
    *
-   * A recognised device has a count of its own and no other, so that no number of failures from elsewhere blocks it, and
-   * whoever steals what it is recognised by gets no more than that count. An address that the account has a session from is
+   * A recognised device has a count of its own, and one that it shares with the account's other recognised devices, so that no
+   * number of failures from elsewhere blocks it, and who steals what devices are recognised by gets no more than these counts. An address that the account has a session from is
    * exempt from the account's limit, and from no other.
    */
   beforeLogin(account: string, address: string | null, recognition?: Recognition): Promise<LoginAttempt>;
+  /**
+   * Counts a password that is proved again, or changed, by a live access token: against its session, and against nothing else, so
+   * that what strangers do to the account's name does not matter.
+   */
+  beforeReauthentication(sessionId: string): Promise<LoginAttempt>;
   countRegistration(address: string | null): Promise<void>;
   /** Refuses an address that has sent too many invalid refresh tokens. */
   refuseGuessing(address: string | null): void;
@@ -71,6 +91,22 @@ export interface Throttle {
   /** Refuses a session that has been refreshed too often. */
   refuseRefresh(sessionId: string): void;
   countRefresh(sessionId: string): void;
+  /** What is counted in the store, after `afterKey`, `limit` at most; nothing where each process counts for itself. */
+  list(afterKey: string, limit: number): Promise<readonly CountedAttempts[]>;
+  /** Lifts what refuses an account's logins, or an address's logins and registrations; gives how many counts there were. */
+  lift(lifted: { readonly account: string } | { readonly address: string } | "all"): Promise<number>;
+}
+
+/** Attempts under one key. */
+export interface CountedAttempts {
+  /** As it is in the store. */
+  readonly key: string;
+  /** The limit's name, and whom it counts: of an account a digest of the name, an address, or a session. */
+  readonly limit: string;
+  readonly of: string;
+  readonly count: number;
+  readonly most: number;
+  readonly windowEndsAt: number;
 }
 
 const STRANGER: Recognition = Object.freeze({ device: null, hasSessionHere: async () => false });
@@ -86,6 +122,8 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   const perAccountAndAddress = wholeNumber(options, "failuresPerAccountAndAddressPer15Minutes", 10, 1);
   const perAddress = wholeNumber(options, "failuresPerAddressPer15Minutes", 100, 1);
   const perAccount = wholeNumber(options, "failuresPerAccountPerHour", 100, 1);
+  const logins = wholeNumber(options, "loginsPerHour", 60, 0);
+  const reauthentications = wholeNumber(options, "reauthenticationsPer15Minutes", 10, 1);
   const registrations = wholeNumber(options, "registrationsPerHour", 60, 0);
   const invalidTokens = wholeNumber(options, "invalidRefreshTokensPerMinute", 60, 1);
   const refreshes = wholeNumber(options, "sessionRefreshesPerMinute", 120, 0);
@@ -96,10 +134,13 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   const login = {
     accountAndAddress: { name: "login-both", attempts: perAccountAndAddress, windowSeconds: QUARTER },
     accountAndDevice: { name: "login-device", attempts: perAccountAndAddress, windowSeconds: QUARTER },
+    devices: { name: "login-devices", attempts: perAccount, windowSeconds: HOUR },
+    success: { name: "login-success", attempts: logins, windowSeconds: HOUR },
     address: { name: "login-address", attempts: perAddress, windowSeconds: QUARTER },
     network: { name: "login-network", attempts: perAddress * NETWORK_FACTOR, windowSeconds: QUARTER },
     account: { name: "login-account", attempts: perAccount, windowSeconds: HOUR },
   };
+  const reauthentication = { name: "reauthentication", attempts: reauthentications, windowSeconds: QUARTER };
   const registration = {
     address: { name: "register-address", attempts: registrations, windowSeconds: HOUR },
     network: { name: "register-network", attempts: registrations * NETWORK_FACTOR, windowSeconds: HOUR },
@@ -112,43 +153,44 @@ export function createThrottle(options: ThrottleOptions): Throttle {
   return {
     async beforeLogin(account, address, { device, hasSessionHere } = STRANGER) {
       const accountKey = keyOfAccount(account);
+      const success: LimitedKey = { limit: login.success, key: accountKey };
+      const looked: readonly LimitedKey[] = logins === 0 ? [] : [{ ...success, isOnlyLookedAt: true }];
+      const attempt = (taking: Taking, own?: LimitedKey) =>
+        attemptOf(taking, { own, success: logins === 0 ? undefined : success, attempts });
       if (device !== null) {
         const own: LimitedKey = { limit: login.accountAndDevice, key: `${accountKey} ${device}` };
-        return attemptOf(await attempts.take([own]), own);
+        return attempt(await attempts.take([own, { limit: login.devices, key: accountKey }, ...looked]), own);
       }
       const keys = addressKeys(address);
-      const both: LimitedKey = { limit: login.accountAndAddress, key: `${accountKey} ${keys.address}` };
-      const ofAddress: LimitedKey[] = [
-        both,
-        { limit: login.address, key: keys.address },
-        ...(keys.network === null ? [] : [{ limit: login.network, key: keys.network }]),
-      ];
-      const taking = await attempts.take([...ofAddress, { limit: login.account, key: accountKey }]);
+      const [own, ...others] = keysOfAddress(keys, login);
+      const both: LimitedKey | undefined = own && { limit: login.accountAndAddress, key: `${accountKey} ${own.key}` };
+      const ofAddress = both === undefined || own === undefined ? [] : [both, own, ...others];
+      const taking = await attempts.take([...ofAddress, { limit: login.account, key: accountKey }, ...looked]);
       const isRefusedForAccountAlone = taking.refusedBy?.every((limit) => limit === login.account) === true;
-      if (!isRefusedForAccountAlone || !(await hasSessionHere())) return attemptOf(taking, both);
-      return attemptOf(await attempts.take(ofAddress), both);
+      if (!isRefusedForAccountAlone || !(await hasSessionHere())) return attempt(taking, both);
+      return attempt(await attempts.take([...ofAddress, ...looked]), both);
+    },
+
+    async beforeReauthentication(sessionId) {
+      const { giveBack } = taken(await attempts.take([{ limit: reauthentication, key: sessionId }]));
+      return { succeeded: async () => {}, withdrawn: () => giveBack() };
     },
 
     async countRegistration(address) {
-      if (registrations === 0) return;
-      const keys = addressKeys(address);
-      taken(
-        await attempts.take([
-          { limit: registration.address, key: keys.address },
-          ...(keys.network === null ? [] : [{ limit: registration.network, key: keys.network }]),
-        ]),
-      );
+      const keys = keysOfAddress(addressKeys(address), registration);
+      if (registrations > 0 && keys.length > 0) taken(await attempts.take(keys));
     },
 
     refuseGuessing(address) {
-      if (guessing.address.isEmpty()) return;
       const keys = addressKeys(address);
+      if (guessing.address.isEmpty() || keys === UNKNOWN_ADDRESS) return;
       refuseFor(guessing.address.wait(keys.address));
       if (keys.network !== null) refuseFor(guessing.network.wait(keys.network));
     },
 
     countInvalidRefresh(address) {
       const keys = addressKeys(address);
+      if (keys === UNKNOWN_ADDRESS) return;
       guessing.address.add(keys.address);
       if (keys.network !== null) guessing.network.add(keys.network);
     },
@@ -160,13 +202,70 @@ export function createThrottle(options: ThrottleOptions): Throttle {
     countRefresh(sessionId) {
       if (refreshes > 0) refreshing.add(sessionId);
     },
+
+    async list(afterKey, limit) {
+      const found = (await options.counts?.listAttempts(afterKey, limit)) ?? [];
+      const all: readonly Limit[] = [...Object.values(login), ...Object.values(registration), reauthentication];
+      return found.map(({ key, count, windowEndsAt }) => {
+        const [name = "", ...of] = key.split(" ");
+        const most = all.find((one) => one.name === name)?.attempts ?? 0;
+        return { key, limit: name, of: of.join(" "), count, most, windowEndsAt };
+      });
+    },
+
+    async lift(lifted) {
+      if (lifted === "all")
+        return attempts.forget(
+          [...Object.values(login), ...Object.values(registration), reauthentication].map(({ name }) => name),
+        );
+      if ("account" in lifted) {
+        const key = keyOfAccount(lifted.account);
+        const ofAccount = [
+          login.accountAndAddress,
+          login.accountAndDevice,
+          login.devices,
+          login.account,
+          login.success,
+        ];
+        return attempts.forget(ofAccount.map(({ name }) => `${name} ${key}`));
+      }
+      const keys = addressKeys(lifted.address);
+      return attempts.forget([...keysOfAddress(keys, login), ...keysOfAddress(keys, registration)].map(keyInStore));
+    },
   };
 }
 
-/** What the attempt may say when its outcome is known; `own` is where a success forgets the failures before it. */
-function attemptOf(taking: Taking, own: LimitedKey): LoginAttempt {
+interface AddressLimits {
+  readonly address: Limit;
+  readonly network: Limit;
+}
+
+/** What an address counts under; nothing where it is not known. */
+function keysOfAddress(keys: AddressKeys, { address, network }: AddressLimits): readonly LimitedKey[] {
+  if (keys === UNKNOWN_ADDRESS) return [];
+  const own = { limit: address, key: keys.address };
+  return keys.network === null ? [own] : [own, { limit: network, key: keys.network }];
+}
+
+interface AttemptKeys {
+  /** Where a success forgets the failures before it. */
+  readonly own: LimitedKey | undefined;
+  /** Where it is counted. */
+  readonly success: LimitedKey | undefined;
+  readonly attempts: Attempts;
+}
+
+/** What the attempt may say when its outcome is known. */
+function attemptOf(taking: Taking, { own, success, attempts }: AttemptKeys): LoginAttempt {
   const { giveBack } = taken(taking);
-  return { succeeded: () => giveBack(own), withdrawn: () => giveBack() };
+  return {
+    async succeeded() {
+      const counted = success && (await attempts.take([success]));
+      await giveBack(own);
+      if (counted !== undefined) taken(counted);
+    },
+    withdrawn: () => giveBack(),
+  };
 }
 
 /** @throws LatchkeyError `too_many_requests` where the attempt was refused. */
@@ -182,7 +281,7 @@ function refuseFor(waitSeconds: number): void {
 }
 
 /** Of one length, whatever was typed as a username. */
-function keyOfAccount(account: string): string {
+export function keyOfAccount(account: string): string {
   return createHash("sha256").update(account).digest("base64url").slice(0, 22);
 }
 

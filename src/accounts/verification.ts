@@ -58,11 +58,11 @@ export function createVerification(parts: {
       expectedHash: user.passwordHash,
       newHash: await passwords.hash(password),
     };
-    if (await store.replacePasswordHash(replacement)) {
-      return { matches: true, user: { ...user, passwordHash: replacement.newHash } };
-    }
-    // Another sign-in has replaced it, or the password has been changed: the hash that is there now decides.
+    const isReplaced = await store.replacePasswordHash(replacement);
+    // Read again, since with another hash the credentials have another version.
     const current = await store.findUser(user.id);
+    if (isReplaced && current?.passwordHash === replacement.newHash) return { matches: true, user: current };
+    // Another sign-in has replaced it, or the password has been changed: the hash that is there now decides.
     const matches = current !== null && (await passwords.verify(password, current.passwordHash));
     return { matches, user: current };
   }

@@ -9,8 +9,6 @@ export type Transport = "body" | "cookie";
 export interface PairAnswer {
   readonly status?: 200 | 201;
   readonly beside?: Readonly<Record<string, unknown>>;
-  /** The username of a sign-in, whose browser is to be recognised from now on where it takes cookies. */
-  readonly signedInAs?: string;
 }
 
 /** Answers with a pair (RFC 6749 section 5.1). A pair that does not fit into cookies ends its session rather than linger. */
@@ -18,11 +16,11 @@ export async function answerPair(
   { issuer, cookies, respond, origin }: Pick<Call<unknown, unknown>, "issuer" | "cookies" | "respond" | "origin">,
   pair: TokenPair,
   transport: Transport,
-  { status = 200, beside = {}, signedInAs }: PairAnswer = {},
+  { status = 200, beside = {} }: PairAnswer = {},
 ): Promise<Response> {
   if (transport === "body") return respond.json({ ...beside, ...tokenPairBody(pair) }, status);
   const csrfToken = issuer.csrfToken(pair.sessionId);
-  const device = signedInAs === undefined ? [] : [cookies.setDevice(issuer.deviceToken(signedInAs))];
+  const device = pair.deviceToken === undefined ? [] : [cookies.setDevice(pair.deviceToken)];
   try {
     const setCookies = [...cookies.set(pair, csrfToken), ...device];
     return respond.json({ ...beside, ...cookieBody(pair, csrfToken) }, status, {}, setCookies);

@@ -37,6 +37,25 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   return Object.assign(clientAddress, { isTrusted });
 }
 
+const nearby = new BlockList();
+for (const network of [
+  "127.0.0.0/8",
+  "10.0.0.0/8",
+  "172.16.0.0/12",
+  "192.168.0.0/16",
+  "100.64.0.0/10",
+  "169.254.0.0/16",
+])
+  addEntry(nearby, network);
+for (const network of ["::1/128", "fc00::/7", "fe80::/10"]) addEntry(nearby, network);
+
+/** Whether the peer is this machine or in a private network, as a proxy in front is; then it is given in one spelling. */
+export function nearbyPeer(peer: string | null | undefined): string | undefined {
+  const address = plainAddress(peer ?? "");
+  if (address === null) return undefined;
+  return nearby.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") ? address : undefined;
+}
+
 function addEntry(trusted: BlockList, entry: string): void {
   const [address = "", prefix, ...rest] = entry.split("/");
   const family = isIP(address);

@@ -19,6 +19,11 @@ export interface HandlerOptions {
   readonly isReady?: (() => boolean) | undefined;
   /** Is told of every request, once it is answered. Default: nobody is. */
   readonly onRequest?: ((entry: RequestEntry) => void) | undefined;
+  /**
+   * Is called once, with the peer's address, where a proxy of this machine or network sends `X-Forwarded-For` and `trustedProxies`
+   * is empty: then all clients behind it count as one. Default: nobody is.
+   */
+  readonly onIgnoredProxy?: ((peer: string) => void) | undefined;
   /** Is told the cause of every answer in the 500s. Default: nobody is. */
   readonly onError?: ((error: unknown, requestId: string) => void) | undefined;
 }
@@ -45,6 +50,7 @@ const rules: { readonly [Name in keyof Required<HandlerOptions>]: (value: unknow
     return problem && `${problem}.`;
   },
   isReady: functionProblem,
+  onIgnoredProxy: functionProblem,
   onRequest: functionProblem,
   onError: functionProblem,
 };

@@ -13,7 +13,7 @@ import {
 } from "./authenticate.ts";
 import { readBody } from "./body.ts";
 import { settingCookies } from "./carried-cookies.ts";
-import { type ClientAddress, createClientAddress } from "./client-address.ts";
+import { type ClientAddress, createClientAddress, nearbyPeer } from "./client-address.ts";
 import { setCookiesOf } from "./cookie-endings.ts";
 import { createSessionCookies } from "./cookies.ts";
 import { refuseTokenInQuery } from "./credentials.ts";
@@ -59,6 +59,7 @@ const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
 export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Handler {
   refuseWrongOptions(options, issuer.options.issuer);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
+  let watchesForProxies = options.onIgnoredProxy !== undefined && (options.trustedProxies ?? []).length === 0;
   const crossOrigin = createCrossOrigin(options.allowedOrigins ?? []);
   const app = createApp(issuer, options, clientAddress);
   const { clock, random } = issuer.options.environment;
@@ -71,6 +72,11 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
       const { headers } = request;
       const requestId = takenOver(headers.get("x-request-id")) ?? Buffer.from(random.bytes(12)).toString("base64url");
       const ip = clientAddress(headers, info.remoteAddress);
+      if (watchesForProxies && headers.has("x-forwarded-for")) {
+        const peer = nearbyPeer(info.remoteAddress);
+        watchesForProxies = peer === undefined;
+        if (peer !== undefined) tell(options.onIgnoredProxy, peer);
+      }
       const respond = createResponder(hsts, requestId, {
         ...crossOrigin.headers(headers),
         ...(asksForNonce ? nonceFor(headers, issuer.dpopNonce) : undefined),

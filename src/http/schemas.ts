@@ -32,11 +32,22 @@ const transport = z.enum(["body", "cookie"]).openapi({
     "How the tokens travel: in the body, or as cookies that no script can read. Default: in the body; for a caller who comes with cookies, as cookies.",
 });
 
+const deviceToken = z.string().max(256).openapi({
+  description:
+    "The `device_token` of an earlier sign-in from this device. Not needed; it keeps the failures of strangers from blocking the device.",
+});
+
 export const registration = z
   .strictObject({ username, password: newPassword, transport: transport.optional() })
   .openapi("Registration");
 export const login = z
-  .strictObject({ username, password, device: device.optional(), transport: transport.optional() })
+  .strictObject({
+    username,
+    password,
+    device: device.optional(),
+    device_token: deviceToken.optional(),
+    transport: transport.optional(),
+  })
   .openapi("Login");
 export const reauthentication = z
   .strictObject({ password, transport: transport.optional() })
@@ -57,6 +68,7 @@ export const refresh = z
     expires_in: z.number().optional(),
     refresh_expires_in: z.number().optional(),
     session_id: z.string().optional(),
+    device_token: z.string().optional(),
   })
   .openapi("Refresh", {
     description: "The refresh token; the rest of the pair may stand beside it and is not looked at.",
@@ -76,6 +88,7 @@ export const tokenForm = z
     refresh_token: refreshToken.optional(),
     username: z.string().max(512).optional(),
     password: z.string().optional().openapi({ format: "password" }),
+    device_token: deviceToken.optional(),
     scope: z.string().optional(),
     ...clientForm,
   })
@@ -91,6 +104,10 @@ const tokenPair = z
       .int()
       .openapi({ description: "Seconds until the session ends if it is not refreshed.", example: 1209600 }),
     session_id: z.string(),
+    device_token: z.string().optional().openapi({
+      description:
+        "Of a sign-in with a password: what this device is recognised by at the next one, so that the failures of strangers do not block it. Good for 400 days, and until the password changes.",
+    }),
   })
   .openapi("TokenPair");
 

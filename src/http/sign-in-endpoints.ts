@@ -34,7 +34,7 @@ export const signInEndpoints = [
       const user = userBody(await issuer.users.register(body, origin));
       if (body.transport !== "cookie") return respond.json(user, 201);
       const pair = await issuer.login(body, origin);
-      return answerPair(call, pair, "cookie", { status: 201, beside: user, signedInAs: user.username });
+      return answerPair(call, pair, "cookie", { status: 201, beside: user });
     },
   }),
   endpoint({
@@ -54,8 +54,8 @@ export const signInEndpoints = [
       refuseForeignSignIn(call);
       if (body.transport === "cookie") refuseProofForCookies(call.request);
       const dpop = proofToBind(call.request, issuer.options.issuer);
-      const pair = await issuer.login({ ...body, dpop }, withDevice(call));
-      return answerPair(call, pair, body.transport ?? "body", { signedInAs: body.username });
+      const pair = await issuer.login({ ...body, dpop }, withDevice(call, body.device_token));
+      return answerPair(call, pair, body.transport ?? "body");
     },
   }),
   endpoint({
@@ -75,7 +75,7 @@ export const signInEndpoints = [
       // The cookies have proved with the CSRF token where they come from.
       if (!byCookie) refuseForeignSignIn(call);
       if (transport === "cookie") refuseProofForCookies(call.request);
-      return answerPair(call, await issuer.reauthenticate(auth, body.password, withDevice(call)), transport);
+      return answerPair(call, await issuer.reauthenticate(auth, body.password, call.origin), transport);
     },
   }),
   endpoint({
@@ -95,14 +95,12 @@ export const signInEndpoints = [
       // The cookies have proved with the CSRF token where they come from.
       if (!byCookie) refuseForeignSignIn(call);
       if (transport === "cookie") refuseProofForCookies(call.request);
-      // Read first: once the password is changed, nothing may keep the pair from the caller.
-      const user = transport === "cookie" ? await issuer.users.find(auth.sub) : null;
       const { current_password: currentPassword, new_password: newPassword } = body;
       const pair = await issuer.users.changePassword(
         { userId: auth.sub, currentPassword, newPassword, sessionId: auth.sid, jkt: auth.cnf?.jkt },
-        withDevice(call),
+        call.origin,
       );
-      return answerPair(call, pair, transport, user === null ? {} : { signedInAs: user.username });
+      return answerPair(call, pair, transport);
     },
   }),
   endpoint({
@@ -127,11 +125,11 @@ export function userBody({ id, username, roles }: User) {
 }
 
 /**
- * The origin with what the browser is recognised by. Only routes that take JSON ask for it, which no page of another site can
+ * The origin with what the device is recognised by, from the body or from its cookie. Only routes that take JSON ask for it, which no page of another site can
  * send with the cookies: it could use up the attempts of the person's own device.
  */
-function withDevice({ origin, cookies, request }: Call<unknown, unknown>): RequestContext {
-  return { ...origin, deviceToken: cookies.read(request.headers).device };
+function withDevice({ origin, cookies, request }: Call<unknown, unknown>, sent: string | undefined): RequestContext {
+  return { ...origin, deviceToken: sent ?? cookies.read(request.headers).device };
 }
 
 /**

@@ -93,7 +93,7 @@ async function signedIn(call: TokenCall, client: ClientDescription | undefined):
       scope: scope === "" ? undefined : scope,
       dpop: proofOf(call),
     },
-    origin,
+    { ...origin, deviceToken: body.device_token },
   );
   return { ...tokenPairBody(pair), ...scopeBody(scope) };
 }

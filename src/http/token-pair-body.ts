@@ -9,5 +9,6 @@ export function tokenPairBody(pair: TokenPair) {
     refresh_token: pair.refreshToken,
     refresh_expires_in: pair.refreshExpiresInSeconds,
     session_id: pair.sessionId,
+    ...(pair.deviceToken === undefined ? {} : { device_token: pair.deviceToken }),
   };
 }

@@ -53,7 +53,21 @@ export function examineNode(version: string): Finding {
     : wrong("node", `${version} is too old. Install Node.js ${OLDEST_NODE} or later.`);
 }
 
-const checks: readonly Check[] = [examineDatabase, examineSecret, examineDisk, examineIssuer];
+const checks: readonly Check[] = [examineProxies, examineDatabase, examineSecret, examineDisk, examineIssuer];
+
+/** Whoever ends TLS in front writes who the client is into a header, which is believed from trusted proxies only. */
+async function examineProxies(config: Config): Promise<readonly Finding[]> {
+  const { trustedProxies = [] } = config.handler;
+  if (trustedProxies.length > 0) return [ok("proxies", `${trustedProxies.join(", ")} are trusted`)];
+  if (!issuerUrl(config).startsWith("https:")) return [];
+  return [
+    note(
+      "proxies",
+      "LATCHKEY_TRUSTED_PROXIES is not set, and the issuer is https: if a proxy in front ends TLS and sends X-Forwarded-For, " +
+        "set it to the proxy's address, or everybody behind it counts as one address",
+    ),
+  ];
+}
 
 async function examineDatabase({ server: { database } }: Config): Promise<readonly Finding[]> {
   const place = placeOf(database);

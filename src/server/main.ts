@@ -1,3 +1,4 @@
+import { isLatchkeyError } from "../errors.ts";
 import { createHandler } from "../http/handler.ts";
 import { hstsHeader } from "../http/hsts.ts";
 import { banner } from "./banner.ts";
@@ -6,6 +7,7 @@ import { type HttpServer, listen } from "./http-server.ts";
 import { type Logger, logEvents } from "./logger.ts";
 import type { OpenedIssuer } from "./open-issuer.ts";
 import { openWhenReachable } from "./open-when-reachable.ts";
+import { followOperators } from "./operator.ts";
 
 /** How long the requests in flight have when the server stops. */
 export const STOP_DEADLINE_MS = 10_000;
@@ -70,10 +72,16 @@ async function serveIssuer(
       ...config.handler,
       isReady: () => isReady,
       onRequest: logger.isLevelEnabled("debug") ? (entry) => logger.debug(entry, "answered") : undefined,
-      onError: (error, requestId) => logger.error({ requestId, err: error }, "a request failed"),
+      onError: (error, requestId) => logFailedRequest(logger, error, requestId),
+      onIgnoredProxy: (peer) =>
+        logger.warn(
+          { peer },
+          "a proxy sends X-Forwarded-For, which is ignored, so that everybody behind it counts as one address: set LATCHKEY_TRUSTED_PROXIES",
+        ),
     });
     const setupToken = await issuer.users.inviteFirstAdmin();
     const server = await listening();
+    const stopFollowing = followOperators(store, logEvents(logger));
     server.serve(handler);
     return {
       address: server.address,
@@ -84,6 +92,7 @@ async function serveIssuer(
         isReady = false;
         issuer.revocationFeed.close();
         const cutOff = await server.stop(deadlineMs);
+        await stopFollowing();
         await issuer.close();
         return cutOff;
       },
@@ -92,6 +101,18 @@ async function serveIssuer(
     await issuer.close();
     throw error;
   }
+}
+
+/**
+ * An outage is one line for each request that it fails: where it comes from is known, and no stack says more. Only what should
+ * not have happened is logged with its places.
+ */
+function logFailedRequest(logger: Logger, error: unknown, requestId: string): void {
+  if (isLatchkeyError(error) && error.code !== "internal_error") {
+    logger.error({ requestId, error: error.code, detail: error.detail ?? error.description }, "a request failed");
+    return;
+  }
+  logger.error({ requestId, err: error }, "a request failed");
 }
 
 /** Tells that the server is ready: a banner to a person, one log line to a machine. */

@@ -33,7 +33,10 @@ export async function openWhenReachable(
       if (!isTransient || config.server.database.kind === "sqlite") throw error;
       server?.serve(createUnreadyHandler(hstsHeader(issuerUrl(config), config.handler.hsts), error));
       const nextTryMs = randomInt(pauseMs / 2, pauseMs);
-      logger.warn({ err: error, nextTryMs }, "the database cannot be reached; trying again");
+      logger.warn(
+        { detail: error.detail ?? error.description, nextTryMs },
+        "the database cannot be reached; trying again",
+      );
       await wait(nextTryMs);
     }
   }

@@ -8,6 +8,7 @@ import { addMigrateCommand } from "./commands/migrate.ts";
 import { addSecretCommand } from "./commands/secret.ts";
 import { addSessionCommands } from "./commands/session.ts";
 import { addStartCommand } from "./commands/start.ts";
+import { addThrottleCommands } from "./commands/throttle.ts";
 import { addUserCommands } from "./commands/user.ts";
 import { wantsStacks } from "./config.ts";
 import { explainFailure } from "./failure.ts";
@@ -45,6 +46,7 @@ function createProgram(terminal: Terminal): Command {
   addUserCommands(program, terminal);
   addSessionCommands(program, terminal);
   addClientCommands(program, terminal);
+  addThrottleCommands(program, terminal);
   addKeyCommands(program, terminal);
   addSecretCommand(program, terminal);
   addBackupCommand(program, terminal);

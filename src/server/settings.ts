@@ -105,6 +105,11 @@ export const settings = {
     wholeNumber,
     "how often a session may refresh; 0 = no limit (120)",
   ),
+  LATCHKEY_LOGINS_PER_HOUR: issuer(
+    "loginsPerHour",
+    wholeNumber,
+    "how often an account may be logged in to; 0 = no limit (60)",
+  ),
   LATCHKEY_REGISTRATIONS_PER_HOUR: issuer(
     "registrationsPerHour",
     wholeNumber,

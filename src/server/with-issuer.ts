@@ -4,9 +4,11 @@ import { type Config, loadConfig } from "./config.ts";
 import { OperatorError } from "./failure.ts";
 import { inspectDatabase } from "./inspect-database.ts";
 import { type OpenedIssuer, openIssuer } from "./open-issuer.ts";
+import { createOperatorTrace, operatorName } from "./operator.ts";
 
 /**
- * Runs a command's work on the issuer that the environment describes, and closes it whatever happens.
+ * Runs a command's work on the issuer that the environment describes, and closes it whatever happens. What it does is kept
+ * with the operating-system user who ran it, until a server takes it into its log.
  * @param mayCreate whether a database that is not there is made, rather than taken for a mistake in the path.
  */
 export async function withIssuer<Result>(
@@ -15,10 +17,13 @@ export async function withIssuer<Result>(
 ): Promise<Result> {
   const config = loadConfig();
   if (!mayCreate) await requireDatabase(config);
-  const opened = await openIssuer(config);
+  const trace = createOperatorTrace(operatorName());
+  const opened = await openIssuer(config, { onEvent: trace.onEvent });
   try {
     return await work(opened);
   } finally {
+    // What was done before a failure is done, and leaves its trace.
+    await trace.keep(opened.store).catch(() => {});
     await opened.issuer.close();
   }
 }

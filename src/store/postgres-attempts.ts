@@ -23,12 +23,12 @@ export const ATTEMPTS_TABLE = `
 
 const TAKE = `
   WITH asked AS MATERIALIZED (
-    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[]) AS asked (key, most, window_ms)
+    SELECT * FROM unnest($1::text[], $2::int[], $3::bigint[], $4::boolean[]) AS asked (key, most, window_ms, counts)
   ), used_up AS MATERIALIZED (
     SELECT key, count, ends_at FROM asked JOIN latchkey.attempts USING (key) WHERE ends_at > ${NOW} AND count >= most
   ), counted AS (
     INSERT INTO latchkey.attempts AS known (key, count, ends_at)
-    SELECT key, 1, ${NOW} + window_ms FROM asked WHERE NOT EXISTS (SELECT FROM used_up) ORDER BY key COLLATE "C"
+    SELECT key, 1, ${NOW} + window_ms FROM asked WHERE counts AND NOT EXISTS (SELECT FROM used_up) ORDER BY key COLLATE "C"
     ON CONFLICT (key) DO UPDATE SET
       count = CASE WHEN known.ends_at > ${NOW} THEN known.count + 1 ELSE 1 END,
       ends_at = CASE WHEN known.ends_at > ${NOW} THEN known.ends_at ELSE excluded.ends_at END
@@ -63,6 +63,7 @@ export function createPostgresAttempts(runner: PostgresRunner): AttemptCounts {
         limits.map(({ key }) => key),
         limits.map(({ attempts }) => attempts),
         limits.map(({ windowSeconds }) => windowSeconds * 1000),
+        limits.map(({ isOnlyLookedAt = false }) => !isOnlyLookedAt),
       ),
     );
     const most = new Map(limits.map(({ key, attempts }) => [key, attempts]));
@@ -95,6 +96,27 @@ export function createPostgresAttempts(runner: PostgresRunner): AttemptCounts {
           `DELETE FROM latchkey.attempts WHERE key IN (
              SELECT key FROM latchkey.attempts WHERE ends_at <= ${NOW} ORDER BY ends_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
           limit,
+        ),
+      );
+      return rowCount ?? 0;
+    },
+    async listAttempts(afterKey, limit) {
+      const { rows } = await runner.run(({ last }) =>
+        last(
+          `SELECT key, count, ends_at AS "windowEndsAt" FROM latchkey.attempts
+           WHERE key > $1 AND ends_at > ${NOW} AND count > 0 ORDER BY key LIMIT $2`,
+          afterKey,
+          limit,
+        ),
+      );
+      return rows;
+    },
+    async forgetAttempts(keys) {
+      const { rowCount } = await runner.run(({ last }) =>
+        last(
+          `DELETE FROM latchkey.attempts USING unnest($1::text[]) AS given
+           WHERE key = given OR key >= given || ' ' AND key < given || '!'`,
+          keys,
         ),
       );
       return rowCount ?? 0;

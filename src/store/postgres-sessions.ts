@@ -186,6 +186,27 @@ export async function listSessions(
   return rows.map(toSession);
 }
 
+export async function listSessionAddresses(
+  runner: PostgresRunner,
+  subject: string,
+  now: number,
+  usedAfter: number,
+): Promise<readonly string[]> {
+  if (!isStorable(subject)) return [];
+  const { rows } = await runner.run(({ last }) =>
+    last(
+      `SELECT DISTINCT address FROM (
+         SELECT ip, last_ip FROM latchkey.sessions WHERE subject = $1 AND ${LIVE} $2 AND rotated_at > $3
+         ${NEWEST_FIRST} LIMIT 1000
+       ) AS newest, unnest(ARRAY[ip, last_ip]) AS address WHERE address IS NOT NULL`,
+      subject,
+      now,
+      usedAfter,
+    ),
+  );
+  return rows.map(({ address }) => address);
+}
+
 export async function listLiveSessions(
   runner: PostgresRunner,
   now: number,

@@ -7,6 +7,7 @@ import * as clients from "./postgres-clients.ts";
 import * as keys from "./postgres-keys.ts";
 import { createRevocationListener, type ListeningClient } from "./postgres-listener.ts";
 import { inspectPostgres, migratePostgres, type PostgresInspection, proveWritable } from "./postgres-open.ts";
+import { addOperatorEvents, takeOperatorEvents } from "./postgres-operator-events.ts";
 import { changePassword } from "./postgres-password-change.ts";
 import { createPool } from "./postgres-pool.ts";
 import { changeSessions } from "./postgres-session-changes.ts";
@@ -82,6 +83,7 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
       write(sessions.revokeSubjectSessions(runner, subject, revocation, exceptId)),
     revokeEverySession: (request) => write(sessions.revokeEverySession(runner, request)),
     findSession: (id) => sessions.findSession(runner, id),
+    listSessionAddresses: (subject, now, usedAfter) => sessions.listSessionAddresses(runner, subject, now, usedAfter),
     listSessions: (subject, now, limit = MOST_SESSIONS_LISTED) => sessions.listSessions(runner, subject, now, limit),
     listLiveSessions: (now, limit) => sessions.listLiveSessions(runner, now, limit),
     listRevocations: (afterSequence, since, limit) => sessions.listRevocations(runner, afterSequence, since, limit),
@@ -114,6 +116,9 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
 
     onRevocation: (told) => listener.subscribe(told),
     attempts: createPostgresAttempts(runner),
+
+    addOperatorEvents: (events) => write(addOperatorEvents(runner, events)),
+    takeOperatorEvents: (limit) => takeOperatorEvents(runner, limit),
 
     sweep: (request) => write(sweep(runner, request)),
     async count(now) {

@@ -144,6 +144,11 @@ export class SqliteSessions {
     return found.length < FEW ? found : undefined;
   }
 
+  listAddresses(subject: string, now: number, usedAfter: number): readonly string[] {
+    const found = this.#statements.listAddresses.all(subject, now, usedAfter).flat();
+    return [...new Set(found.filter((address) => address !== null))];
+  }
+
   /** `undefined` where any number of entries that are too old may come first. */
   listRevocationsNear(afterSequence: number, since: number, limit: number): readonly RevocationEntry[] | undefined {
     const [next] = this.#statements.listRevocations.all(afterSequence, Number.MIN_SAFE_INTEGER, 1);
@@ -261,6 +266,10 @@ function prepare(database: SqliteDatabase) {
     find: sessions<[id: Uint8Array]>("WHERE s.id = ?"),
     list: sessions<[subject: string, now: number, limit: number]>(
       `WHERE s.subject = ? AND ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?`,
+    ),
+    listAddresses: database.query<[subject: string, now: number, usedAfter: number], readonly (string | null)[]>(
+      "json_array(s.ip, s.last_ip)",
+      `FROM sessions s WHERE s.subject = ? AND ${LIVE} AND s.rotated_at > ? ORDER BY s.created_at DESC LIMIT 1000`,
     ),
     listLive: sessions<[now: number, limit: number]>(`WHERE ${LIVE} ORDER BY s.created_at DESC, s.rowid DESC LIMIT ?`),
     listUnrevokedIds: ids<[subject: string, exceptId: Uint8Array, limit: number]>(

@@ -2,6 +2,7 @@ import { resolve } from "node:path";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import { SqliteAccessLifetimes } from "./sqlite-access-lifetimes.ts";
+import { SqliteAttempts } from "./sqlite-attempts.ts";
 import { SqliteClients } from "./sqlite-clients.ts";
 import type { Parameter, Query, SqliteDatabase } from "./sqlite-database.ts";
 import { SqliteKeys } from "./sqlite-keys.ts";
@@ -36,12 +37,11 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
   const database = await openSqliteDatabase(place, run);
   const openedFile = place === IN_MEMORY ? null : identifyFile(place);
 
-  const { sessions, users, clients, lifetimes, keys, counts } = await run(() => prepareActs(database)).catch(
-    (error) => {
-      database.close();
-      throw error;
-    },
-  );
+  const acts = await run(() => prepareActs(database)).catch((error) => {
+    database.close();
+    throw error;
+  });
+  const { sessions, users, clients, lifetimes, keys, attempts, operatorEvents, counts } = acts;
   const statistics = { transactions: 0, sessionWrites: 0 };
 
   function read<T>(act: () => T | Promise<T>): Promise<T> {
@@ -87,6 +87,22 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     return read(() => query.all(...parameters));
   }
 
+  /**
+   * Without waiting for the disk: what is counted matters for an hour at most, and a login has more to wait for. With the next
+   * durable commit it is durable too. Not counted in the statistics, like reads.
+   */
+  function count<T>(act: () => T): Promise<T> {
+    return read(() => {
+      database.execute("PRAGMA synchronous = NORMAL");
+      try {
+        return database.transaction(act);
+      } finally {
+        database.execute("PRAGMA synchronous = FULL");
+      }
+    });
+  }
+  const now = () => clock.now();
+
   return {
     description: `sqlite:${place}`,
     statistics,
@@ -100,6 +116,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
       writeLong(() => sessions.revokeSubject(subject, revocation, exceptId)),
     revokeEverySession: (request) => write(() => sessions.revokeEvery(request)),
     findSession: (id) => read(() => sessions.find(id)),
+    listSessionAddresses: (subject, now, usedAfter) => read(() => sessions.listAddresses(subject, now, usedAfter)),
     listSessions: async (subject, now, limit = MOST_SESSIONS_LISTED) =>
       (await read(() => sessions.listFew(subject, now, limit))) ?? readLong(sessions.long.list, subject, now, limit),
     listLiveSessions: (now, limit) => readLong(sessions.long.listLive, now, limit),
@@ -135,6 +152,29 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
 
     sweep: (request) => writeLong(() => sessions.sweep(request)),
     count: async (now) => (await readLong(counts, now))[0]!,
+    attempts: {
+      // Whoever has none left writes nothing.
+      takeAttempts: async (limits) =>
+        (await read(() => attempts.refusal(limits, now()))) ?? count(() => attempts.take(limits, now())),
+      giveBackAttempts: (counted, forgotten) => count(() => attempts.giveBack(counted, forgotten)),
+      sweepAttempts: (limit) => count(() => attempts.sweep(now(), limit)),
+      listAttempts: (afterKey, limit) => read(() => attempts.list(afterKey, now(), limit)),
+      forgetAttempts: (given) => count(() => attempts.forget(given)),
+    },
+
+    addOperatorEvents: (events) =>
+      write(() => {
+        for (const event of events) operatorEvents.add.run(event);
+      }),
+    takeOperatorEvents: async (limit) => {
+      if ((await read(() => operatorEvents.list.first())) === null) return [];
+      return write(() => {
+        const taken = operatorEvents.take.all(limit);
+        for (const { position } of taken) operatorEvents.remove.run(position);
+        return taken.map(({ event }) => JSON.stringify(event));
+      });
+    },
+
     check: () =>
       read(() => {
         if (place !== IN_MEMORY && identifyFile(place) !== openedFile) throw replacedError(place);
@@ -166,6 +206,16 @@ function prepareActs(database: SqliteDatabase) {
   const clients = new SqliteClients(database, sessions);
   const lifetimes = new SqliteAccessLifetimes(database);
   const keys = new SqliteKeys(database);
+  const attempts = new SqliteAttempts(database);
+  const operatorEvents = {
+    add: database.command<[event: string]>("INSERT INTO operator_events (event) VALUES (?)"),
+    list: database.query<[], number>("'1'", "FROM operator_events LIMIT 1"),
+    take: database.query<[limit: number], { readonly position: number; readonly event: unknown }>(
+      "json_object('position', position, 'event', json(event))",
+      "FROM operator_events ORDER BY position LIMIT ?",
+    ),
+    remove: database.command<[position: number]>("DELETE FROM operator_events WHERE position = ?"),
+  };
   const counts = database.query<[now: number], StoreCounts>(
     `json_object(
        'users', (SELECT count(*) FROM users),
@@ -176,7 +226,7 @@ function prepareActs(database: SqliteDatabase) {
        'revokedSessions', count(revoked_at))`,
     "FROM sessions",
   );
-  return { sessions, users, clients, lifetimes, keys, counts };
+  return { sessions, users, clients, lifetimes, keys, attempts, operatorEvents, counts };
 }
 
 function readOptions(options: SqliteStoreOptions) {

@@ -50,6 +50,12 @@ export interface Store {
 
   findSession(id: string): Promise<Session | null>;
 
+  /**
+   * The addresses that a subject's live sessions were opened from and last refreshed from, each once: of the newest thousand that
+   * are neither revoked nor past their absolute end, and were used after `usedAfter`.
+   */
+  listSessionAddresses(subject: string, now: number, usedAfter: number): Promise<readonly string[]>;
+
   /** A subject's sessions that are not revoked and not past their absolute end, newest first, at most `limit`: {@link MOST_SESSIONS_LISTED} by default. */
   listSessions(subject: string, now: number, limit?: number): Promise<readonly Session[]>;
 
@@ -173,8 +179,16 @@ export interface Store {
    */
   onDegraded?(listener: (detail: string) => void): () => void;
 
-  /** Counts attempts for all processes on the database. Absent where one process serves it, which counts in its memory. */
+  /** Counts attempts for all processes on the database. Absent where one process serves it, which then counts in its memory. */
   readonly attempts?: AttemptCounts;
+
+  // Operators
+
+  /** Keeps what an operator has done until {@link Store.takeOperatorEvents} takes it, in order. Each is a text of JSON. */
+  addOperatorEvents(events: readonly string[]): Promise<void>;
+
+  /** Takes the oldest of them out, `limit` at most: of several processes that ask, one is given each. */
+  takeOperatorEvents(limit: number): Promise<readonly string[]>;
 
   // Operation
 
@@ -206,6 +220,10 @@ export interface AttemptCounts {
   giveBackAttempts(counted: readonly CountedAttempt[], forgotten: readonly string[]): Promise<void>;
   /** Deletes keys whose window is over, `limit` at most, and gives how many. */
   sweepAttempts(limit: number): Promise<number>;
+  /** Keys whose window is not over, in order, after `afterKey` (from the first where it is empty), `limit` at most. */
+  listAttempts(afterKey: string, limit: number): Promise<readonly AttemptsCounted[]>;
+  /** Deletes these keys, and all that begin with one of them and a space; gives how many. */
+  forgetAttempts(keys: readonly string[]): Promise<number>;
 }
 
 export interface AttemptsAllowed {
@@ -213,6 +231,14 @@ export interface AttemptsAllowed {
   readonly key: string;
   readonly attempts: number;
   readonly windowSeconds: number;
+  /** Whether the key only refuses where it has none left, and counts nothing. Default: false. */
+  readonly isOnlyLookedAt?: boolean;
+}
+
+export interface AttemptsCounted {
+  readonly key: string;
+  readonly count: number;
+  readonly windowEndsAt: number;
 }
 
 export interface CountedAttempt {

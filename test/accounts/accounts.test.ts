@@ -46,7 +46,9 @@ function accountsWith({
     policy,
     throttle: createThrottle({ clock, ...throttle }),
     registration,
-    recognisedDevice: (account, deviceToken) => (deviceToken === `a token of ${account}'s` ? "device" : null),
+    recognisedDevice: (account, deviceToken) =>
+      deviceToken === `a token of ${account}'s` ? { id: "device", credentialsVersion: 1 } : null,
+    idleTtlSeconds: 14 * 86_400,
   });
 }
 

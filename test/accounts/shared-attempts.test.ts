@@ -27,6 +27,12 @@ function unreliable() {
     async sweepAttempts() {
       return 0;
     },
+    async listAttempts() {
+      return [];
+    },
+    async forgetAttempts() {
+      return 0;
+    },
   };
   return {
     counts,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { createThrottle, type Throttle, type ThrottleOptions } from "../../src/accounts/throttle.ts";
+import { createThrottle, type Recognition, type Throttle, type ThrottleOptions } from "../../src/accounts/throttle.ts";
 
 const clock = { now: () => Date.now() };
 const MINUTE = 60_000;
@@ -34,6 +34,8 @@ async function failLogins(
 }
 
 const always = (text: string) => () => text;
+
+const deviceOf = (device: string): Recognition => ({ device, hasSessionHere: async () => false });
 
 describe("options", () => {
   it.each<keyof Omit<ThrottleOptions, "clock" | "counts">>([
@@ -108,12 +110,98 @@ describe("login", () => {
     await expect(throttle.beforeLogin("somebody", "2001:db8:2::1")).resolves.toBeDefined();
   });
 
-  it("an IPv4-mapped IPv6 address shares the limit of the IPv4 address, and unknown addresses share one", async () => {
+  it("an IPv4-mapped IPv6 address shares the limit of the IPv4 address", async () => {
     const throttle = throttleWith();
     const spellings = ["192.0.2.1", "::ffff:192.0.2.1", "::ffff:c000:201"];
     expect(await failLogins(throttle, 30, always("alice"), (index) => spellings[index % 3]!)).toBe(10);
+  });
+
+  it("addresses that are not known share no limit: only the account's own holds", async () => {
+    const throttle = throttleWith({ registrationsPerHour: 1, invalidRefreshTokensPerMinute: 1 });
     const unknown = [null, "not an address", ""];
-    expect(await failLogins(throttle, 30, always("alice"), (index) => unknown[index % 3]!)).toBe(10);
+    expect(
+      await failLogins(
+        throttle,
+        130,
+        (index) => `user-${index}`,
+        (index) => unknown[index % 3]!,
+      ),
+    ).toBe(130);
+    expect(await failLogins(throttle, 130, always("alice"), () => null)).toBe(100);
+    for (let nth = 0; nth < 5; nth++) {
+      await throttle.countRegistration(null);
+      throttle.countInvalidRefresh(null);
+      throttle.refuseGuessing(null);
+    }
+  });
+
+  it("an account's successes are limited by the account alone, from wherever they come", async () => {
+    const throttle = throttleWith({ loginsPerHour: 5 });
+    const signIn = async (account: string, address: string | null) =>
+      (await throttle.beforeLogin(account, address)).succeeded();
+    for (let nth = 0; nth < 5; nth++) await signIn("alice", `192.0.2.${nth}`);
+    await expect(throttle.beforeLogin("alice", "198.51.100.1")).rejects.toMatchObject({ code: "too_many_requests" });
+    await expect(throttle.beforeLogin("alice", null, deviceOf("x"))).rejects.toMatchObject({
+      code: "too_many_requests",
+    });
+    for (let nth = 0; nth < 5; nth++) await signIn("bob", "192.0.2.1");
+  });
+
+  it("of an account's failures none is counted as a success, and of 20 successes at once as many as the limit allows", async () => {
+    const throttle = throttleWith({ loginsPerHour: 5 });
+    for (let nth = 0; nth < 9; nth++) await throttle.beforeLogin("alice", `192.0.2.${nth}`);
+    const attempts = await Promise.all(
+      Array.from({ length: 20 }, (_, nth) => throttle.beforeLogin("alice", `198.51.100.${nth}`)),
+    );
+    const settled = await Promise.allSettled(attempts.map((attempt) => attempt.succeeded()));
+    expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(5);
+  });
+
+  it("a recognised device has a limit of its own, and all of an account's devices one together", async () => {
+    const throttle = throttleWith({ failuresPerAccountPerHour: 25 });
+    let through = 0;
+    for (let nth = 0; nth < 60; nth++) {
+      const attempt = throttle.beforeLogin("alice", "192.0.2.1", deviceOf(`device ${nth % 6}`));
+      through += await attempt.then(
+        () => 1,
+        () => 0,
+      );
+    }
+    expect(through).toBe(25);
+    await expect(throttle.beforeLogin("bob", "192.0.2.1", deviceOf("device 1"))).resolves.toBeDefined();
+    await expect(throttle.beforeLogin("alice", "192.0.2.1")).resolves.toBeDefined();
+  });
+
+  it("a password proved inside a session counts against that session and nothing else", async () => {
+    const throttle = throttleWith();
+    await failLogins(throttle, 120, always("alice"), (index) => `100.64.0.${index}`);
+    for (let nth = 0; nth < 10; nth++) await throttle.beforeReauthentication("session");
+    await expect(throttle.beforeReauthentication("session")).rejects.toMatchObject({ code: "too_many_requests" });
+    await expect(throttle.beforeReauthentication("another")).resolves.toBeDefined();
+  });
+
+  it("a limit that is lifted refuses no longer, and no other limit is touched", async () => {
+    const throttle = throttleWith();
+    const refused = (account: string, address: string) =>
+      throttle.beforeLogin(account, address).then(
+        () => false,
+        () => true,
+      );
+    await failLogins(throttle, 20, always("alice"), () => "192.0.2.1");
+    await failLogins(throttle, 20, always("bob"), () => "192.0.2.1");
+    expect(await throttle.lift({ account: "alice" })).toBe(2);
+    expect([await refused("alice", "192.0.2.1"), await refused("bob", "192.0.2.1")]).toEqual([false, true]);
+    await failLogins(
+      throttle,
+      120,
+      (index) => `user-${index}`,
+      () => "192.0.2.9",
+    );
+    expect(await refused("carol", "192.0.2.9")).toBe(true);
+    expect(await throttle.lift({ address: "192.0.2.9" })).toBe(1);
+    expect(await refused("carol", "192.0.2.9")).toBe(false);
+    expect(await throttle.lift("all")).toBeGreaterThan(0);
+    expect(await refused("bob", "192.0.2.1")).toBe(false);
   });
 
   it("of 200 parallel guesses exactly as many get through as the limit allows", async () => {
@@ -132,8 +220,8 @@ describe("login", () => {
     expect(guesses.filter(({ status }) => status === "fulfilled")).toHaveLength(100);
   });
 
-  it("only failures count: an address may succeed without end, in parallel too", async () => {
-    const throttle = throttleWith();
+  it("only failures count for an address: it may succeed without end, in parallel too", async () => {
+    const throttle = throttleWith({ loginsPerHour: 0 });
     for (let index = 0; index < 300; index++) {
       await (await throttle.beforeLogin(`user-${index % 3}`, "192.0.2.1")).succeeded();
     }

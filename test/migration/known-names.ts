@@ -40,6 +40,7 @@ const issuerOptions: Record<keyof IssuerOptions, true> = {
   passwordMinLength: true,
   sessionsPerUser: true,
   sessionRefreshesPerMinute: true,
+  loginsPerHour: true,
   registrationsPerHour: true,
   cookies: true,
   dpopNonce: true,

@@ -220,6 +220,13 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     expect(await refresh(server, refreshToken)).toBe(429);
   },
 
+  async LATCHKEY_LOGINS_PER_HOUR() {
+    const server = await serve({ LATCHKEY_LOGINS_PER_HOUR: "2" });
+    const statuses = [];
+    for (let login = 0; login < 3; login++) statuses.push((await server.signIn()).status);
+    expect(statuses).toEqual([200, 200, 429]);
+  },
+
   async LATCHKEY_REGISTRATIONS_PER_HOUR() {
     const server = await serve({ LATCHKEY_REGISTRATIONS_PER_HOUR: "1" });
     const register = async (username: string) =>

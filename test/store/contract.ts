@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe } from "vitest";
 import type { Store } from "../../src/store/store.ts";
 import { describeAccessLifetimes } from "./contract-access-lifetimes.ts";
+import { describeAttempts } from "./contract-attempts.ts";
 import { describeClients } from "./contract-clients.ts";
 import { describeCredentialsVersion } from "./contract-credentials-version.ts";
 import { describeOperation } from "./contract-operation.ts";
@@ -40,6 +41,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("clients", () => describeClients(open));
     describe("lives of access tokens", () => describeAccessLifetimes(open));
     describe("signing keys", () => describeSigningKeys(open));
+    describe("attempts and operators", () => describeAttempts(open));
     describe("sweeping", () => describeSweep(open));
     describe("operation", () => describeOperation(open));
   });

@@ -1,0 +1,88 @@
+import { userInfo } from "node:os";
+import type { LatchkeyEvent } from "../events.ts";
+import type { Store } from "../store/store.ts";
+
+/** More sessions than that, ended by one command, are told as a number. */
+const MOST_SESSIONS = 100;
+const BATCH = 500;
+
+/** Who runs this command: the operating-system user, and behind `sudo` the one who called it. */
+export function operatorName(): string {
+  const name = systemUser();
+  const caller = process.getuid?.() === 0 ? process.env.SUDO_USER : undefined;
+  return caller === undefined || caller === name ? name : `${name} (sudo by ${caller})`;
+}
+
+function systemUser(): string {
+  try {
+    return userInfo().username;
+  } catch {
+    // In a container the number may have no name.
+    return `uid ${process.getuid?.() ?? "unknown"}`;
+  }
+}
+
+/** What a command has done, kept until a server takes it into its log. */
+export interface OperatorTrace {
+  readonly onEvent: (event: LatchkeyEvent) => void;
+  /** Writes it down. */
+  keep(store: Pick<Store, "addOperatorEvents">): Promise<void>;
+}
+
+export function createOperatorTrace(actor: string): OperatorTrace {
+  const events: LatchkeyEvent[] = [];
+  let moreSessions = 0;
+  let sessions = 0;
+  return {
+    onEvent(event) {
+      if (event.type === "session.revoked" && ++sessions > MOST_SESSIONS) moreSessions += 1;
+      else events.push({ ...event, actor });
+    },
+    async keep(store) {
+      const [last] = events.slice(-1);
+      if (moreSessions > 0 && last !== undefined) {
+        const { time, requestId, ip } = last;
+        events.push({ type: "sessions.revoked", count: moreSessions, time, requestId, ip, actor });
+      }
+      const texts = events.map((event) => JSON.stringify(event));
+      for (let start = 0; start < texts.length; start += BATCH)
+        await store.addOperatorEvents(texts.slice(start, start + BATCH));
+    },
+  };
+}
+
+/** How often a server looks for what operators have done. */
+const LOOK_MS = 1000;
+const MOST_AT_ONCE = 200;
+
+/** Hands what operators do to the listener, each to one of the processes on the database. Gives the way out. */
+export function followOperators(
+  store: Pick<Store, "takeOperatorEvents">,
+  listener: (event: LatchkeyEvent) => void,
+): () => Promise<void> {
+  let looking: Promise<void> = Promise.resolve();
+  let isLooking = false;
+  async function look(): Promise<void> {
+    try {
+      for (;;) {
+        const taken = await store.takeOperatorEvents(MOST_AT_ONCE);
+        for (const text of taken) listener(JSON.parse(text));
+        if (taken.length < MOST_AT_ONCE) return;
+      }
+    } catch {
+      // The next look makes up for it.
+    } finally {
+      isLooking = false;
+    }
+  }
+  const timer = setInterval(() => {
+    if (isLooking) return;
+    isLooking = true;
+    looking = look();
+  }, LOOK_MS);
+  timer.unref();
+  return async () => {
+    clearInterval(timer);
+    await looking;
+  };
+}
