@@ -213,7 +213,12 @@ export function createAccounts(options: AccountsOptions): Accounts {
   ): Promise<User> {
     const device = await deviceOf(account, deviceToken, findUser);
     const hasSessionHere = () => hasSessionFrom(address, findUser);
-    return verify(password, () => throttle.beforeLogin(account, address, { device, hasSessionHere }), findUser, refused);
+    return verify(
+      password,
+      () => throttle.beforeLogin(account, address, { device, hasSessionHere }),
+      findUser,
+      refused,
+    );
   }
 
   const bySession = (user: User, password: string, sessionId: string) =>

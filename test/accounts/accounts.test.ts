@@ -378,13 +378,15 @@ describe("verifyPassword", () => {
     expect([disabled.code, disabled.detail]).toEqual(["session_revoked", "user_disabled"]);
   });
 
-  it("shares its limit with login", async () => {
-    accounts = accountsWith({ failuresPerAccountAndAddressPer15Minutes: 2 });
+  it("has a limit of the session's own, which failed logins do not touch", async () => {
+    accounts = accountsWith({ failuresPerAccountAndAddressPer15Minutes: 2, reauthenticationsPer15Minutes: 2 });
     const user = await createAlice();
-    await refusal(accounts.verifyPassword(user, WRONG_PASSWORD, ADDRESS));
-    await refusal(accounts.authenticate({ username: "alice", password: WRONG_PASSWORD }, ADDRESS));
-    const error = await refusal(accounts.verifyPassword(user, PASSWORD, ADDRESS));
-    expect(error.code).toBe("too_many_requests");
+    for (let nth = 0; nth < 3; nth++)
+      await refusal(accounts.authenticate({ username: "alice", password: WRONG_PASSWORD }, ADDRESS));
+    await refusal(accounts.verifyPassword(user, WRONG_PASSWORD, "session"));
+    expect(await accounts.verifyPassword(user, PASSWORD, "session")).toMatchObject({ id: user.id });
+    expect((await refusal(accounts.verifyPassword(user, PASSWORD, "session"))).code).toBe("too_many_requests");
+    expect(await accounts.verifyPassword(user, PASSWORD, "another")).toMatchObject({ id: user.id });
   });
 });
 

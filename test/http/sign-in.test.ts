@@ -12,6 +12,7 @@ describe("signing in", () => {
       refresh_token: expect.stringMatching(/^lkr_/),
       refresh_expires_in: 1_209_600,
       session_id: expect.stringMatching(/^[A-Za-z0-9_-]{22}$/),
+      device_token: expect.stringMatching(/^[A-Za-z0-9_-]{64}$/),
     });
     const me = await bed.call("GET", "/auth/me", { bearer: pair.access_token });
     expect(me.body).toEqual({ id: expect.any(String), username: "ada", roles: [] });
