@@ -68,6 +68,15 @@ describe("GET /auth/revocations, polled", () => {
     });
   });
 
+  it("includes what the same process has just acknowledged, however soon it is asked", async () => {
+    const bed = await openBed();
+    for (let nth = 0; nth < 20; nth++) {
+      const ended = await revokeOne(bed.issuer);
+      const { body } = await bed.call("GET", "/auth/revocations?limit=1000", { bearer: bed.bearer });
+      expect(body.revocations.at(-1)?.session_id).toBe(ended);
+    }
+  });
+
   it("keeps an entry until no access token of its session can be alive, and says until when", async () => {
     const bed = await openBed();
     await revokeOne(bed.issuer);
