@@ -80,6 +80,7 @@ export async function startLatchkey({ folder, database, secret, workers = 1, pos
       ...settingsOf({ database, secret }),
       LATCHKEY_PORT: "0",
       LATCHKEY_SESSION_REFRESHES_PER_MINUTE: "0",
+      LATCHKEY_LOGINS_PER_HOUR: "0",
       LATCHKEY_WORKERS: String(workers),
     },
     folder,
