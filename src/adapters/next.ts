@@ -1,7 +1,7 @@
 import { cookies, headers } from "next/headers.js";
 import { NextRequest, NextResponse } from "next/server.js";
 import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
-import { addCookies, type CarriedCookies, carryingCookies } from "../http/carried-cookies.ts";
+import { addCookies, asUsed, type CarriedCookies, carryingCookies } from "../http/carried-cookies.ts";
 import { setCookiesOf } from "../http/cookie-endings.ts";
 import { withCookiesFirst, withoutCookies } from "../http/cookie-header.ts";
 import type { Guard, OptionalAdmission } from "../http/guard.ts";
@@ -221,15 +221,15 @@ function withNewCookies(request: NextRequest, carried: CarriedCookies): NextRequ
 
 /** Part by part: what Next.js hands to route handlers only looks like a request and cannot be copied whole. */
 function copied(request: NextRequest, url: string | URL, fields: Headers): NextRequest {
-  const { method, signal, nextUrl } = request;
-  const body = request.bodyUsed ? null : request.body;
-  return new NextRequest(url, {
+  const { method, signal, nextUrl, bodyUsed, body } = request;
+  const copy = new NextRequest(url, {
     method,
     headers: fields,
     signal,
     nextConfig: { basePath: nextUrl.basePath },
-    ...(body !== null && { body, duplex: "half" }),
+    ...(bodyUsed ? { body: "" } : body !== null && { body, duplex: "half" }),
   });
+  return asUsed(copy, bodyUsed);
 }
 
 /** A refusal is no failure, and may delete cookies. */

@@ -45,9 +45,15 @@ export function carryingCookies<Asking extends Request>(
 }
 
 function copied<Asking extends Request>(request: Asking, headers: Headers): Asking {
-  const body = request.bodyUsed || request.body === null ? {} : { body: request.body, duplex: "half" };
-  const { url, method, signal } = request;
-  return new Request(url, { method, headers, signal, ...body } as RequestInit) as Asking;
+  const { url, method, signal, bodyUsed, body } = request;
+  const content = bodyUsed ? { body: "" } : body === null ? {} : { body, duplex: "half" };
+  return asUsed(new Request(url, { method, headers, signal, ...content } as RequestInit) as Asking, bodyUsed);
+}
+
+/** A copy of a request whose body has been read counts as read too, rather than as empty. */
+export function asUsed<Copy extends Request>(copy: Copy, bodyUsed: boolean): Copy {
+  if (bodyUsed) void copy.text();
+  return copy;
 }
 
 /**

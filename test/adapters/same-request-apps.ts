@@ -31,7 +31,12 @@ export interface Seen {
 }
 
 /** What becomes of the request before the guards see it. */
-export type Beforehand = "nothing" | "body read" | "body wrapped" | "headers immutable";
+export type Beforehand =
+  | "nothing"
+  | "body read"
+  | "body wrapped"
+  | "headers immutable"
+  | "body read, headers immutable";
 
 /** What the handler answers. */
 export interface Answer {
@@ -100,6 +105,7 @@ async function readMessage(message: IncomingMessage): Promise<string> {
   return Buffer.concat(chunks).toString("latin1");
 }
 
+const hasReadBody = ({ beforehand }: Setting) => beforehand.startsWith("body read");
 const answerFor = (name: unknown): Answer => answers[name as keyof typeof answers] ?? answers.plain;
 
 function ofMessage(message: IncomingMessage, cookies: unknown, body: unknown, sub: string | undefined): Seen {
@@ -140,8 +146,8 @@ async function prepared<Asking extends Request>(
   beforehand: Beforehand,
   copy: (init: RequestInit) => Asking,
 ): Promise<Asking> {
-  if (beforehand === "body read") await request.text();
-  if (beforehand === "headers immutable") {
+  if (beforehand.startsWith("body read")) await request.text();
+  if (beforehand.endsWith("headers immutable")) {
     request.headers.set = () => {
       throw new TypeError("immutable");
     };
@@ -154,13 +160,13 @@ async function prepared<Asking extends Request>(
 function nodeListener(setting: Setting): (message: IncomingMessage, response: ServerResponse) => unknown {
   const [first, second] = guardsOf(setting);
   const inner = guardNode(second!, async (message, response) => {
-    const body = setting.beforehand === "body read" ? "read" : await readMessage(message);
+    const body = hasReadBody(setting) ? "read" : await readMessage(message);
     setting.seen.push(ofMessage(message, undefined, body, message.auth?.sub));
     send(answerFor(message.headers["x-answer"]), response);
   });
   const outer = guardNode(first!, (message, response) => inner(message, response));
   return async (message, response) => {
-    if (setting.beforehand === "body read") await readMessage(message);
+    if (hasReadBody(setting)) await readMessage(message);
     // Whatever has looked at it before, looked at the old cookies.
     void message.headersDistinct;
     outer(message, response);
@@ -188,10 +194,10 @@ export const apps: Readonly<Record<string, Start>> = {
       req.cookies = parse(req.headers.cookie ?? "");
       next();
     });
-    if (setting.beforehand === "body read") app.use(express.text({ type: () => true }));
+    if (hasReadBody(setting)) app.use(express.text({ type: () => true }));
     const router = express.Router();
     router.all("/{*path}", guardedOnExpress(first!), guardedOnExpress(second!), async (req, res) => {
-      const body = setting.beforehand === "body read" ? req.body : await readMessage(req);
+      const body = hasReadBody(setting) ? req.body : await readMessage(req);
       setting.seen.push(ofMessage(req, { ...req.cookies }, body, res.locals.auth?.sub));
       send(answerFor(req.headers["x-answer"]), res);
     });
@@ -203,7 +209,7 @@ export const apps: Readonly<Record<string, Start>> = {
     const [first, second] = setting.guards ?? [{}, {}];
     class Shop {
       async any(req: IncomingMessage & { body?: unknown }, res: ServerResponse, auth?: AccessTokenClaims) {
-        const body = setting.beforehand === "body read" ? req.body : await readMessage(req);
+        const body = hasReadBody(setting) ? req.body : await readMessage(req);
         setting.seen.push(ofMessage(req, undefined, body, auth?.sub));
         send(answerFor(req.headers["x-answer"]), res);
       }
@@ -215,7 +221,7 @@ export const apps: Readonly<Record<string, Start>> = {
     Guarded(first)(Shop);
     class Main {}
     Module({ imports: [LatchkeyModule.forRoot({ issuer: setting.issuer })], controllers: [Shop] })(Main);
-    const app = await NestFactory.create(Main, { logger: false, bodyParser: setting.beforehand === "body read" });
+    const app = await NestFactory.create(Main, { logger: false, bodyParser: hasReadBody(setting) });
     app.getHttpAdapter().getInstance().disable("x-powered-by");
     await app.listen(0, "127.0.0.1");
     onTestFinished(() => app.close());
@@ -251,7 +257,7 @@ export const apps: Readonly<Record<string, Start>> = {
     const [first, second] = guardsOf(setting);
     const app = new Hono();
     app.use(async (c, next) => {
-      if (setting.beforehand === "body read") await c.req.text();
+      if (hasReadBody(setting)) await c.req.text();
       else c.req.raw = await prepared(c.req.raw, setting.beforehand, (init) => new Request(c.req.raw.url, init));
       await next();
     });

@@ -179,7 +179,7 @@ describe.each(Object.entries(apps))("behind two guards on %s", (name, start) => 
     },
   );
 
-  it.each<Beforehand>(["nothing", "body read", "body wrapped", "headers immutable"])(
+  it.each<Beforehand>(["nothing", "body read", "body wrapped", "headers immutable", "body read, headers immutable"])(
     "a body arrives whole, before the guards: %s",
     async (beforehand) => {
       const world = await setUp(beforehand);
