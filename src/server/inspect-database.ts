@@ -4,7 +4,7 @@ import { systemEnvironment } from "../environment.ts";
 import { inspectPostgresDatabase } from "../store/postgres.ts";
 import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../store/postgres-schema.ts";
 import { SqliteDatabase } from "../store/sqlite-database.ts";
-import { proveWritable } from "../store/sqlite-open.ts";
+import { proveWritable, recogniseVersion } from "../store/sqlite-open.ts";
 import { createRunner } from "../store/sqlite-retry.ts";
 import { migrations } from "../store/sqlite-schema.ts";
 import type { DatabaseLocation } from "./setting-values.ts";
@@ -52,7 +52,7 @@ async function inspectSqlite(path: string, lookForFaults: boolean): Promise<Data
   try {
     await run(() => proveWritable(database, place));
     return {
-      schemaVersion: await run(() => Number(database.pragma("user_version"))),
+      schemaVersion: await run(() => database.transaction(() => recogniseVersion(database, place))),
       newestVersion: migrations.length,
       faults: lookForFaults ? await run(() => readFaults(database)) : [],
     };

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import type { Logger } from "./logger.ts";
 import { type RunningServer, STOP_DEADLINE_MS } from "./main.ts";
 import type { Workers } from "./workers.ts";
@@ -8,6 +9,41 @@ const SAME_PRESS_MS = 500;
 const CLOSE_MS = 2000;
 /** How much longer than that a worker may take to end. */
 const WORKER_END_MS = 1000;
+
+/** Asked that often whether npm's shell is still there. */
+const PARENT_WATCH_MS = 500;
+
+const SIGNALS = ["SIGTERM", "SIGINT"] as const;
+
+/**
+ * Until the server is ready nothing is in flight, so a signal ends the process at once. It would by itself, but not process 1 of a
+ * container, for which the system ignores every signal that nobody minds. Returns what ends the watch.
+ */
+export function endOnSignals(): () => void {
+  const end = (signal: NodeJS.Signals) => process.exit(128 + constants.signals[signal]);
+  for (const signal of SIGNALS) process.on(signal, end);
+  const stopWatching = watchNpm(() => end("SIGTERM"));
+  return () => {
+    for (const signal of SIGNALS) process.off(signal, end);
+    stopWatching();
+  };
+}
+
+/**
+ * npm hands SIGTERM on to its shell alone, which ends and leaves the server running. So a server that npm or npx has started ends
+ * when its parent does.
+ */
+function watchNpm(onGone: () => void): () => void {
+  if (process.env.npm_execpath === undefined) return () => {};
+  const parent = process.ppid;
+  const timer = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(timer);
+    onGone();
+  }, PARENT_WATCH_MS);
+  timer.unref();
+  return () => clearInterval(timer);
+}
 
 /** What stops a server or its workers, and what cuts that short. */
 interface Stopping {
@@ -25,7 +61,8 @@ function onStopSignals({ stop, stopAtOnce }: Stopping): (reason: string) => void
     firstAt = performance.now();
     void stop(reason);
   }
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
+  watchNpm(() => ask("npm gone"));
+  for (const signal of SIGNALS) {
     process.on(signal, () => {
       if (firstAt !== undefined && performance.now() - firstAt >= SAME_PRESS_MS) stopAtOnce(signal);
       else ask(signal);

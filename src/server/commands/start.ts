@@ -4,7 +4,7 @@ import { createLogger, type Logger, writeToStandardOutput } from "../logger.ts";
 import { announce, type ServerFacts, startServer } from "../main.ts";
 import { databaseSecrets } from "../setting-values.ts";
 import { settings } from "../settings.ts";
-import { exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
+import { endOnSignals, exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
 import type { Terminal } from "../terminal.ts";
 import { leavePrimary, reportReady, type WorkerIdentity, workerIdentity } from "../worker.ts";
 import { startWorkers } from "../workers.ts";
@@ -35,8 +35,10 @@ export function addStartCommand(program: Command, terminal: Terminal): void {
       if (worker !== undefined) await serveAsWorker(config, logger, worker);
       else if (config.server.workers > 1) tell(await serveWithWorkers(config, logger));
       else {
+        const ready = endOnSignals();
         const running = await startServer(config, logger);
         stopOnSignals(running, logger);
+        ready();
         tell(running);
       }
     });
