@@ -56,13 +56,14 @@ export function createVerification(parts: {
     const replacement = {
       userId: user.id,
       expectedHash: user.passwordHash,
+      expectedVersion: user.credentialsVersion,
       newHash: await passwords.hash(password),
     };
     const isReplaced = await store.replacePasswordHash(replacement);
     // Read again, since with another hash the credentials have another version.
     const current = await store.findUser(user.id);
     if (isReplaced && current?.passwordHash === replacement.newHash) return { matches: true, user: current };
-    // Another sign-in has replaced it, or the password has been changed: the hash that is there now decides.
+    // Another sign-in has replaced it, or the password has been changed or the user disabled: what is there now decides.
     const matches = current !== null && (await passwords.verify(password, current.passwordHash));
     return { matches, user: current };
   }

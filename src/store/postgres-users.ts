@@ -105,18 +105,19 @@ export async function listUsers(
 
 export async function replacePasswordHash(
   runner: PostgresRunner,
-  { userId, expectedHash, newHash }: PasswordHashReplacement,
+  { userId, expectedHash, expectedVersion, newHash }: PasswordHashReplacement,
 ): Promise<boolean> {
   if (!isStorable(userId) || !isStorable(expectedHash)) return false;
   checked([newHash]);
   const { rowCount } = await runner.run(({ last }, isUnknown) =>
     last(
       `UPDATE latchkey.users SET password_hash = $3
-       WHERE id = $1 AND (password_hash = $2 OR $4 AND password_hash = $3)`,
+       WHERE id = $1 AND (password_hash = $2 AND credentials_version = $5 OR $4 AND password_hash = $3)`,
       userId,
       expectedHash,
       newHash,
       isUnknown,
+      expectedVersion,
     ),
   );
   return rowCount === 1;

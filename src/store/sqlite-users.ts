@@ -94,8 +94,8 @@ export class SqliteUsers {
     return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, session.id);
   }
 
-  replacePasswordHash({ userId, expectedHash, newHash }: PasswordHashReplacement): boolean {
-    return this.#statements.replacePasswordHash.run(newHash, userId, expectedHash) === 1;
+  replacePasswordHash({ userId, expectedHash, expectedVersion, newHash }: PasswordHashReplacement): boolean {
+    return this.#statements.replacePasswordHash.run(newHash, userId, expectedHash, expectedVersion) === 1;
   }
 
   findLastImportedHash(): string | null {
@@ -159,8 +159,8 @@ function prepare(database: SqliteDatabase) {
     setPasswordHash: database.command<[passwordHash: string, at: number, id: string]>(
       "UPDATE users SET password_hash = ?, updated_at = ? WHERE id = ?",
     ),
-    replacePasswordHash: database.command<[newHash: string, id: string, expectedHash: string]>(
-      "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ?",
+    replacePasswordHash: database.command<[newHash: string, id: string, expectedHash: string, expectedVersion: number]>(
+      "UPDATE users SET password_hash = ? WHERE id = ? AND password_hash = ? AND credentials_version = ?",
     ),
     findLastImportedHash: database.query<[], string>(
       "json_quote(password_hash)",

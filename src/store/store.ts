@@ -103,8 +103,8 @@ export interface Store {
   changePassword(change: PasswordChange): Promise<readonly string[] | PasswordChangeRefusal>;
 
   /**
-   * Replaces a password hash if it is still `expectedHash`, by another hash of the same password: nothing is revoked, and
-   * `updatedAt` stays. `false` when the hash was another or the user is gone.
+   * Replaces a password hash by another of the same password, if hash and `credentialsVersion` are still those that were verified,
+   * and so raises the version by one: nothing is revoked, and `updatedAt` stays. `false` when either is another or the user is gone.
    */
   replacePasswordHash(replacement: PasswordHashReplacement): Promise<boolean>;
 
@@ -374,6 +374,7 @@ export type UserImported = "created" | "known" | "id_taken" | "username_taken";
 export interface PasswordHashReplacement {
   readonly userId: string;
   readonly expectedHash: string;
+  readonly expectedVersion: number;
   readonly newHash: string;
 }
 

@@ -231,7 +231,8 @@ describe("authenticate", () => {
 
   it("an unreadable stored hash is a wrong password", async () => {
     const user = await createAlice();
-    await store.replacePasswordHash({ userId: user.id, expectedHash: user.passwordHash, newHash: "$argon2id$damaged" });
+    const { id: userId, passwordHash: expectedHash, credentialsVersion: expectedVersion } = user;
+    await store.replacePasswordHash({ userId, expectedHash, expectedVersion, newHash: "$argon2id$damaged" });
     const error = await refusal(accounts.authenticate({ username: "alice", password: PASSWORD }, ADDRESS));
     expect(error).toMatchObject({ code: "invalid_credentials", detail: "wrong_password" });
   });

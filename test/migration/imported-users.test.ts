@@ -80,6 +80,28 @@ describe("an imported user", () => {
     await store.close();
   });
 
+  it("is given back by the verification as they are stored after the rehash, and where a disabling came in between", async () => {
+    const bed = await createTestBed();
+    const { store, clock } = bed;
+    await bed.issuer.users.import([ada(), ada({ id: "another", username: "eve" })]);
+    const [first, second] = [(await store.findUser(ada().id))!, (await store.findUser("another"))!];
+    const passwords = createPasswords({ random: systemEnvironment.random });
+    const verified = await createVerification({ store, passwords, clock })(FOREIGN_PASSWORD, first);
+    expect(verified).toEqual({ matches: true, user: await store.findUser(first.id) });
+    expect(verified.user?.credentialsVersion).toBe(2);
+    const racing = {
+      ...passwords,
+      async hash(password: string) {
+        await store.disableUser(second.id, clock.now());
+        await store.enableUser(second.id, clock.now());
+        return passwords.hash(password);
+      },
+    };
+    const late = await createVerification({ store, passwords: racing, clock })(FOREIGN_PASSWORD, second);
+    expect(late).toEqual({ matches: true, user: await store.findUser(second.id) });
+    expect(late.user).toMatchObject({ passwordHash: second.passwordHash, credentialsVersion: 3 });
+  });
+
   it("changes the password and proves it again while the hash is still the imported one", async () => {
     const { issuer, store } = await createTestBed();
     await issuer.users.import([ada()]);

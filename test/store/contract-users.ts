@@ -201,9 +201,10 @@ export function describeUsers(open: OpenStore): void {
     await createUsers(store, ada);
     const session = newSession({ subject: ada.id });
     await store.createSessions([vouched(session)]);
-    const replacement = { userId: ada.id, expectedHash: ada.passwordHash, newHash: "new" };
+    const replacement = { userId: ada.id, expectedHash: ada.passwordHash, expectedVersion: 1, newHash: "new" };
     expect(await store.replacePasswordHash({ ...replacement, expectedHash: "another" })).toBe(false);
     expect(await store.replacePasswordHash({ ...replacement, userId: newId() })).toBe(false);
+    expect(await store.replacePasswordHash({ ...replacement, expectedVersion: 2 })).toBe(false);
     expect(await store.findUser(ada.id)).toStrictEqual(ada);
     expect(await store.replacePasswordHash(replacement)).toBe(true);
     expect(await store.replacePasswordHash({ ...replacement, newHash: "newer" })).toBe(false);
@@ -216,7 +217,7 @@ export function describeUsers(open: OpenStore): void {
     for (let round = 0; round < 10; round++) {
       const ada = newUser();
       await createUsers(stores[0], ada);
-      const expected = { userId: ada.id, expectedHash: ada.passwordHash };
+      const expected = { userId: ada.id, expectedHash: ada.passwordHash, expectedVersion: 1 };
       const change = passwordChange(ada, { newHash: "changed" });
       const [replaced, revoked] = await Promise.all([
         stores[0].replacePasswordHash({ ...expected, newHash: "replaced" }),
@@ -236,7 +237,12 @@ export function describeUsers(open: OpenStore): void {
     const imported = ["imported:00200:A", "imported:00030:z", "imported:00200:Z"];
     await createUsers(store, ...imported.map((passwordHash) => newUser({ passwordHash })), last);
     expect(await store.findLastImportedHash()).toBe("imported:00200:Z~é");
-    const replacement = { userId: last.id, expectedHash: last.passwordHash, newHash: "$argon2id$new" };
+    const replacement = {
+      userId: last.id,
+      expectedHash: last.passwordHash,
+      expectedVersion: 1,
+      newHash: "$argon2id$new",
+    };
     await store.replacePasswordHash(replacement);
     expect(await store.findLastImportedHash()).toBe("imported:00200:Z");
   });
