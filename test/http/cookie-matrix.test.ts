@@ -36,6 +36,18 @@ const originsOfOthers = [
   "",
 ];
 
+/** Routes whose success sets or deletes the cookies, whatever they are. */
+const alwaysSets = new Set(["/auth/refresh", "/auth/logout", "/auth/logout-all"]);
+
+/** What a page of ours sends with the cookies, and what a safe route does without. */
+function proofFor(route: Endpoint, jar: CookieJar): Record<string, string> {
+  if (unsafeRoutes.includes(route)) {
+    return { "x-csrf-token": jar.get("csrf")!, origin: ISSUER, "sec-fetch-site": "same-origin" };
+  }
+  if (nameOf(route) === "GET /auth/session") return { "sec-fetch-site": "same-origin" };
+  return { "sec-fetch-site": "cross-site", origin: "https://evil.example" };
+}
+
 describe("cookies on every route", () => {
   it("SECURITY 83, 84: authenticate no unsafe request without this session's CSRF token: 403, no challenge, no change, no cookie", async () => {
     expect(unsafeRoutes.map(nameOf).sort()).toEqual([
@@ -91,17 +103,14 @@ describe("cookies on every route", () => {
     for (const [name, state] of Object.entries(states)) {
       for (const route of cookieRoutes) {
         const jar = state.of(await world.signIn("root"), world);
-        const proof = unsafeRoutes.includes(route)
-          ? { "x-csrf-token": jar.get("csrf"), origin: ISSUER, "sec-fetch-site": "same-origin" }
-          : nameOf(route) === "GET /auth/session"
-            ? { "sec-fetch-site": "same-origin" }
-            : { "sec-fetch-site": "cross-site", origin: "https://evil.example" };
-        const { status, body, headers } = await world.ask(route, undefined, { ...jar.header(), ...proof });
+        const { status, body, headers } = await world.ask(route, undefined, {
+          ...jar.header(),
+          ...proofFor(route, jar),
+        });
         const label = `${nameOf(route)}, ${name}`;
         expect([label, body?.error ?? status]).toEqual([label, whenLetIn(route)]);
         const set = headers.getSetCookie();
-        const isToSet =
-          status < 400 && (state.stale || ["/auth/refresh", "/auth/logout", "/auth/logout-all"].includes(route.path));
+        const isToSet = status < 400 && (state.stale || alwaysSets.has(route.path));
         const names = ["latchkey-access", "latchkey-refresh", "latchkey-csrf"];
         expect([label, set.map((line) => line.split("=")[0])]).toEqual([label, isToSet ? names : []]);
         const deleted = set.filter((line) => line.includes("Max-Age=0"));
