@@ -72,6 +72,7 @@ export interface Pair {
   readonly refresh_token: string;
   readonly refresh_expires_in: number;
   readonly session_id: string;
+  readonly device_token?: string;
 }
 
 const open = new Set<Issuer>();

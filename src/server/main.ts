@@ -1,8 +1,8 @@
-import { isLatchkeyError } from "../errors.ts";
 import { createHandler } from "../http/handler.ts";
 import { hstsHeader } from "../http/hsts.ts";
 import { banner } from "./banner.ts";
 import { type Config, issuerUrl, urlHost } from "./config.ts";
+import { logFailedRequest } from "./failed-requests.ts";
 import { type HttpServer, listen } from "./http-server.ts";
 import { type Logger, logEvents } from "./logger.ts";
 import type { OpenedIssuer } from "./open-issuer.ts";
@@ -101,18 +101,6 @@ async function serveIssuer(
     await issuer.close();
     throw error;
   }
-}
-
-/**
- * An outage is one line for each request that it fails: where it comes from is known, and no stack says more. Only what should
- * not have happened is logged with its places.
- */
-function logFailedRequest(logger: Logger, error: unknown, requestId: string): void {
-  if (isLatchkeyError(error) && error.code !== "internal_error") {
-    logger.error({ requestId, error: error.code, detail: error.detail ?? error.description }, "a request failed");
-    return;
-  }
-  logger.error({ requestId, err: error }, "a request failed");
 }
 
 /** Tells that the server is ready: a banner to a person, one log line to a machine. */

@@ -6,6 +6,7 @@ import type { Handler } from "../http/handler.ts";
 import { hstsHeader } from "../http/hsts.ts";
 import { createResponder } from "../http/respond.ts";
 import { type Config, issuerUrl } from "./config.ts";
+import { oneLine } from "./failed-requests.ts";
 import type { HttpServer } from "./http-server.ts";
 import type { Logger } from "./logger.ts";
 import { type OpenedIssuer, type OpenIssuerOptions, openIssuer } from "./open-issuer.ts";
@@ -34,7 +35,7 @@ export async function openWhenReachable(
       server?.serve(createUnreadyHandler(hstsHeader(issuerUrl(config), config.handler.hsts), error));
       const nextTryMs = randomInt(pauseMs / 2, pauseMs);
       logger.warn(
-        { detail: error.detail ?? error.description, nextTryMs },
+        { detail: oneLine(error.detail ?? error.description), nextTryMs },
         "the database cannot be reached; trying again",
       );
       await wait(nextTryMs);

@@ -1,13 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD, type TestBed } from "../harness.ts";
+import { createTestBed, PASSWORD, type Pair, type TestBed } from "../harness.ts";
 
 const OTHER_PASSWORD = "seven green bottles on a wall";
-
-interface Pair {
-  readonly access_token: string;
-  readonly refresh_token: string;
-  readonly device_token: string;
-}
 
 async function attacked(): Promise<{ bed: TestBed; pair: Pair }> {
   const bed = await createTestBed();

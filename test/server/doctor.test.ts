@@ -29,6 +29,17 @@ async function usedFolder(): Promise<string> {
 }
 
 describe("the doctor", () => {
+  it("says of an https issuer that no proxy is trusted, and of trusted ones which they are", async () => {
+    const folder = temporaryFolder();
+    const https = { LATCHKEY_ISSUER: "https://auth.example.com", LATCHKEY_SECRET: createSecret() };
+    expect(await examined(folder, https)).toContainEqual(
+      expect.stringMatching(/^proxies note LATCHKEY_TRUSTED_PROXIES is not set, and the issuer is https/),
+    );
+    expect(await examined(folder, { ...https, LATCHKEY_TRUSTED_PROXIES: "10.0.0.1" })).toContain(
+      "proxies ok 10.0.0.1 are trusted",
+    );
+  });
+
   it("finds nothing wrong where nothing has been started yet, and makes nothing", async () => {
     const folder = temporaryFolder();
     const findings = await examined(folder);
