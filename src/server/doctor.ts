@@ -7,6 +7,7 @@ import { createSealedKeys } from "../sealed-keys.ts";
 import { readPostgresUrl } from "../store/postgres-url.ts";
 import { type Config, type ConfigReading, issuerUrl } from "./config.ts";
 import { explainFailure } from "./failure.ts";
+import { openToEverybody } from "./file-modes.ts";
 import { inspectDatabase } from "./inspect-database.ts";
 import { openStore } from "./open-store.ts";
 import { OLDEST_NODE } from "./package-version.ts";
@@ -79,6 +80,8 @@ async function examineDatabase({ server: { database } }: Config): Promise<readon
     }
     const { schemaVersion, newestVersion, faults, server } = found;
     if (faults.length > 0) return [wrong("database", `${place} is damaged: ${faults.join("; ")}. Restore a backup.`)];
+    const problem = database.kind === "sqlite" ? openToEverybody(database.path) : undefined;
+    if (problem !== undefined) return [wrong("database", problem)];
     if (schemaVersion < newestVersion) {
       const text = `${place} is at schema version ${schemaVersion}; the next start brings it to ${newestVersion}`;
       return [note("database", text)];

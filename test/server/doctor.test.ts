@@ -67,6 +67,23 @@ describe("the doctor", () => {
     );
   });
 
+  it.each([0o644, 0o604, 0o666])(
+    "finds a database that every user of the machine can read, with mode %i",
+    async (mode) => {
+      const folder = await usedFolder();
+      const path = join(folder, "latchkey.db");
+      chmodSync(path, mode);
+      expect(await examined(folder)).toContainEqual(
+        expect.stringMatching(/^database wrong .*can be read by every user .* Run: chmod o= '.*latchkey\.db'/),
+      );
+      const refused = await latchkey(["start"], { LATCHKEY_DATABASE_URL: `sqlite:${path}`, LATCHKEY_PORT: "0" });
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toMatch(/can be read by every user/);
+      chmodSync(path, 0o660);
+      expect(await examined(folder)).toContainEqual(expect.stringMatching(/^database ok /));
+    },
+  );
+
   it("finds a running server at a loopback issuer, and what is something else there", async () => {
     const server = await serve();
     const port = { LATCHKEY_PORT: String(server.address.port) };
