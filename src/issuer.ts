@@ -248,6 +248,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
       refreshToken: deriveRefreshToken(rootKeys.current, session, generation),
       refreshExpiresInSeconds: Math.max(0, Math.ceil((endsAt - at) / 1000)),
       sessionId: session.id,
+      scope: session.scope,
     };
   }
 

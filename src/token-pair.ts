@@ -17,4 +17,6 @@ export interface TokenPair {
    * keeps strangers' failures from blocking this device.
    */
   readonly deviceToken?: string;
+  /** The access token's scope, space-separated; `null` where it has none. */
+  readonly scope: string | null;
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
@@ -7,6 +7,7 @@ import type { Guard, OptionalAdmission } from "../http/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { createResponder } from "../http/respond.ts";
 import { originOf, sendResponse, toAskingRequest } from "./node-message.ts";
+import { headWithoutUpgrade } from "./plain-upgrade.ts";
 import { carryCookies, replaceCookies } from "./renewed-cookies.ts";
 import { refuseUpgrade, takeBearerProtocol } from "./websocket-handshake.ts";
 
@@ -107,4 +108,19 @@ export async function admitUpgrade<Let extends OptionalAdmission>(
     await refuseUpgrade(guard.refuse(error), socket);
     return undefined;
   }
+}
+
+/**
+ * Serves a request that asks for another protocol than WebSocket, such as Java's HttpClient and `curl --http2` with `Upgrade: h2c`, as
+ * the HTTP/1.1 request that it is as well (RFC 9110 section 7.8). With a listener for `upgrade`, Node hands every such request to
+ * it and answers none: call this first there.
+ * @returns whether it was such a request. Then nothing is left to do.
+ */
+export function servePlainly(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+  const protocols = (request.headers.upgrade ?? "").split(",").map((protocol) => protocol.trim().toLowerCase());
+  if (protocols.includes("websocket")) return false;
+  socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), "latin1"), head]));
+  // A parser of its own reads the request again, and with it the body, which Node had stopped to look at.
+  server.emit("setSecureContext" in server ? "secureConnection" : "connection", socket);
+  return true;
 }

@@ -85,7 +85,11 @@ export interface Endpoint {
   readonly method: "get" | "post" | "delete";
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
+  /** Further paths that are the same, given the path of the issuer, which is empty where it has none. */
+  readonly aliases?: (issuerPath: string) => readonly string[];
   readonly access: Access;
+  /** Whether pages of every origin may read it, since it holds nothing that is not public. Default: only allowed ones may. */
+  readonly anyOrigin?: true;
   /** Whether an OAuth client may authenticate here (RFC 6749 section 2.3), or has to. Default: it has no way to. */
   readonly client?: "optional" | "required";
   /** Whether the cookies may stand in for the credential that the body would hold. Default: they say nothing there. */

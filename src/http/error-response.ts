@@ -15,7 +15,7 @@ export function errorResponse(
   const error = isLatchkeyError(thrown) ? thrown : new LatchkeyError("internal_error", { cause: thrown });
   const oauth = style === "oauth";
   const body = oauth
-    ? { error: error.oauthError, error_description: quotable(`${error.code}: ${error.description}`) }
+    ? { error: error.oauthError, error_description: quotable(oauthDescription(error)) }
     : { error: error.code, error_description: error.description };
   const status = statusOf(error.code, style);
   return respond.json(body, status, {
@@ -25,6 +25,11 @@ export function errorResponse(
       : { "retry-after": String(Math.max(1, Math.ceil(error.retryAfterSeconds))) }),
     ...headers,
   });
+}
+
+/** With our own code in front where `error` does not say it: clients print the two one after the other. */
+function oauthDescription({ code, oauthError, description }: LatchkeyError): string {
+  return code === oauthError ? description : `${code}: ${description}`;
 }
 
 /** RFC 6749 section 5.2 and RFC 9449 section 5: the token endpoint answers 401 to clients alone. */

@@ -60,8 +60,12 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   refuseWrongOptions(options, issuer.options.issuer);
   const clientAddress = createClientAddress(options.trustedProxies ?? []);
   let watchesForProxies = options.onIgnoredProxy !== undefined && (options.trustedProxies ?? []).length === 0;
-  const crossOrigin = createCrossOrigin(options.allowedOrigins ?? []);
-  const app = createApp(issuer, options, clientAddress);
+  const issuerPath = new URL(issuer.options.issuer).pathname.replace(/\/$/, "");
+  const publicPaths = new Set(
+    routes.filter(({ anyOrigin }) => anyOrigin).flatMap((route) => pathsOf(route, issuerPath)),
+  );
+  const crossOrigin = createCrossOrigin(options.allowedOrigins ?? [], (path) => publicPaths.has(path));
+  const app = createApp(issuer, options, clientAddress, issuerPath);
   const { clock, random } = issuer.options.environment;
   const hsts = hstsHeader(issuer.options.issuer, options.hsts);
   const asksForNonce = issuer.options.dpopNonce === "required";
@@ -102,7 +106,7 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   };
 }
 
-function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: ClientAddress): App {
+function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: ClientAddress, issuerPath: string): App {
   const app: App = new Hono<{ Bindings: Bindings }>();
   const cookies = createSessionCookies(issuer.options);
   const terms: AuthenticationTerms = {
@@ -147,7 +151,7 @@ function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: Clien
   }
 
   for (const route of routes) {
-    app.on(route.method.toUpperCase(), honoPath(route.path), async (c) => {
+    app.on(route.method.toUpperCase(), pathsOf(route, issuerPath).map(honoPath), async (c) => {
       const { requestId, ip, respond, isAbandoned } = c.env;
       const request = c.req.raw;
       let onError: readonly string[] = [];
@@ -192,7 +196,7 @@ function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: Clien
     });
   }
 
-  for (const [path, allow] of methodsByPath()) {
+  for (const [path, allow] of methodsByPath(issuerPath)) {
     app.all(path, (c) => {
       const error = new LatchkeyError("method_not_allowed", { description: `This route takes ${allow}.` });
       return errorResponse(c.env.respond, error, "latchkey", { allow });
@@ -228,14 +232,20 @@ function tell<Parts extends readonly unknown[]>(
   } catch {}
 }
 
-function methodsByPath(): Map<string, string> {
+function methodsByPath(issuerPath: string): Map<string, string> {
   const methods = new Map<string, string>();
-  for (const { method, path } of routes) {
-    const named = method === "get" ? "GET, HEAD" : method.toUpperCase();
-    const others = methods.get(honoPath(path));
-    methods.set(honoPath(path), others === undefined ? named : `${others}, ${named}`);
+  for (const route of routes) {
+    const named = route.method === "get" ? "GET, HEAD" : route.method.toUpperCase();
+    for (const path of pathsOf(route, issuerPath).map(honoPath)) {
+      const others = methods.get(path);
+      methods.set(path, others === undefined ? named : `${others}, ${named}`);
+    }
   }
   return methods;
+}
+
+function pathsOf({ path, aliases }: Endpoint, issuerPath: string): readonly string[] {
+  return [path, ...(aliases?.(issuerPath) ?? [])];
 }
 
 function honoPath(path: string): string {

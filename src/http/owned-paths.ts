@@ -1,7 +1,9 @@
 import { routes } from "./routes.ts";
 
 /** Every path of the route table once, its parameters written `:name`: what an adapter hands to the handler, and no other path. */
-export const ownedPaths: readonly string[] = [...new Set(routes.map(({ path }) => path.replace(/\{(\w+)\}/g, ":$1")))];
+export const ownedPaths: readonly string[] = [
+  ...new Set(routes.flatMap(({ path, aliases }) => [path, ...(aliases === undefined ? [] : [`${path}/{issuer}`])])),
+].map((path) => path.replace(/\{(\w+)\}/g, ":$1"));
 
 const owned = new RegExp(`^(?:${ownedPaths.map(pathPattern).join("|")})$`);
 

@@ -34,7 +34,7 @@ export interface Responder {
   /** JSON that nothing may cache: the rule for whatever carries a credential or speaks of a session. */
   json(body: unknown, status?: number, headers?: HeaderFields, setCookies?: readonly string[]): Response;
   /** JSON that anybody may cache for `maxAgeSeconds`. */
-  cacheableJson(body: string, maxAgeSeconds: number): Response;
+  cacheableJson(body: string, maxAgeSeconds: number, headers?: HeaderFields): Response;
   noContent(headers?: HeaderFields): Response;
   /** Server-sent events; `null` where only the headers are asked for. */
   eventStream(events: ReadableStream<Uint8Array<ArrayBuffer>> | null): Response;
@@ -71,12 +71,13 @@ export function createResponder(
         }),
         setCookies,
       ),
-    cacheableJson: (body, maxAgeSeconds) =>
+    cacheableJson: (body, maxAgeSeconds, headers) =>
       new Response(body, {
         headers: headersWith({
           ...common,
           "content-type": "application/json",
           "cache-control": `public, max-age=${maxAgeSeconds}`,
+          ...headers,
         }),
       }),
     noContent: (headers) =>

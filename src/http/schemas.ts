@@ -300,7 +300,11 @@ export const jwks = z
   .openapi("JsonWebKeySet");
 
 export const serverMetadata = z
-  .looseObject({ issuer: z.string(), token_endpoint: z.string(), jwks_uri: z.string() })
+  .looseObject({
+    issuer: z.string(),
+    token_endpoint: z.string(),
+    jwks_uri: z.string().optional().openapi({ description: "Not with HS256, which has no public key." }),
+  })
   .openapi("ServerMetadata");
 
 export const openApiDocument = z

@@ -63,7 +63,8 @@ async function refreshed(call: TokenCall, client: ClientDescription | undefined)
   const token = needed("refresh_token", body.refresh_token);
   const isClientAuthenticated = client?.kind === "confidential";
   const options = { clientId: client?.id, isClientAuthenticated, scope: body.scope, dpop: proofOf(call) };
-  return tokenPairBody(await issuer.refresh(token, origin, options));
+  const pair = await issuer.refresh(token, origin, options);
+  return { ...tokenPairBody(pair), ...scopeBody(pair.scope ?? "") };
 }
 
 /** RFC 6749 section 4.4. */

@@ -74,7 +74,11 @@ export async function listen(
     keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
     connectionsCheckingInterval: 1000,
   });
-  const connections = trackConnections(server, listener);
+  const connections = trackConnections(server, (request, response) => {
+    // HTTP/1.0 asks without Host, and health checks of load balancers with an empty one. Nothing is made of the name.
+    if (!request.headers.host && request.httpVersionMajor === 1) request.headers.host = "localhost";
+    return listener(request, response);
+  });
   // Fires as well for a connection that idles between two requests, and for one whose answer is being worked out.
   server.setTimeout(unreadTimeoutMs, (socket) => {
     if (socket.writableLength > 0 || connections.answering(socket).length === 0) socket.destroy();

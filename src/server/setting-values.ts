@@ -115,6 +115,9 @@ export function isPostgresUrl(text: string): boolean {
   return /^postgres(?:ql)?:/i.test(text);
 }
 
+/** The option's own rule checks the name. */
+export const cookieName: Reader<{ readonly name: string }> = (name) => ({ value: { name } });
+
 export const audiences: Reader<readonly string[]> = listOf((entry) => ({ value: entry }));
 
 /** Exact origins (RFC 6454 section 6.2), as a browser writes them. */

@@ -6,6 +6,7 @@ import {
   anyText,
   audiences,
   bindAddress,
+  cookieName,
   type DatabaseLocation,
   database,
   hsts,
@@ -83,6 +84,7 @@ export const settings = {
     "the fewest characters of a new password, 8 or more (15)",
   ),
   LATCHKEY_PASSWORD_GRANT: handler("passwordGrant", onOff, "grant_type=password on /token: on, off (off)"),
+  LATCHKEY_COOKIE_NAME: issuer("cookies", cookieName, "what the names of the session cookies begin with (latchkey)"),
   LATCHKEY_ALLOWED_ORIGINS: handler("allowedOrigins", origins, "origins that browsers may call from (none)"),
   LATCHKEY_TRUSTED_PROXIES: handler(
     "trustedProxies",

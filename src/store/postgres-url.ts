@@ -81,7 +81,7 @@ function parse(url: string): PostgresTarget {
     database,
     tls: readTls(parameters, hosts),
     applicationName: parameters.get("application_name") ?? "latchkey",
-    channelBinding: parameters.get("channel_binding") !== "disable",
+    channelBinding: readChannelBinding(parameters.get("channel_binding")),
     description,
   };
 }
@@ -134,6 +134,18 @@ function readTls(parameters: ReturnType<typeof readParameters>, hosts: PostgresT
   // As libpq has it: with an authority to trust, `require` checks against it.
   const effective = mode === "require" && rootCertificatePath !== undefined ? "verify-ca" : mode;
   return { mode: effective, rootCertificatePath, certificatePath, keyPath };
+}
+
+/** As libpq has it, but for `require`: the driver falls back to other authentication where the server asks for it, and tells nobody. */
+function readChannelBinding(value: string | undefined): boolean {
+  if (value === undefined || value === "prefer") return true;
+  if (value === "disable") return false;
+  if (value === "require") {
+    throw new UrlProblem(
+      "has channel_binding=require, which the driver cannot hold a server to. Write channel_binding=prefer, which binds wherever the server can, and sslmode=verify-full, which proves the server",
+    );
+  }
+  throw new UrlProblem("has a channel_binding that is not known. Write channel_binding=prefer or disable");
 }
 
 function checkSessionAttributes(value: string | undefined): void {

@@ -41,7 +41,7 @@ describe("an error's response", () => {
     }
   });
 
-  it("has, for every code of the catalogue in OAuth's form, OAuth's error and a text in its characters that begins with the code", async () => {
+  it("has, for every code of the catalogue in OAuth's form, OAuth's error and a text in its characters that begins with the code where that is another", async () => {
     for (const code of codes) {
       const { status, body } = await answer(new LatchkeyError(code), "oauth");
       const entry = errorCatalogue[code];
@@ -50,14 +50,16 @@ describe("an error's response", () => {
       expect([code, status]).toEqual([code, is400 ? 400 : entry.status]);
       expect(body).toEqual({
         error: entry.oauthError,
-        error_description: expect.stringMatching(`^${code}: [\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]+$`),
+        error_description: expect.stringMatching(
+          `^${code === entry.oauthError ? `(?!${code})` : `${code}: `}[\\x20\\x21\\x23-\\x5b\\x5d-\\x7e]+$`,
+        ),
       });
     }
     const { body } = await answer(
       new LatchkeyError("invalid_request", { description: 'Ä "b" \\ c …\r\n\u2028' }),
       "oauth",
     );
-    expect(body.error_description).toBe("invalid_request: ' 'b' ' c ...'''");
+    expect(body.error_description).toBe("' 'b' ' c ...'''");
   });
 
   it("challenges with every 401, and of all the others with those 403 alone that another access token would change", async () => {

@@ -140,6 +140,7 @@ describe("headers of every answer", () => {
     expect([...stored].sort()).toEqual([
       "/.well-known/jwks.json",
       "/.well-known/oauth-authorization-server",
+      "/.well-known/openid-configuration",
       "/docs/openapi-explorer.js",
       "/openapi.json",
     ]);
@@ -240,6 +241,7 @@ describe("request ids", () => {
   });
 });
 
+const isPublic = (name: string) => name.includes("/.well-known/");
 const variesWithCookies = (name: string) => /^(?:GET|HEAD) \/auth\/session\b(?!s)/.test(name);
 
 describe("other origins", () => {
@@ -248,7 +250,8 @@ describe("other origins", () => {
   it("get nothing at all by default", async () => {
     for (const [name, answer] of await everyKindOfAnswer({}, {}, { origin: ORIGIN })) {
       const vary = variesWithCookies(name) ? "Origin, Cookie" : null;
-      expect([name, headersOf(answer), answer.headers.get("vary")]).toEqual([name, [], vary]);
+      const cors = isPublic(name) && answer.status === 200 ? [["access-control-allow-origin", "*"]] : [];
+      expect([name, headersOf(answer), answer.headers.get("vary")]).toEqual([name, cors, vary]);
     }
     const bed = await createTestBed();
     const preflight = await bed.call("OPTIONS", "/auth/login", {
@@ -317,7 +320,7 @@ describe("other origins", () => {
       const preflight = { ...headers, "access-control-request-method": "POST" };
       for (const answer of [
         await bed.call("GET", "/livez", { headers }),
-        await bed.call("GET", "/.well-known/jwks.json", { headers }),
+        await bed.call("GET", "/openapi.json", { headers }),
         await bed.call("GET", "/auth/me", { headers }),
         await bed.call("POST", "/nothing", { headers }),
         await bed.call("OPTIONS", "/auth/login", { headers: preflight }),
@@ -341,7 +344,10 @@ describe("other origins", () => {
       expect([path, answer.status, answer.text]).toEqual([path, 204, ""]);
       expect(headersOf(answer)).toEqual([
         ["access-control-allow-credentials", "true"],
-        ["access-control-allow-headers", "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Request-Id"],
+        [
+          "access-control-allow-headers",
+          "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Request-Id, traceparent, tracestate, baggage",
+        ],
         ["access-control-allow-methods", "GET, POST, DELETE"],
         ["access-control-allow-origin", ORIGIN],
         ["access-control-expose-headers", "DPoP-Nonce, Retry-After, WWW-Authenticate, X-Request-Id"],
@@ -351,6 +357,31 @@ describe("other origins", () => {
     expect(new Set(entries)).toEqual(new Set([204]));
     // Without the header that makes it one, OPTIONS is a method like others.
     expect((await bed.call("OPTIONS", "/auth/login", { headers: { origin: ORIGIN } })).status).toBe(405);
+  });
+
+  it("may read the keys and the metadata, whether they are in a list or not, and nothing else", async () => {
+    for (const allowedOrigins of [[], [ORIGIN]]) {
+      const bed = await createTestBed({}, { allowedOrigins });
+      for (const path of ["jwks.json", "oauth-authorization-server", "openid-configuration"]) {
+        for (const origin of ["https://anybody.example", "null", undefined]) {
+          const asking = origin === undefined ? {} : { origin };
+          const answer = await bed.call("GET", `/.well-known/${path}`, { headers: asking });
+          expect([path, answer.status, headersOf(answer)]).toEqual([path, 200, [["access-control-allow-origin", "*"]]]);
+        }
+        const preflight = await bed.call("OPTIONS", `/.well-known/${path}`, {
+          headers: {
+            origin: "https://anybody.example",
+            "access-control-request-method": "GET",
+            "access-control-request-headers": "traceparent",
+          },
+        });
+        expect([preflight.status, preflight.headers.get("access-control-allow-origin")]).toEqual([204, "*"]);
+        expect(preflight.headers.get("access-control-allow-headers")).toContain("traceparent");
+        expect(preflight.headers.has("access-control-allow-credentials")).toBe(false);
+      }
+      const other = await bed.call("GET", "/livez", { headers: { origin: "https://anybody.example" } });
+      expect(headersOf(other)).toEqual([]);
+    }
   });
 
   it("must stand in the list exactly: a pattern, a path, a slash or null is refused when the handler is made", async () => {

@@ -347,6 +347,8 @@ describe("RFC 6749 section 6: refreshing", () => {
     expect((await bed.issuer.verify(less.access_token)).scope).toBe("read");
     const all = (await bed.post("/token", refreshOf(less.refresh_token), client)).body;
     expect((await bed.issuer.verify(all.access_token)).scope).toBe("read write");
+    // Section 5.1: the answer states what was granted.
+    expect([less.scope, all.scope]).toEqual(["read", "read write"]);
   });
 
   it("is unauthorized_client for a client that may not refresh", async () => {

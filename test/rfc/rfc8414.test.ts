@@ -72,3 +72,45 @@ describe("RFC 8414 section 3, the metadata request", () => {
     expect((await bed.call("GET", PATH, { headers })).text).toBe(plain.text);
   });
 });
+
+describe("RFC 8414 section 3, the address", () => {
+  const ask = async (issuer: string, path: string) => {
+    const bed = await createTestBed({ issuer });
+    return bed.call("GET", path);
+  };
+
+  it.each(["/tenant", "/a/b", "/id-1.0"])("is built for an issuer with the path %s", async (path) => {
+    const issuer = `https://login.example.com${path}`;
+    const plain = await ask(issuer, PATH);
+    expect(plain.body.issuer).toBe(issuer);
+    for (const address of [
+      `${PATH}${path}`,
+      `${path}${PATH}`,
+      "/.well-known/openid-configuration",
+      `/.well-known/openid-configuration${path}`,
+      `${path}/.well-known/openid-configuration`,
+    ]) {
+      const answer = await ask(issuer, address);
+      expect([address, answer.status, answer.text]).toEqual([address, 200, plain.text]);
+      expect(answer.headers.get("access-control-allow-origin")).toBe("*");
+      expect(answer.headers.get("cache-control")).toBe(plain.headers.get("cache-control"));
+    }
+    for (const other of [`${PATH}${path}x`, `${PATH}/other`, `${PATH}${path}/`, `/other${PATH}`]) {
+      expect([other, (await ask(issuer, other)).status]).toEqual([other, 404]);
+    }
+  });
+
+  it("of an issuer without a path has nothing behind it", async () => {
+    expect((await ask("https://login.example.com", "/.well-known/openid-configuration")).status).toBe(200);
+    expect((await ask("https://login.example.com", `${PATH}/tenant`)).status).toBe(404);
+  });
+
+  it("names no jwks_uri with HS256, which has no public key, and one with every other algorithm", async () => {
+    for (const signingAlg of ["HS256", "ES256", "EdDSA", "RS256", "PS256"] as const) {
+      const bed = await createTestBed({ signingAlg });
+      const { body } = await bed.call("GET", PATH);
+      expect([signingAlg, "jwks_uri" in body]).toEqual([signingAlg, signingAlg !== "HS256"]);
+      expect(body.response_types_supported).toEqual([]);
+    }
+  });
+});

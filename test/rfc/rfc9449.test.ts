@@ -86,7 +86,7 @@ describe("RFC 9449, tokens", () => {
     const { status, body, headers } = await bed.token(PERSON, { claims: { htm: "GET" } });
     expect([status, body.error, headers.get("www-authenticate")]).toEqual([400, "invalid_dpop_proof", null]);
     expect(body.error_description).toBe(
-      "invalid_dpop_proof: The DPoP proof is not acceptable. Its 'htm' is not the method of this request.",
+      "The DPoP proof is not acceptable. Its 'htm' is not the method of this request.",
     );
     expect(bed.store.statistics.transactions).toBe(before);
   });

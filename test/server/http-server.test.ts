@@ -113,6 +113,32 @@ describe("listening", () => {
   });
 });
 
+describe("what old and simple clients send", () => {
+  it.each([
+    ["HTTP/1.0 without Host", "GET /livez HTTP/1.0\r\n\r\n"],
+    ["HTTP/1.0 with an empty Host", "GET /livez HTTP/1.0\r\nHost:\r\n\r\n"],
+    ["HTTP/1.0 with Host", "GET /livez HTTP/1.0\r\nHost: a\r\n\r\n"],
+    ["HTTP/1.1 with an empty Host", "GET /readyz HTTP/1.1\r\nHost:\r\nConnection: close\r\n\r\n"],
+    ["HTTP/1.1 with a Host of spaces", "GET /readyz HTTP/1.1\r\nHost:  \r\nConnection: close\r\n\r\n"],
+    ["HEAD of HTTP/1.0", "HEAD /livez HTTP/1.0\r\n\r\n"],
+    [
+      "a request that asks for h2c",
+      "GET /livez HTTP/1.1\r\nHost: a\r\nConnection: close, Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n",
+    ],
+  ])("(%s) gets a normal answer", async (_, text) => {
+    const { server, errors } = await start();
+    const answer = await raw(server, text).closed;
+    expect(answer.split("\r\n")[0]).toBe("HTTP/1.1 200 OK");
+    expect(errors).toEqual([]);
+  });
+
+  it("is still refused where HTTP/1.1 comes without Host, which RFC 9112 section 3.2 asks of a server", async () => {
+    const { server } = await start();
+    const answer = await raw(server, "GET /livez HTTP/1.1\r\nConnection: close\r\n\r\n").closed;
+    expect(answer.split("\r\n")[0]).toBe("HTTP/1.1 400 Bad Request");
+  });
+});
+
 describe("what is not valid HTTP", () => {
   it.each([
     ["a request line of nonsense", "nonsense\r\n\r\n", "400 Bad Request"],

@@ -142,6 +142,22 @@ const effects: Readonly<Record<SettingName, () => Promise<void>>> = {
     }
   },
 
+  async LATCHKEY_COOKIE_NAME() {
+    for (const [value, expected] of [
+      ["staff", "staff-access"],
+      [undefined, "latchkey-access"],
+    ] as const) {
+      const server = await serve({ LATCHKEY_COOKIE_NAME: value });
+      await server.signIn();
+      const { headers } = await server.post("/auth/login", {
+        username: "ada",
+        password: PASSWORD,
+        transport: "cookie",
+      });
+      expect(headers.getSetCookie()[0]?.split("=")[0]).toBe(expected);
+    }
+  },
+
   async LATCHKEY_ALLOWED_ORIGINS() {
     const asking = { origin: "https://app.example.com" };
     const allowed = await (await serve({ LATCHKEY_ALLOWED_ORIGINS: asking.origin })).get("/livez", asking);

@@ -75,3 +75,25 @@ describe("the URL of a PostgreSQL database", () => {
     await expect(createPostgresStore(url, { statementTimeoutSeconds: 0.5 })).rejects.toThrow(/statementTimeoutSeconds/);
   });
 });
+
+describe("channel_binding", () => {
+  const read = (query: string) => readPostgresUrl(`postgres://ada:secret@db.example.com/latchkey${query}`);
+
+  it.each([
+    ["", true],
+    ["?channel_binding=prefer", true],
+    ["?channel_binding=disable", false],
+    ["?sslmode=require&channel_binding=prefer", true],
+  ])("of '%s' is used: %s", (query, expected) => {
+    expect(read(query)).toMatchObject({ target: { channelBinding: expected } });
+  });
+
+  it("is refused with the reason as require, which would not be held to, and as anything that libpq does not know", () => {
+    expect(read("?channel_binding=require")).toEqual({
+      problem: expect.stringMatching(/channel_binding=require.*driver.*channel_binding=prefer.*sslmode=verify-full/),
+    });
+    for (const value of ["", "Require", "off", "true", "1", "disable%20"]) {
+      expect(read(`?channel_binding=${value}`)).toEqual({ problem: expect.stringContaining("channel_binding") });
+    }
+  });
+});
