@@ -68,7 +68,7 @@ describe("the doctor", () => {
   });
 
   it.each([0o644, 0o604, 0o666])(
-    "finds a database that every user of the machine can read, with mode %i",
+    "finds a database that every user of the machine can read, with mode %o",
     async (mode) => {
       const folder = await usedFolder();
       const path = join(folder, "latchkey.db");
@@ -79,7 +79,8 @@ describe("the doctor", () => {
       const refused = await latchkey(["start"], { LATCHKEY_DATABASE_URL: `sqlite:${path}`, LATCHKEY_PORT: "0" });
       expect(refused.code).toBe(1);
       expect(refused.stderr).toMatch(/can be read by every user/);
-      chmodSync(path, 0o660);
+      const files = readdirSync(folder).filter((name) => name.startsWith("latchkey.db"));
+      for (const file of files) chmodSync(join(folder, file), 0o660);
       expect(await examined(folder)).toContainEqual(expect.stringMatching(/^database ok /));
     },
   );
