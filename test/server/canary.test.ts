@@ -211,6 +211,7 @@ describe("the log of a server at level trace", () => {
     const logger = createLogger({ level: "trace", form: "json", secrets: [], write: (line) => void lines.push(line) });
     const { issuer } = await openIssuer(reading.config, { onEvent: logEvents(logger) });
     await issuer.users.create({ username: "ada", password: PASSWORD, roles: [] });
+    lines.length = 0;
     const userAgent = 'a\r\n{"level":"info","msg":"forged"}\u001b[2J';
     await issuer.login({ username: "ada", password: PASSWORD }, { userAgent });
     await issuer.close();
