@@ -34,18 +34,22 @@ export function isFormType(contentType: string | undefined): boolean {
   return contentType !== undefined && FORM_TYPE.test(contentType);
 }
 
-/** What is nested so deeply that it cannot be written again is left empty: no route accepts such a value, and each says of which field. */
+/**
+ * What is nested so deeply that it cannot be written again is left out of each field: no route accepts such a value, and the answer
+ * speaks of its kind alone.
+ */
 function toJson(body: unknown): string {
   try {
     return JSON.stringify(body);
   } catch (error) {
-    if (!(error instanceof RangeError) || Array.isArray(body)) return "[]";
-    const fields = Object.entries(body as object).map(([name, value]) => [
-      name,
-      typeof value === "object" ? [] : value,
-    ]);
-    return JSON.stringify(Object.fromEntries(fields));
+    if (!(error instanceof RangeError)) throw error;
+    return JSON.stringify(Array.isArray(body) ? [] : Object.fromEntries(Object.entries(body as object).map(flattened)));
   }
+}
+
+function flattened([name, value]: [string, unknown]): [string, unknown] {
+  if (typeof value !== "object" || value === null) return [name, value];
+  return [name, Array.isArray(value) ? [0] : {}];
 }
 
 /** Back to name and value; a repeated name, which parsers gather in a list, is repeated again. */
