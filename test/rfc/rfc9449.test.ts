@@ -143,14 +143,41 @@ describe("RFC 9449, tokens", () => {
     expect((await bed.refresh(third)).status).toBe(200);
   });
 
-  it("section 5: whoever has stolen the key as well is found out by reuse, as without DPoP", async () => {
+  it("section 5: a stale token with a proof of the session's key gets the newest one again, and writes nothing", async () => {
     const bed = await setUp();
+    const first = await bed.signPerson();
+    const second = (await bed.refresh(first)).body;
+    const third = (await bed.refresh(second)).body;
+    bed.clock.advanceSeconds(60);
+    const before = bed.store.statistics.sessionWrites;
+    for (const stale of [first, first]) {
+      const caughtUp = await bed.refresh(stale);
+      expect([caughtUp.status, caughtUp.body.refresh_token]).toEqual([200, third.refresh_token]);
+    }
+    expect(bed.store.statistics.sessionWrites).toBe(before);
+    expect(bed.events).toContainEqual(expect.objectContaining({ type: "session.caught_up", generation: 1, known: 3 }));
+    expect((await bed.refresh(third)).status).toBe(200);
+  });
+
+  it("section 5: with staleWithProof revoke, a client that has stolen the key as well is found out by reuse", async () => {
+    const bed = await setUp({ staleWithProof: "revoke" });
     const first = await bed.signPerson();
     const second = (await bed.refresh(first)).body;
     const third = (await bed.refresh(second)).body;
     bed.clock.advanceSeconds(60);
     expect((await bed.refresh(first)).body.error_description).toMatch(/^refresh_token_reused/);
     expect((await bed.refresh(third)).body.error_description).toMatch(/^session_revoked/);
+  });
+
+  it("section 5: the same holds under strict rotation, where without a proof the token is refused for want of one", async () => {
+    const bed = await setUp({ rotationGraceSeconds: 0 });
+    const first = await bed.signPerson();
+    const second = (await bed.refresh(first)).body;
+    const again = await bed.refresh(first);
+    expect([again.status, again.body.refresh_token]).toEqual([200, second.refresh_token]);
+    const bare = await bed.post("/token", { grant_type: "refresh_token", refresh_token: first.refresh_token });
+    expect(bare.body.error).toBe("invalid_dpop_proof");
+    expect((await bed.refresh(second)).status).toBe(200);
   });
 
   it("section 5: racing twins and a retry after a lost response get the same successor, each with a proof of its own", async () => {

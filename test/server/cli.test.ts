@@ -274,6 +274,8 @@ describe("latchkey user", () => {
   });
 
   it("role shows, adds, removes and sets", async () => {
+    await addUser("root", environment);
+    await ok("user", "role", "root", "--add", "admin");
     await addUser("ada", environment);
     expect(await ok("user", "role", "ada")).toBe("ada: no roles\n");
     expect(await ok("user", "role", "ada", "--add", "ops", "--add", "admin")).toBe("ada: admin, ops\n");
@@ -482,7 +484,7 @@ describe("latchkey migrate", () => {
   });
 
   it("says from which version to which", async () => {
-    writeFileSync(join(folder, "latchkey.db"), "");
+    writeFileSync(join(folder, "latchkey.db"), "", { mode: 0o600 });
     expect(await ok("migrate")).toMatch(new RegExp(`migrated from schema version 0 to ${migrations.length}\n$`));
   });
 
