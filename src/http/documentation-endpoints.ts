@@ -75,6 +75,7 @@ export const documentationEndpoints = [
     summary: "The script of that page",
     description: "Part of this package.",
     success: { status: 200, description: "The script.", contentType: "text/javascript", schema: schemas.text },
+    notModified: true,
     async handle({ request, respond }) {
       script ??= readScript().catch((error) => {
         script = undefined;

@@ -115,6 +115,8 @@ export interface Endpoint {
     readonly schema?: z.ZodType;
     readonly contentType?: string;
   };
+  /** Whether it answers 304 to a client that has it already (RFC 9110 section 15.4.5). Default: never. */
+  readonly notModified?: true;
   /** The codes beside those that follow from access and body. */
   readonly errors?: readonly ErrorCode[];
   readonly errorStyle?: ErrorStyle;

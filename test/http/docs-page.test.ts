@@ -28,7 +28,7 @@ describe("the API reference page in a browser", timeout, () => {
   it("shows every operation, asks no other host for anything, and violates no policy", async (test) => {
     const { page, bed, origin, expectClean } = await setUp(test);
     await page.goto(`${origin}/docs`);
-    await page.getByText("Whoever logs in gets a pair.").waitFor();
+    await page.getByText("Logging in returns a token pair.").waitFor();
     expect(await page.title()).toBe("Latchkey API");
     const { paths } = (await bed.call("GET", "/openapi.json")).body;
     const summaries = Object.values(paths as Record<string, Record<string, { summary: string }>>).flatMap((item) =>
@@ -97,7 +97,7 @@ describe("the API reference page in a browser", timeout, () => {
   it("lets no script run but its own, wherever it comes from", async (test) => {
     const { page, troubles, origin } = await setUp(test);
     await page.goto(`${origin}/docs`);
-    await page.getByText("Whoever logs in gets a pair.").waitFor();
+    await page.getByText("Logging in returns a token pair.").waitFor();
     await page.evaluate(`
       const inline = document.createElement("script");
       inline.textContent = "window.ran = true";
@@ -141,7 +141,7 @@ describe("SECURITY 94: hostile text in a browser", timeout, () => {
     const { accessToken } = await bed.issuer.issue({ subject: user.id });
     for (const text of HOSTILE) {
       await page.goto(`${origin}/docs?${encodeURIComponent(text)}#?route=${encodeURIComponent(text)}`);
-      await page.getByText("Whoever logs in gets a pair.").waitFor();
+      await page.getByText("Logging in returns a token pair.").waitFor();
       await page.goto("about:blank");
     }
     await page.goto(`${origin}/docs#?route=get-/auth/sessions`);

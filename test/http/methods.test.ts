@@ -71,7 +71,7 @@ describe("methods and paths", () => {
       "/auth/sessions%2f..%2fadmin%2fmetrics",
       "/.env",
       "/.well-known/",
-      "/.well-known/openid-configuration",
+      "/.well-known/openid-configuration/",
       "/docs/../../etc/passwd",
       "/docs/..%2f..%2fpackage.json",
       "/docs/openapi-explorer.js.map",

@@ -41,7 +41,7 @@ describe("the published package", () => {
     const pages = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
     expect(paths).toEqual(expect.arrayContaining(pages));
     const others = paths.filter(
-      (path) => !pages.includes(path) && !/^dist\/.+(?:\.js|\.d\.ts|\.LICENSE\.txt)$/.test(path),
+      (path) => !pages.includes(path) && !/^dist\/.+(?:\.m?js|\.d\.m?ts|\.LICENSE\.txt)$/.test(path),
     );
     expect(others).toEqual([]);
   });
