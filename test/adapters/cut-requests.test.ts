@@ -62,6 +62,20 @@ describe.each(overHttp1)("a request that is cut off on %s", (_, start) => {
     expect([whole!.status, whole!.headers.getSetCookie().length]).toEqual([200, 3]);
   });
 
+  it("that is idle in the middle, or after its end, gets the good answer, and refreshes once", async () => {
+    const { bed, app, text } = await setUp();
+    const headEnd = text.indexOf("\r\n\r\n") + 4;
+    const places = [1, headEnd >> 1, headEnd - 2, headEnd, text.length - 1, text.length];
+    const answers = await Promise.all(
+      places.map(async (place) => (await exchange(app.port, text.slice(0, place), "", text.slice(place)))[0]!),
+    );
+    expect(answers.map(({ status, headers }) => [status, headers.getSetCookie().length])).toEqual(
+      places.map(() => [200, 3]),
+    );
+    const decisions = bed.events.flatMap((event) => (event.type === "session.refreshed" ? [event.decision] : []));
+    expect(decisions.filter((decision) => decision === "advance")).toHaveLength(1);
+  });
+
   it("at any moment of its refresh gets the good answer or none, and the session goes on with the same cookie", async () => {
     const { bed, app, jar, text, failures } = await setUp();
     const headEnd = text.indexOf("\r\n\r\n") + 4;
