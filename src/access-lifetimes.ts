@@ -24,7 +24,7 @@ export interface AccessLifetimes {
   /** How long what has been revoked, or replaced, matters. */
   rememberMs(): number;
   /**
-   * Reads what all processes sign. To be called after what has been revoked was read and before it is acted upon: whoever signed a
+   * Reads what all processes sign. To be called after what has been revoked was read and before it is acted upon: a process that signed a
    * token of that session had kept its lifetime before. Rejects as the store does.
    */
   read(): Promise<void>;

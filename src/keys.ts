@@ -164,7 +164,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
   async function changedRing(make: RingChange, freshAlg: SigningAlgorithm | undefined): Promise<Ring> {
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
       const readAt = clock.now();
-      // Before a key is dropped: whoever signed with it had kept the life of its tokens by then.
+      // Before a key is dropped: a process that signed with it had kept the life of its tokens by then.
       await options.lifetimes?.read();
       const opened = await sealedKeys.read();
       const kept = make(opened.keys, clock.now());

@@ -23,7 +23,7 @@ export interface PasswordChangeRequest {
 }
 
 /**
- * Changes passwords. Copies of the tokens that the person holds die with them: whoever changes a password because of a thief
+ * Changes passwords. Copies of the tokens that the person holds die with them: a person who changes a password because of a thief
  * must be rid of the thief, also of one who shares the very session.
  */
 export function createPasswordChange(engine: Engine, revoke: Pick<Revoke, "revoked">) {

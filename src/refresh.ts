@@ -95,7 +95,7 @@ export function createRefresh(
     context: RequestContext,
     { clientId = FIRST_PARTY_CLIENT_ID, scope, dpop, isClientAuthenticated = false }: RefreshOptions,
   ): Promise<TokenPair> {
-    // Only now, when all of the request is here: whoever sends its body slowly has not waited for us.
+    // Only now, when all of the request is here: a client that sends its body slowly has not waited for us.
     const arrivedAt = stalls.arrival();
     const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
     const proof = dpop && (await proofs.read(dpop));

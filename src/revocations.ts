@@ -42,7 +42,7 @@ export interface RevocationLog {
 
 /**
  * Reads the log of revocations back as far as an access token can live, so that a restart forgets nothing.
- * @param lifetimes how long a revocation matters. They are read after every page of the log: whoever has signed a token of a session
+ * @param lifetimes how long a revocation matters. They are read after every page of the log: a process that has signed a token of a session
  *   that is in it had kept its life in the store by then.
  */
 export async function loadRevocations(

@@ -177,7 +177,7 @@ interface Argon2Parameters {
   readonly lanes: number;
 }
 
-/** A PHC string names each of its parameters once, in any order. `keyid` and `data` are read by whoever verifies. */
+/** A PHC string names each of its parameters once, in any order. `keyid` and `data` are read by the code that verifies. */
 function readArgon2Parameters(text: string): Argon2Parameters | undefined {
   const given = text.split(",").map((one) => one.split("=") as [name: string, value: string]);
   const values = new Map(given);

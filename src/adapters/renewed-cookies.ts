@@ -21,7 +21,7 @@ export function carryCookies(
   replaceCookies(message, carried, request.cookies);
 }
 
-/** Has the answer to what a guard threw carry its cookies, whoever answers it. */
+/** Has the answer to what a guard threw carry its cookies, in every framework. */
 export function carryCookiesOf(error: unknown, response: ServerResponse): void {
   const setCookies = setCookiesOf(error);
   if (setCookies.length > 0) setWithHead(response, { setCookies, setCookiesOnError: setCookies });

@@ -7,14 +7,14 @@ import type { Transaction } from "./postgres-transaction.ts";
 const REVOCATIONS = 1;
 const FIRST_ADMIN = 2;
 const SWEEP = 3;
-/** Session ids and subjects have a range each: whoever locks both takes all ids first, so that two never wait for each other. */
+/** Session ids and subjects have a range each: an act that locks both takes all ids first, so that two never wait for each other. */
 const SESSION_IDS = 10_000;
 const SUBJECTS = 20_000;
 /** Two texts may share a lock, and then wait for each other. */
 const OF_EACH_RANGE = 1024;
 
 /**
- * The rows to lock, and the lock of the log of revocations, which belongs to the table: whoever inserts, a process of an older
+ * The rows to lock, and the lock of the log of revocations, which belongs to the table: every insert, also of a process of an older
  * version as well, holds it from before its entries are numbered until they can be seen. The roles that could write before can do
  * so after the step.
  */
