@@ -141,7 +141,9 @@ function describe(route: Endpoint): RouteConfig {
           ? {}
           : { content: { [success.contentType ?? "application/json"]: { schema: success.schema ?? {} } } }),
       },
-      ...(route.notModified === true && { 304: { description: "The client has it already, as `If-None-Match` says." } }),
+      ...(route.notModified === true && {
+        304: { description: "The client has it already, as `If-None-Match` says." },
+      }),
       ...errorResponses(route),
     },
   };
