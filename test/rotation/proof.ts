@@ -31,19 +31,27 @@ export type ClaimVisitor = <S extends WorldState>(claim: Claim<S>) => void;
 /** Everything that is claimed of a protocol, claim by claim: each property in every world that it is promised for. */
 export function claims(protocol: Protocol, reach: Reach, visit: ClaimVisitor): void {
   const pick = (short: number, usual: number, deep: number) => ({ short, usual, deep })[reach];
-  const serverWith = (rotationGraceSeconds: number): Server => ({
-    protocol,
-    policy: { rotationGraceSeconds, staleWithProof: "answer" },
-  });
+  // One server, and one of each property, for all worlds of a policy: what has been held against a row is not held against it again.
+  const servers = new Map<number, Server>();
+  const serverWith = (rotationGraceSeconds: number): Server => {
+    const known = servers.get(rotationGraceSeconds);
+    const server = known ?? { protocol, policy: { rotationGraceSeconds, staleWithProof: "answer" } };
+    servers.set(rotationGraceSeconds, server);
+    return server;
+  };
 
-  const everywhere = (server: Server) =>
-    [
+  const checked = new Map<Server, readonly Property<WorldState>[]>();
+  const everywhere = (server: Server) => {
+    const properties = checked.get(server) ?? [
       onlyCurrentGenerations(server),
       oneWriteAtMost(server),
       heldIsReissued(server),
       provedIsNoThief(server),
       forgivenOnceAnHour(server),
-    ] as const;
+    ];
+    checked.set(server, properties);
+    return properties;
+  };
 
   const single = (options: SingleHolderOptions) => {
     const server = serverWith(2);
