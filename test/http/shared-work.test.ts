@@ -26,7 +26,7 @@ async function countingWorld(store: Store) {
 }
 
 describe("what many ask for at once", () => {
-  it("is checked once a second by /readyz, whoever asks", async () => {
+  it("is checked once a second by /readyz, for all who ask", async () => {
     const { handler, asked } = await countingWorld(await createSqliteStore(newPath()));
     const ready = async () => (await handler.fetch(new Request(`${ISSUER}/readyz`))).status;
     expect(new Set(await Promise.all(Array.from({ length: 50 }, ready)))).toEqual(new Set([200]));

@@ -189,7 +189,7 @@ export const mutants: readonly Mutant[] = [
 
   // Row 6: clients that have gone.
   presenting("row 6 forgives nobody", "1 8", (presenter) => ({ ...presenter, hasGone: false })),
-  presenting("row 6 forgives whoever waits for the answer", "3 4 7 8", (presenter) => ({
+  presenting("row 6 forgives a client that waits for the answer", "3 4 7 8", (presenter) => ({
     ...presenter,
     hasGone: true,
   })),
