@@ -1,5 +1,6 @@
 import { LatchkeyError } from "./errors.ts";
-import type { JsonValue, Session } from "./session.ts";
+import type { Session } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 import { freezeJson, isJsonObject } from "./strict-json.ts";
 
 const JTI_PATTERN = /^([A-Za-z0-9_-]{22})\.(0|[1-9][0-9]{0,9})\.[A-Za-z0-9_-]+$/;

@@ -11,7 +11,7 @@ import { type DpopRequest, type PresentedWith, refused as refusedProof } from ".
 import type { DpopProofs } from "./dpop-proofs.ts";
 import type { Clock } from "./environment.ts";
 import { LatchkeyError } from "./errors.ts";
-import type { JsonValue } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 import { isJsonObject, parseExactJson } from "./strict-json.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
 import { createVerifiedTokens } from "./verified-tokens.ts";

@@ -4,7 +4,8 @@ import type { Random } from "./environment.ts";
 import { copyDetails, optionalText } from "./given-details.ts";
 import type { PresentedRefreshToken } from "./refresh-token.ts";
 import { initialRotation } from "./rotation.ts";
-import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, type Session } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 
 /** A sign-in that another system has opened and that is to go on here. Times are milliseconds since the Unix epoch. */
 export interface ForeignSession {

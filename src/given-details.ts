@@ -1,5 +1,5 @@
 import { checkOwnClaims } from "./own-claims.ts";
-import type { JsonValue } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 
 /** What an application says of a session that it opens, beside whose it is. It may be any object, so nothing of it is kept. */
 interface GivenDetails {

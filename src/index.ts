@@ -28,9 +28,10 @@ export type { CookieOptions, IssuerOptions, ResolvedOptions, SubjectSource, Subj
 export type { PasswordChangeRequest } from "./password-change.ts";
 export type { RefreshOptions } from "./refresh.ts";
 export type { RevokeRequest } from "./revoke.ts";
-export type { JsonValue, RevocationReason, Session } from "./session.ts";
+export type { RevocationReason, Session } from "./session.ts";
 export type { IssueRequest, LoginRequest } from "./sign-in.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";
 export type { Client, GrantType, Store, User, UserImported } from "./store/store.ts";
+export type { JsonValue } from "./strict-json.ts";
 export type { TokenPair } from "./token-pair.ts";
 export type { Users } from "./users.ts";

@@ -1,7 +1,8 @@
 import type { RequestContext } from "./events.ts";
 import type { ResolvedOptions } from "./options.ts";
 import { initialRotation } from "./rotation.ts";
-import { FIRST_PARTY_CLIENT_ID, type JsonValue, type Session, shortUserAgent } from "./session.ts";
+import { FIRST_PARTY_CLIENT_ID, type Session, shortUserAgent } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 
 /** What of a sign-in goes into its session. What is left out is `null`, and the client `first-party`. */
 export interface NewSessionDetails {

@@ -4,9 +4,9 @@ import type { ForeignRefreshTokens } from "./foreign-session.ts";
 import { issuerProblem } from "./issuer-url.ts";
 import { unknownNames } from "./option-names.ts";
 import { rootSecretProblem } from "./root-secret.ts";
-import type { JsonValue } from "./session.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "./signing-algorithms.ts";
 import type { Store } from "./store/store.ts";
+import type { JsonValue } from "./strict-json.ts";
 
 /** What a subject may do now. */
 export interface SubjectState {

@@ -1,4 +1,4 @@
-import type { JsonValue } from "./session.ts";
+import type { JsonValue } from "./strict-json.ts";
 
 /** The most that a session's own claims may come to, as JSON in UTF-8. */
 export const OWN_CLAIMS_MAX_BYTES = 2048;

@@ -1,7 +1,5 @@
 import { MAX_GENERATION, type RotationState } from "./rotation.ts";
-
-/** Plain JSON. */
-export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+import type { JsonValue } from "./strict-json.ts";
 
 /** The `client_id` of sessions that were not opened for a registered client. */
 export const FIRST_PARTY_CLIENT_ID = "first-party";

@@ -9,8 +9,9 @@ import { copyDetails } from "./given-details.ts";
 import { reportingFailures } from "./login-failures.ts";
 import { newSession } from "./new-session.ts";
 import { generationToReissue } from "./rotation.ts";
-import { type JsonValue, type Session, sessionStatus } from "./session.ts";
+import { type Session, sessionStatus } from "./session.ts";
 import type { SessionCreated, SessionCreation, User } from "./store/store.ts";
+import type { JsonValue } from "./strict-json.ts";
 import { subjectStates } from "./subjects.ts";
 import type { TokenPair } from "./token-pair.ts";
 

@@ -1,4 +1,5 @@
-import type { JsonValue } from "./session.ts";
+/** Plain JSON. */
+export type JsonValue = string | number | boolean | null | readonly JsonValue[] | { readonly [key: string]: JsonValue };
 
 // A byte order mark is kept, so that it fails to parse.
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
