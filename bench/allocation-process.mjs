@@ -2,7 +2,7 @@
 // large that nothing is collected while it counts.
 import { PerformanceObserver } from "node:perf_hooks";
 import { createIssuer } from "../dist/index.js";
-import { createSqliteStore } from "../dist/store/sqlite.js";
+import { createSqliteStore } from "../dist/store/sqlite/sqlite.js";
 
 const BATCH = 32;
 const WARM_UP_BATCHES = 60;

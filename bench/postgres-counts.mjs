@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import pg from "pg";
 import { createIssuer } from "../dist/index.js";
-import { createPostgresStore } from "../dist/store/postgres.js";
+import { createPostgresStore } from "../dist/store/postgres/postgres.js";
 import { createBenchPostgres } from "./harness/postgres.mjs";
 
 const SESSIONS = 32;

@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { createIssuer } from "../dist/index.js";
-import { createSqliteStore } from "../dist/store/sqlite.js";
+import { createSqliteStore } from "../dist/store/sqlite/sqlite.js";
 import { runQuietly } from "../scripts/programs.mjs";
 import { postgresCounts } from "./postgres-counts.mjs";
 

@@ -5,8 +5,8 @@ import { createVerifier as createFastJwt } from "fast-jwt";
 import { jwtVerify } from "jose";
 import jsonwebtoken from "jsonwebtoken";
 import { createHandler, createIssuer } from "../dist/index.js";
-import { createSqliteStore } from "../dist/store/sqlite.js";
-import { createVerifier } from "../dist/verify.js";
+import { createSqliteStore } from "../dist/store/sqlite/sqlite.js";
+import { createVerifier } from "../dist/verify/verifier.js";
 import { inRounds, spread } from "./harness/rounds.mjs";
 
 const [rounds = 5, milliseconds = 300] = process.argv.slice(2).map(Number);

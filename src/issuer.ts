@@ -1,42 +1,49 @@
-import { openAccessLifetimes } from "./access-lifetimes.ts";
-import { createAccessTokens } from "./access-token.ts";
-import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "./access-token-claims.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "./access-token/claims.ts";
+import type { PresentedWith } from "./access-token/dpop-proof.ts";
+import { createDpopProofs } from "./access-token/used-dpop-proofs.ts";
 import { createAccounts } from "./accounts/accounts.ts";
+import { createKnownUsernames } from "./accounts/known-usernames.ts";
 import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
 import { canonicalUsername, usernameProblem } from "./accounts/usernames.ts";
-import { type Adoption, createAdoption } from "./adoption.ts";
-import { type Clients, createClients } from "./clients.ts";
-import { watchClock } from "./clock-watch.ts";
-import { createCsrfToken, isCsrfToken } from "./csrf-token.ts";
-import { createDeviceToken, recognisedDevice } from "./device-token.ts";
-import { createDpopNonce, isDpopNonce } from "./dpop-nonce.ts";
-import type { PresentedWith } from "./dpop-proof.ts";
-import { createDpopProofs } from "./dpop-proofs.ts";
-import type { Engine, SigningDetails } from "./engine.ts";
+import { type Adoption, createAdoption } from "./engine/adoption.ts";
+import { type Clients, createClients } from "./engine/clients.ts";
+import type { Engine, SigningDetails } from "./engine/engine.ts";
+import { createEmit, type RequestContext } from "./engine/events.ts";
+import { createIntrospect, type Introspection, type IntrospectRequest } from "./engine/introspect.ts";
+import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./engine/options.ts";
+import { createRefresh, type RefreshOptions } from "./engine/refresh.ts";
+import { createRevoke, type Revoke } from "./engine/revoke.ts";
+import { createSignIn, type SignIn } from "./engine/sign-in.ts";
+import { createThrottles, type Throttles } from "./engine/throttling/throttles.ts";
+import type { TokenPair } from "./engine/token-pair.ts";
+import { watchClock } from "./engine/upkeep/clock-watch.ts";
+import { createMetrics, type Metrics } from "./engine/upkeep/metrics.ts";
+import { watchStalls } from "./engine/upkeep/stall-watch.ts";
+import { createSweeper } from "./engine/upkeep/sweeper.ts";
+import { createUsers, type Users } from "./engine/users.ts";
 import { LatchkeyError } from "./errors.ts";
-import { createEmit, type RequestContext } from "./events.ts";
-import { createIntrospect, type Introspection, type IntrospectRequest } from "./introspect.ts";
-import { type KeyDescription, openKeyRing } from "./keys.ts";
-import { createKnownUsernames } from "./known-usernames.ts";
-import { createMetrics, type Metrics } from "./metrics.ts";
-import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import { createRefresh, type RefreshOptions } from "./refresh.ts";
-import { deriveRefreshToken, parseRefreshToken } from "./refresh-token.ts";
-import { createReplacedAccessTokens, nothingIsReplaced } from "./replaced-access-tokens.ts";
-import { createRevocationFeed, type RevocationFeed } from "./revocation-feed.ts";
-import { loadRevocations } from "./revocations.ts";
-import { createRevoke, type Revoke } from "./revoke.ts";
-import { deriveRootKeys } from "./root-secret.ts";
-import { lastUseShown, type Session, sessionEnd, sessionEndAfter, sessionEndShown, sessionStatus } from "./session.ts";
-import { createSignIn, type SignIn } from "./sign-in.ts";
-import { watchStalls } from "./stall-watch.ts";
+import {
+  lastUseShown,
+  type Session,
+  sessionEnd,
+  sessionEndAfter,
+  sessionEndShown,
+  sessionStatus,
+} from "./records/session.ts";
+import { createRevocationFeed, type RevocationFeed } from "./revocations/feed.ts";
+import { loadRevocations } from "./revocations/known-revocations.ts";
+import { createReplacedAccessTokens, nothingIsReplaced } from "./revocations/replaced-access-tokens.ts";
+import { createCsrfToken, isCsrfToken } from "./secrets/csrf-token.ts";
+import { createDeviceToken, recognisedDevice } from "./secrets/device-token.ts";
+import { createDpopNonce, isDpopNonce } from "./secrets/dpop-nonce.ts";
+import { deriveRefreshToken, parseRefreshToken } from "./secrets/refresh-token.ts";
+import { deriveRootKeys } from "./secrets/root-secret.ts";
+import { openAccessLifetimes } from "./signing/access-lifetimes.ts";
+import { type KeyDescription, openKeyRing } from "./signing/key-ring.ts";
+import { createAccessTokens } from "./signing/sign-access-token.ts";
 import type { User } from "./store/store.ts";
-import { createSweeper } from "./sweeper.ts";
-import { createThrottles, type Throttles } from "./throttles.ts";
-import type { TokenPair } from "./token-pair.ts";
-import { createUsers, type Users } from "./users.ts";
 
 /** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
 const REVOCATION_POLL_MS = 500;

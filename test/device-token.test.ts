@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { createDeviceToken, recognisedDevice } from "../src/device-token.ts";
 import { systemEnvironment } from "../src/environment.ts";
-import { deriveRootKeys } from "../src/root-secret.ts";
+import { createDeviceToken, recognisedDevice } from "../src/secrets/device-token.ts";
+import { deriveRootKeys } from "../src/secrets/root-secret.ts";
 import { SECRET } from "./harness.ts";
 
 const NEW_SECRET = "Zt4nVb8xQm2cLr6wPk0sHd3fJy7gUa5eTi9oXq1zBvN";

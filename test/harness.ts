@@ -9,7 +9,7 @@ import {
   type IssuerOptions,
   type LatchkeyEvent,
 } from "../src/index.ts";
-import { createSqliteStore } from "../src/store/sqlite.ts";
+import { createSqliteStore } from "../src/store/sqlite/sqlite.ts";
 import type { Store } from "../src/store/store.ts";
 
 export const ISSUER = "http://127.0.0.1:4000";

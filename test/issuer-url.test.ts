@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { type IssuerOptions, resolveOptions } from "../src/options.ts";
-import { readConfig } from "../src/server/config.ts";
+import { type IssuerOptions, resolveOptions } from "../src/engine/options.ts";
+import { readConfig } from "../src/server/settings/config.ts";
 import type { Store } from "../src/store/store.ts";
-import { createVerifier } from "../src/verify.ts";
+import { createVerifier } from "../src/verify/verifier.ts";
 import { createTestBed, PASSWORD, SECRET } from "./harness.ts";
 
 const LOOPBACK = [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type IssuerOptions, resolveOptions } from "../src/options.ts";
+import { type IssuerOptions, resolveOptions } from "../src/engine/options.ts";
 import type { Store } from "../src/store/store.ts";
 import { ISSUER, SECRET } from "./harness.ts";
 

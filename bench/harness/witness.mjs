@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { createVerifier } from "../../dist/verify.js";
+import { createVerifier } from "../../dist/verify/verifier.js";
 import { PASSWORD } from "../subjects/subject.mjs";
 
 const EVERY_MS = 1000;

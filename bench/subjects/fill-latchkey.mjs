@@ -3,10 +3,10 @@
 // root secret for sessions that lie spread over the whole table. Prints what it takes on disk as JSON.
 import { writeFileSync } from "node:fs";
 import { createIssuer } from "../../dist/index.js";
-import { deriveRefreshToken } from "../../dist/refresh-token.js";
-import { deriveRootKeys } from "../../dist/root-secret.js";
-import { createPostgresStore } from "../../dist/store/postgres.js";
-import { createSqliteStore } from "../../dist/store/sqlite.js";
+import { deriveRefreshToken } from "../../dist/secrets/refresh-token.js";
+import { deriveRootKeys } from "../../dist/secrets/root-secret.js";
+import { createPostgresStore } from "../../dist/store/postgres/postgres.js";
+import { createSqliteStore } from "../../dist/store/sqlite/sqlite.js";
 import { fillPostgres } from "../harness/fill-postgres.mjs";
 import { fillSqlite } from "../harness/fill-sqlite.mjs";
 import { PASSWORD, SESSIONS } from "./subject.mjs";

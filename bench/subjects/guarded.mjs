@@ -8,7 +8,7 @@ import { guarded as expressGuarded } from "../../dist/adapters/express.js";
 import { guarded as fastifyGuarded } from "../../dist/adapters/fastify.js";
 import { guarded as honoGuarded } from "../../dist/adapters/hono.js";
 import { createGuard, createIssuer } from "../../dist/index.js";
-import { createSqliteStore } from "../../dist/store/sqlite.js";
+import { createSqliteStore } from "../../dist/store/sqlite/sqlite.js";
 import { announce, SESSIONS, writeTokens } from "./subject.mjs";
 
 const origin = "http://127.0.0.1:4000";

@@ -1,8 +1,8 @@
 import { setTimeout } from "node:timers/promises";
-import type { RecognisedDevice } from "../device-token.ts";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import type { Session } from "../session.ts";
+import type { Session } from "../records/session.ts";
+import type { RecognisedDevice } from "../secrets/device-token.ts";
 import type { SetupLink, Store, User, UserImported } from "../store/store.ts";
 import { addressKeys, UNKNOWN_ADDRESS } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";

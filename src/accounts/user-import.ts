@@ -1,5 +1,5 @@
-import { looksLikeClientId } from "../client-credentials.ts";
 import { LatchkeyError } from "../errors.ts";
+import { looksLikeClientId } from "../secrets/client-credentials.ts";
 import type { User } from "../store/store.ts";
 import { hashFamily } from "./hash-families.ts";
 import { storedImportedHash } from "./imported-hashes.ts";

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import { toAskingRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";

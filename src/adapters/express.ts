@@ -1,8 +1,8 @@
 import type { ServerResponse } from "node:http";
 import type { Request as AnyExpressRequest } from "express";
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AccessTokenClaims } from "../access-token/claims.ts";
 import { isLatchkeyError } from "../errors.ts";
-import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
 import { admitExpress, type ExpressRequest } from "./express-admission.ts";

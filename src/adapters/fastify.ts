@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FastifyPluginAsync, FastifyRequest } from "fastify";
-import type { AccessTokenClaims } from "../access-token-claims.ts";
+import type { AccessTokenClaims } from "../access-token/claims.ts";
 import { type ErrorCode, isLatchkeyError, LatchkeyError } from "../errors.ts";
-import { BODY_LIMIT_BYTES } from "../http/body-bytes.ts";
 import { errorResponse } from "../http/error-response.ts";
-import type { Admission, Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Admission, Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
+import { BODY_LIMIT_BYTES } from "../http/request/body-bytes.ts";
 import { createResponder } from "../http/respond.ts";
 import { toAskingRequest, toRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";

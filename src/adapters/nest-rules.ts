@@ -1,7 +1,7 @@
 import { type ExecutionContext, SetMetadata } from "@nestjs/common";
 import { Reflector } from "@nestjs/core";
 import type { Request } from "express";
-import type { GuardOptions } from "../http/guard.ts";
+import type { GuardOptions } from "../http/guard/guard.ts";
 
 /** What a guarded route may be told beside what it asks for. */
 export interface GuardedRouteOptions {

@@ -20,7 +20,7 @@ import {
   type GuardOptions,
   type OptionalAdmission,
   refuseWrongGuardOptions,
-} from "../http/guard.ts";
+} from "../http/guard/guard.ts";
 import { createHandler } from "../http/handler.ts";
 import type { HandlerOptions } from "../http/handler-options.ts";
 import { latchkey } from "./express.ts";

@@ -1,10 +1,10 @@
 import { cookies, headers } from "next/headers.js";
 import { NextRequest, NextResponse } from "next/server.js";
 import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
-import { addCookies, asUsed, type CarriedCookies, carryingCookies } from "../http/carried-cookies.ts";
-import { setCookiesOf } from "../http/cookie-endings.ts";
-import { withCookiesFirst, withoutCookies } from "../http/cookie-header.ts";
-import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import { addCookies, asUsed, type CarriedCookies, carryingCookies } from "../http/cookies/carried-cookies.ts";
+import { setCookiesOf } from "../http/cookies/cookie-endings.ts";
+import { withCookiesFirst, withoutCookies } from "../http/cookies/cookie-header.ts";
+import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
 

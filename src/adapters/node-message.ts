@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { LatchkeyError } from "../errors.ts";
-import type { AskingRequest, HeaderReader } from "../http/credentials.ts";
-import { sameRequest } from "../http/request-record.ts";
+import type { AskingRequest, HeaderReader } from "../http/request/credentials.ts";
+import { sameRequest } from "../http/request/request-record.ts";
 
 const NOT_A_BYTE = /[^\0-\xff]/;
 const NEVER_IN_A_VALUE = /[\0\r\n]/g;

@@ -3,7 +3,7 @@ import type { Duplex } from "node:stream";
 import { getRequestListener, RequestError } from "@hono/node-server";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import { errorResponse } from "../http/error-response.ts";
-import type { Guard, OptionalAdmission } from "../http/guard.ts";
+import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { createResponder } from "../http/respond.ts";
 import { originOf, sendResponse, toAskingRequest } from "./node-message.ts";

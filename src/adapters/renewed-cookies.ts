@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type CarriedCookies, letsCache, missingCookies } from "../http/carried-cookies.ts";
-import { setCookiesOf } from "../http/cookie-endings.ts";
+import { type CarriedCookies, letsCache, missingCookies } from "../http/cookies/carried-cookies.ts";
+import { setCookiesOf } from "../http/cookies/cookie-endings.ts";
 
 /** The cookies that an answer is to carry, by what becomes of it; the last guard that has found any decides. */
 type PendingCookies = Pick<CarriedCookies, "setCookies" | "setCookiesOnError">;

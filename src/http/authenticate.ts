@@ -1,15 +1,21 @@
-import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "../access-token-claims.ts";
-import type { PresentedWith } from "../dpop-proof.ts";
+import { type AccessTokenClaims, type AnyAccessTokenClaims, ofPerson } from "../access-token/claims.ts";
+import type { PresentedWith } from "../access-token/dpop-proof.ts";
+import type { RequestContext } from "../engine/events.ts";
+import type { TokenPair } from "../engine/token-pair.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
-import type { TokenPair } from "../token-pair.ts";
-import { deletedCookies, hasEnded, withSetCookies } from "./cookie-endings.ts";
-import type { SessionCookies } from "./cookies.ts";
-import { type AskingRequest, authorizationToken, onlyOne, queryToken, refuseTokenInQuery } from "./credentials.ts";
-import { proofIn } from "./dpop.ts";
-import { refuseForgery } from "./forgery.ts";
-import { agreeOn, type RequestRecord, recordOf } from "./request-record.ts";
+import { deletedCookies, hasEnded, withSetCookies } from "./cookies/cookie-endings.ts";
+import type { SessionCookies } from "./cookies/cookies.ts";
+import { refuseForgery } from "./csrf.ts";
+import {
+  type AskingRequest,
+  authorizationToken,
+  onlyOne,
+  queryToken,
+  refuseTokenInQuery,
+} from "./request/credentials.ts";
+import { proofIn } from "./request/dpop.ts";
+import { agreeOn, type RequestRecord, recordOf } from "./request/request-record.ts";
 
 /** Where an access token may stand: `Authorization` (`Bearer`, or `DPoP` with a proof), the cookie, a JSON body's `access_token`, or `?access_token=`. */
 export type TokenLocation = "header" | "cookie" | "body" | "query";

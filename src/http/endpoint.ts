@@ -1,15 +1,15 @@
 import type { z } from "@hono/zod-openapi";
-import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token-claims.ts";
+import type { AccessTokenClaims, AnyAccessTokenClaims } from "../access-token/claims.ts";
+import type { RequestContext } from "../engine/events.ts";
+import type { TokenPair } from "../engine/token-pair.ts";
 import type { ErrorCode } from "../errors.ts";
-import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
-import type { TokenPair } from "../token-pair.ts";
 import type { AuthenticationTerms } from "./authenticate.ts";
-import type { BodyRule } from "./body.ts";
-import type { SessionCookies } from "./cookies.ts";
+import type { SessionCookies } from "./cookies/cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
 import type { HandlerOptions } from "./handler-options.ts";
-import type { QueryRule } from "./query.ts";
+import type { BodyRule } from "./request/body.ts";
+import type { QueryRule } from "./request/query.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
 
 /**

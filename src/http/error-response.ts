@@ -1,4 +1,4 @@
-import { dpopAlgorithms } from "../dpop-proof.ts";
+import { dpopAlgorithms } from "../access-token/dpop-proof.ts";
 import { type ChallengeScheme, type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
 

@@ -1,6 +1,6 @@
 import { unknownNames } from "../option-names.ts";
 import { hstsMismatch, hstsProblem } from "./hsts.ts";
-import { isExactOrigin } from "./origins.ts";
+import { isExactOrigin } from "./request/origins.ts";
 
 /** What `createHandler` takes beside the issuer. */
 export interface HandlerOptions {

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
-import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
+import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
+import type { RequestContext } from "../engine/events.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import type { RequestContext } from "../events.ts";
 import type { Issuer } from "../issuer.ts";
 import {
   type Authentication,
@@ -11,21 +11,21 @@ import {
   required,
   sentToken,
 } from "./authenticate.ts";
-import { readBody } from "./body.ts";
-import { settingCookies } from "./carried-cookies.ts";
-import { type ClientAddress, createClientAddress, nearbyPeer } from "./client-address.ts";
-import { setCookiesOf } from "./cookie-endings.ts";
-import { createSessionCookies } from "./cookies.ts";
-import { refuseTokenInQuery } from "./credentials.ts";
-import { createCrossOrigin } from "./cross-origin.ts";
-import { inSchemeOf, nonceFor } from "./dpop.ts";
+import { settingCookies } from "./cookies/carried-cookies.ts";
+import { setCookiesOf } from "./cookies/cookie-endings.ts";
+import { createSessionCookies } from "./cookies/cookies.ts";
 import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
+import { requireRoles, requireScopes } from "./guard/require-claims.ts";
 import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
 import { hstsHeader } from "./hsts.ts";
-import { writeOpenApi } from "./openapi.ts";
-import { readQuery } from "./query.ts";
-import { requireRoles, requireScopes } from "./requirements.ts";
+import { writeOpenApi } from "./openapi/openapi.ts";
+import { readBody } from "./request/body.ts";
+import { type ClientAddress, createClientAddress, nearbyPeer } from "./request/client-address.ts";
+import { refuseTokenInQuery } from "./request/credentials.ts";
+import { createCrossOrigin } from "./request/cross-origin.ts";
+import { inSchemeOf, nonceFor } from "./request/dpop.ts";
+import { readQuery } from "./request/query.ts";
 import { createResponder, type Responder, withCookies } from "./respond.ts";
 import { routes } from "./routes.ts";
 

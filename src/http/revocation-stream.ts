@@ -1,4 +1,4 @@
-import type { FeedEntry, FeedFollower, FeedPage } from "../revocation-feed.ts";
+import type { FeedEntry, FeedFollower, FeedPage } from "../revocations/feed.ts";
 
 /** An entry as it is sent. */
 export function entryBody({ sessionId, revokedAt, expiresAt }: FeedEntry) {

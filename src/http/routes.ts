@@ -1,16 +1,16 @@
-import { adminEndpoints } from "./admin-endpoints.ts";
-import { discoveryEndpoints } from "./discovery-endpoints.ts";
-import { documentationEndpoints } from "./documentation-endpoints.ts";
 import type { Endpoint } from "./endpoint.ts";
-import { forwardAuthEndpoints } from "./forward-auth-endpoints.ts";
-import { healthEndpoints } from "./health-endpoints.ts";
-import { revocationEndpoints } from "./revocation-endpoints.ts";
-import { sessionEndpoints } from "./session-endpoints.ts";
-import { sessionStateEndpoint } from "./session-state-endpoint.ts";
-import { setupEndpoints } from "./setup-endpoints.ts";
-import { signInEndpoints } from "./sign-in-endpoints.ts";
-import { tokenEndpoint } from "./token-endpoint.ts";
-import { tokenStateEndpoints } from "./token-state-endpoints.ts";
+import { adminEndpoints } from "./endpoints/admin.ts";
+import { discoveryEndpoints } from "./endpoints/discovery.ts";
+import { documentationEndpoints } from "./endpoints/documentation.ts";
+import { forwardAuthEndpoints } from "./endpoints/forward-auth.ts";
+import { healthEndpoints } from "./endpoints/health.ts";
+import { revocationEndpoints } from "./endpoints/revocation.ts";
+import { sessionEndpoints } from "./endpoints/session.ts";
+import { sessionStateEndpoint } from "./endpoints/session-state.ts";
+import { setupEndpoints } from "./endpoints/setup.ts";
+import { signInEndpoints } from "./endpoints/sign-in.ts";
+import { tokenEndpoint } from "./endpoints/token.ts";
+import { tokenStateEndpoints } from "./endpoints/token-state.ts";
 
 /** The route table: everything this server answers. */
 export const routes: readonly Endpoint[] = [

@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { open, rename, stat, unlink } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { systemEnvironment } from "../environment.ts";
-import { copySqliteDatabase } from "../store/sqlite-copy.ts";
-import { createRunner } from "../store/sqlite-retry.ts";
+import { copySqliteDatabase } from "../store/sqlite/copy.ts";
+import { createRunner } from "../store/sqlite/retry.ts";
 import { OperatorError, systemErrorCode } from "./failure.ts";
 
 /** How long it is tried while another process has the database locked as a whole, as a restart does for a moment. */

@@ -1,4 +1,4 @@
-import { urlHost } from "./config.ts";
+import { urlHost } from "./settings/config.ts";
 
 /** What the banner tells. */
 export interface BannerFacts {

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { runCommand } from "./program.ts";
+import { runCommand } from "./command-line.ts";
 import { processTerminal } from "./terminal.ts";
 
 // Whoever reads the output may stop early, as `head` does; there is nobody left to tell then.

@@ -2,17 +2,17 @@ import { access, constants, statfs } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { systemEnvironment } from "../environment.ts";
 import { isLoopback } from "../issuer-url.ts";
-import { deriveRootKeys } from "../root-secret.ts";
-import { createSealedKeys } from "../sealed-keys.ts";
-import { readPostgresUrl } from "../store/postgres-url.ts";
-import { type Config, type ConfigReading, issuerUrl } from "./config.ts";
+import { deriveRootKeys } from "../secrets/root-secret.ts";
+import { createSealedKeys } from "../signing/sealed-keys.ts";
+import { readPostgresUrl } from "../store/postgres/connection/url.ts";
 import { explainFailure } from "./failure.ts";
 import { openToEverybody } from "./file-modes.ts";
 import { inspectDatabase } from "./inspect-database.ts";
 import { openStore } from "./open-store.ts";
 import { OLDEST_NODE } from "./package-version.ts";
-import { readSecretFile, secretFilePath } from "./secret-file.ts";
-import type { DatabaseLocation } from "./setting-values.ts";
+import { type Config, type ConfigReading, issuerUrl } from "./settings/config.ts";
+import { readSecretFile, secretFilePath } from "./settings/secret-file.ts";
+import type { DatabaseLocation } from "./settings/setting-values.ts";
 
 /** One line of the checklist. `note` needs nothing done. */
 export interface Finding {

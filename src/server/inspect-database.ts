@@ -1,13 +1,13 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemEnvironment } from "../environment.ts";
-import { inspectPostgresDatabase } from "../store/postgres.ts";
-import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../store/postgres-schema.ts";
-import { SqliteDatabase } from "../store/sqlite-database.ts";
-import { proveWritable, recogniseVersion } from "../store/sqlite-open.ts";
-import { createRunner } from "../store/sqlite-retry.ts";
-import { migrations } from "../store/sqlite-schema.ts";
-import type { DatabaseLocation } from "./setting-values.ts";
+import { inspectPostgresDatabase } from "../store/postgres/postgres.ts";
+import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../store/postgres/schema.ts";
+import { SqliteDatabase } from "../store/sqlite/database.ts";
+import { proveWritable, recogniseVersion } from "../store/sqlite/open.ts";
+import { createRunner } from "../store/sqlite/retry.ts";
+import { migrations } from "../store/sqlite/schema.ts";
+import type { DatabaseLocation } from "./settings/setting-values.ts";
 
 /** What there is to know of a database without changing it. */
 export interface DatabaseInspection {

@@ -1,11 +1,11 @@
-import type { EventListener } from "../events.ts";
+import type { EventListener } from "../engine/events.ts";
 import { createIssuer, type Issuer } from "../issuer.ts";
 import type { Store } from "../store/store.ts";
-import { type Config, issuerUrl } from "./config.ts";
 import { OperatorError } from "./failure.ts";
 import { openStore } from "./open-store.ts";
-import { createSecretFile, readSecretFile, secretFilePath } from "./secret-file.ts";
-import type { DatabaseLocation } from "./setting-values.ts";
+import { type Config, issuerUrl } from "./settings/config.ts";
+import { createSecretFile, readSecretFile, secretFilePath } from "./settings/secret-file.ts";
+import type { DatabaseLocation } from "./settings/setting-values.ts";
 
 /** What `openIssuer` takes beside the configuration. */
 export interface OpenIssuerOptions {

@@ -1,9 +1,9 @@
-import { createPostgresStore } from "../store/postgres.ts";
-import { createSqliteStore } from "../store/sqlite.ts";
+import { createPostgresStore } from "../store/postgres/postgres.ts";
+import { createSqliteStore } from "../store/sqlite/sqlite.ts";
 import type { Store } from "../store/store.ts";
 import { OperatorError } from "./failure.ts";
 import { openToEverybody } from "./file-modes.ts";
-import type { DatabaseLocation } from "./setting-values.ts";
+import type { DatabaseLocation } from "./settings/setting-values.ts";
 
 /**
  * Opens the store that the configuration names; an older database is brought up to date, a missing one is made.

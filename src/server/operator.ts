@@ -1,5 +1,5 @@
 import { userInfo } from "node:os";
-import type { LatchkeyEvent } from "../events.ts";
+import type { LatchkeyEvent } from "../engine/events.ts";
 import type { Store } from "../store/store.ts";
 
 /** More sessions than that, ended by one command, are told as a number. */

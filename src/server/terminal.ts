@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline";
 import { type Readable, Writable } from "node:stream";
 import { OperatorError } from "./failure.ts";
-import { printable } from "./redaction.ts";
+import { printable } from "./process/redaction.ts";
 
 /** What a command talks to: the process's own streams, or others in a test. */
 export interface Terminal {

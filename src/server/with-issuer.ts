@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { type Config, loadConfig } from "./config.ts";
 import { OperatorError } from "./failure.ts";
 import { inspectDatabase } from "./inspect-database.ts";
 import { type OpenedIssuer, openIssuer } from "./open-issuer.ts";
 import { createOperatorTrace, operatorName } from "./operator.ts";
+import { type Config, loadConfig } from "./settings/config.ts";
 
 /**
  * Runs a command's work on the issuer that the environment describes, and closes it whatever happens. What it does is kept

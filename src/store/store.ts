@@ -1,5 +1,5 @@
-import type { RotationState } from "../rotation.ts";
-import type { RevocationReason, Session, SessionUse } from "../session.ts";
+import type { RotationState } from "../records/rotation.ts";
+import type { RevocationReason, Session, SessionUse } from "../records/session.ts";
 
 /** What the `passwordHash` of a user begins with whose password hash another system has made. */
 export const IMPORTED_HASH_PREFIX = "imported:";

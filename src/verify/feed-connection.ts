@@ -1,4 +1,4 @@
-import { isJsonObject } from "../strict-json.ts";
+import { isJsonObject } from "../json.ts";
 import { readBounded, readChunks } from "./read-bounded.ts";
 import { createEventReader, type ServerSentEvent } from "./server-sent-events.ts";
 import type { ResolvedVerifierOptions } from "./verifier-options.ts";

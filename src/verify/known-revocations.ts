@@ -1,5 +1,5 @@
-import { type AnyAccessTokenClaims, isCovered } from "../access-token-claims.ts";
-import { isJsonObject } from "../strict-json.ts";
+import { type AnyAccessTokenClaims, isCovered } from "../access-token/claims.ts";
+import { isJsonObject } from "../json.ts";
 
 const ID_PATTERN = /^[A-Za-z0-9_-]{22}$/;
 

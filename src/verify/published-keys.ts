@@ -1,8 +1,8 @@
 import { type CryptoKey, calculateJwkThumbprint, importJWK, type JWK } from "jose";
-import type { VerifyingKey, VerifyingKeys } from "../access-token-verifier.ts";
+import type { VerifyingKey, VerifyingKeys } from "../access-token/verifier.ts";
 import type { Clock } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
-import { isJsonObject } from "../strict-json.ts";
+import { isJsonObject } from "../json.ts";
 import { readBounded } from "./read-bounded.ts";
 import type { ResolvedVerifierOptions } from "./verifier-options.ts";
 

@@ -1,4 +1,4 @@
-import type { AnyAccessTokenClaims } from "../access-token-claims.ts";
+import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
 import { LatchkeyError } from "../errors.ts";
 import { createFeedConnection } from "./feed-connection.ts";
 import { createKnownRevocations } from "./known-revocations.ts";

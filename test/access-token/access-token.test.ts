@@ -1,14 +1,14 @@
 import { createLocalJWKSet, decodeJwt, decodeProtectedHeader, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
-import { createAccessTokens } from "../../src/access-token.ts";
-import { generationOf } from "../../src/access-token-claims.ts";
-import { createDpopProofs } from "../../src/dpop-proofs.ts";
-import type { KeyRing } from "../../src/keys.ts";
-import { checkOwnClaims } from "../../src/own-claims.ts";
-import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
+import { generationOf } from "../../src/access-token/claims.ts";
+import { checkOwnClaims } from "../../src/access-token/own-claims.ts";
+import { looksLikeAccessToken } from "../../src/access-token/token-kinds.ts";
+import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
+import { createAccessTokens } from "../../src/signing/sign-access-token.ts";
+import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
-import { looksLikeAccessToken } from "../../src/token-kinds.ts";
 import { createClock, environmentAt, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "../keys/harness.ts";
 import { AUDIENCE, grantAt, ISSUER, outcome, session, tokensOn } from "./harness.ts";
 

@@ -1,8 +1,12 @@
-import { type AccessTokens, type AccessTokensOptions, createAccessTokens } from "../../src/access-token.ts";
-import type { AccessTokenGrant, SessionInToken } from "../../src/access-token-claims.ts";
-import { createDpopProofs } from "../../src/dpop-proofs.ts";
+import type { AccessTokenGrant, SessionInToken } from "../../src/access-token/claims.ts";
+import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
 import { type ErrorCode, isLatchkeyError } from "../../src/errors.ts";
-import type { KeyRing, SigningKey } from "../../src/keys.ts";
+import type { KeyRing, SigningKey } from "../../src/signing/key-ring.ts";
+import {
+  type AccessTokens,
+  type AccessTokensOptions,
+  createAccessTokens,
+} from "../../src/signing/sign-access-token.ts";
 import { environmentAt, schedule, type TestClock } from "../keys/harness.ts";
 
 export const ISSUER = "https://auth.example.test";

@@ -1,9 +1,9 @@
 import { createHmac, type KeyObject } from "node:crypto";
 import { CompactSign, generateKeyPair } from "jose";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
-import type { KeyRing } from "../../src/keys.ts";
-import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
+import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
 import { counting, createClock, openRing, openStore } from "../keys/harness.ts";
 import { base64url, compactJws, goodClaims, goodHeader, outcome, signedBy, tokensOn } from "./harness.ts";

@@ -1,6 +1,11 @@
 import { afterAll, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
-import { generateKey, type SigningAlgorithm, signingAlgorithms, signWith } from "../../src/signing-algorithms.ts";
+import {
+  generateKey,
+  type SigningAlgorithm,
+  signingAlgorithms,
+  signWith,
+} from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createClock, openRing, openStore } from "../keys/harness.ts";
 import { report, seed, times } from "../long-run.ts";

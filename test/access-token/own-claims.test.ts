@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { checkOwnClaims, OWN_CLAIMS_MAX_BYTES } from "../../src/own-claims.ts";
+import { checkOwnClaims, OWN_CLAIMS_MAX_BYTES } from "../../src/access-token/own-claims.ts";
 
 const refusedNaming = (claim: string) =>
   expect.objectContaining({

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
-import type { AccessTokenClaims } from "../../src/access-token-claims.ts";
-import type { KeyRing } from "../../src/keys.ts";
+import type { AccessTokenClaims } from "../../src/access-token/claims.ts";
+import { createVerifiedTokens } from "../../src/access-token/remembered.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createVerifiedTokens } from "../../src/verified-tokens.ts";
 import { createClock, openRing, openStore, type TestClock } from "../keys/harness.ts";
 import { goodClaims, goodHeader, grantAt, outcome, session, signedBy, tokensOn } from "./harness.ts";
 

@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
 import { isLatchkeyError } from "../../src/errors.ts";
-import type { KeyRing, SigningKey } from "../../src/keys.ts";
-import { deriveRefreshToken } from "../../src/refresh-token.ts";
+import { deriveRefreshToken } from "../../src/secrets/refresh-token.ts";
+import type { KeyRing, SigningKey } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createClock, openRing, openStore, rootKeys, type TestClock } from "../keys/harness.ts";
 import {

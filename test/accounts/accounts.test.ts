@@ -5,8 +5,8 @@ import { createPasswords, type Passwords } from "../../src/accounts/passwords.ts
 import { createThrottle, type ThrottleOptions } from "../../src/accounts/throttle.ts";
 import { systemEnvironment } from "../../src/environment.ts";
 import { LatchkeyError } from "../../src/errors.ts";
-import { initialRotation } from "../../src/rotation.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { initialRotation } from "../../src/records/rotation.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store, User } from "../../src/store/store.ts";
 import { newSession } from "../store/records.ts";
 

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import Libsql from "libsql";
 import { expect, it, onTestFinished } from "vitest";
 import { createIssuer } from "../../src/issuer.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 
 const PASSWORD = "correct horse battery staple";
 

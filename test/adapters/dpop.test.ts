@@ -9,7 +9,7 @@ import * as onFastify from "../../src/adapters/fastify.ts";
 import * as onHono from "../../src/adapters/hono.ts";
 import { guardNode } from "../../src/adapters/node.ts";
 import { createGuard, createHandler, createIssuer, type Guard, type Handler } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { createProofKey, hashOf, proofBy } from "../dpop/harness.ts";
 import { freePort } from "../free-port.ts";
 import { PASSWORD, SECRET } from "../harness.ts";

@@ -6,8 +6,8 @@ import { fillDatabase } from "../../bench/harness/latchkey.mjs";
 import { createBenchPostgres } from "../../bench/harness/postgres.mjs";
 import { countRows } from "../../bench/harness/row-counts.mjs";
 import { createIssuer } from "../../src/issuer.ts";
-import { createPostgresStore } from "../../src/store/postgres.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 
 const secret = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, createHandler, type GuardOptions, type IssuerOptions } from "../../src/index.ts";
-import { readConfig } from "../../src/server/config.ts";
+import { readConfig } from "../../src/server/settings/config.ts";
 import { createTestBed, ISSUER } from "../harness.ts";
 import { PASSWORD, serve } from "../server/in-process.ts";
 

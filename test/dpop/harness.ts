@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
-import type { DpopRequest } from "../../src/dpop-proof.ts";
+import type { DpopRequest } from "../../src/access-token/dpop-proof.ts";
 import { ISSUER, type TestClock } from "../harness.ts";
 
 /** A key that proofs are made with. */

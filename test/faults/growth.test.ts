@@ -1,9 +1,9 @@
 import { statSync } from "node:fs";
 import Libsql from "libsql";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { decideRotation } from "../../src/rotation.ts";
-import { createPostgresStore } from "../../src/store/postgres.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { decideRotation } from "../../src/records/rotation.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { FoundSession, Store } from "../../src/store/store.ts";
 import { report, seed, times } from "../long-run.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";

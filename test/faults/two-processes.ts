@@ -1,7 +1,7 @@
 import { afterEach } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type Issuer } from "../../src/index.ts";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
 import type { TestClock } from "../harness.ts";
 import { ISSUER, newDatabase, start, withPostgres } from "../processes/two-servers.ts";

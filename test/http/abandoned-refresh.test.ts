@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { listen } from "../../src/server/http-server.ts";
+import { listen } from "../../src/server/process/http-server.ts";
 import { createTestBed, ISSUER, type Pair, reply, type TestBed, type TestBedOptions } from "../harness.ts";
 import { open, requestText } from "./raw-socket.ts";
 

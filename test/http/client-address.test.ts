@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createClientAddress } from "../../src/http/client-address.ts";
+import { createClientAddress } from "../../src/http/request/client-address.ts";
 import { createTestBed } from "../harness.ts";
 
 const forwarded = (...values: string[]) => new Headers(values.map((value) => ["x-forwarded-for", value]));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { cookieNamed, withCookiesFirst } from "../../src/http/cookie-header.ts";
+import { cookieNamed, withCookiesFirst } from "../../src/http/cookies/cookie-header.ts";
 
 const ours = [
   ["__Host-k-access", "A"],

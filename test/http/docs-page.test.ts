@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import { listen } from "../../src/server/http-server.ts";
+import { listen } from "../../src/server/process/http-server.ts";
 import { BROWSER_TEST_TIMEOUT_MS, openPage } from "../browser.ts";
 import { createTestBed, PASSWORD, type TestBedOptions } from "../harness.ts";
 

@@ -1,9 +1,9 @@
 import type { z } from "@hono/zod-openapi";
 import { expect, it } from "vitest";
+import type { TokenPair } from "../../src/engine/token-pair.ts";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import type { TokenPair } from "../../src/token-pair.ts";
 import { CookieJar } from "../cookie-jar.ts";
 import { createTestBed, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
 import { report, seed, times } from "../long-run.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { isExactOrigin, isOtherSite } from "../../src/http/origins.ts";
+import { isExactOrigin, isOtherSite } from "../../src/http/request/origins.ts";
 import { createGuard, type HandlerOptions, type IssuerOptions } from "../../src/index.ts";
 import { CookieJar } from "../cookie-jar.ts";
 import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../harness.ts";

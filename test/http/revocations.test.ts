@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Issuer } from "../../src/index.ts";
-import { createRevocationFeed } from "../../src/revocation-feed.ts";
-import { loadRevocations } from "../../src/revocations.ts";
+import { createRevocationFeed } from "../../src/revocations/feed.ts";
+import { loadRevocations } from "../../src/revocations/known-revocations.ts";
 import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
 import { livesOf } from "../issuer/lives-of.ts";
 

@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
-import type { BodyRule } from "../../src/http/body.ts";
 import type { Endpoint } from "../../src/http/endpoint.ts";
+import type { BodyRule } from "../../src/http/request/body.ts";
 import { routes } from "../../src/http/routes.ts";
 import { ISSUER, type Reply, reply, type TestBed } from "../harness.ts";
 

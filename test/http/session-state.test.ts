@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { strengthOf } from "../../src/authentication-factors.ts";
 import type { HandlerOptions, IssuerOptions } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { strengthOf } from "../../src/records/authentication-factors.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { CookieJar } from "../cookie-jar.ts";
 import { boundTo, createProofKey, presented, proofBy } from "../dpop/harness.ts";
 import { createTestBed, createTestClock, ISSUER, PASSWORD, type Reply, type TestBed } from "../harness.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createHandler, createIssuer } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { ISSUER, PASSWORD, SECRET } from "../harness.ts";
 import { crowdedStore } from "../store/sqlite-crowd.ts";

@@ -1,6 +1,6 @@
 import { afterEach, expect, onTestFinished } from "vitest";
 import { createHandler } from "../../src/index.ts";
-import { listen } from "../../src/server/http-server.ts";
+import { listen } from "../../src/server/process/http-server.ts";
 import { createTestBed, type TestBed } from "../harness.ts";
 import { exchange, type RawAnswer, requestText } from "./raw-socket.ts";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createBatch } from "../../src/batch.ts";
+import { createBatch } from "../../src/engine/batch.ts";
 
 const limits = { maxBatch: 4, maxWaiting: 10 };
 

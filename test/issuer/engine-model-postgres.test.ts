@@ -1,4 +1,4 @@
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { times } from "../long-run.ts";
 import { postgresWorld } from "../store/postgres-world.ts";
 import { describeEngineModel } from "./engine-model.ts";

@@ -4,8 +4,8 @@ import {
   type RefreshPolicy,
   type RefreshRequest,
   wouldBeAnswered,
-} from "../../src/refresh-decision.ts";
-import { MAX_GENERATION } from "../../src/rotation.ts";
+} from "../../src/engine/refresh-decision.ts";
+import { MAX_GENERATION } from "../../src/records/rotation.ts";
 import type { FoundSession } from "../../src/store/store.ts";
 import { newSession, newUser } from "../store/records.ts";
 

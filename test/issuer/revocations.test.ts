@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer } from "../../src/index.ts";
-import { loadRevocations } from "../../src/revocations.ts";
+import { loadRevocations } from "../../src/revocations/known-revocations.ts";
 import type { Store } from "../../src/store/store.ts";
 import { createTestBed, createTestClock, ISSUER, PASSWORD, SECRET } from "../harness.ts";
 import { newId } from "../store/records.ts";

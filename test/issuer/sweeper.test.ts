@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
 import type { SweepRequest, Swept } from "../../src/store/store.ts";
-import { createSweeper } from "../../src/sweeper.ts";
 import { createTestBed } from "../harness.ts";
 
 const DAY_SECONDS = 86_400;

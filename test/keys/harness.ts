@@ -1,8 +1,8 @@
 import type { Clock, Environment } from "../../src/environment.ts";
 import { systemEnvironment } from "../../src/environment.ts";
-import { type KeyRing, type KeyRingOptions, openKeyRing } from "../../src/keys.ts";
-import { deriveRootKeys } from "../../src/root-secret.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { deriveRootKeys } from "../../src/secrets/root-secret.ts";
+import { type KeyRing, type KeyRingOptions, openKeyRing } from "../../src/signing/key-ring.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 
 export const SECRET = "k7Jx0mQ2vN9pR4tY6uZ8aB1cD3eF5gH7";

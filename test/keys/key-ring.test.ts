@@ -3,8 +3,8 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { LatchkeyError } from "../../src/errors.ts";
-import { seal } from "../../src/sealing.ts";
-import { keyThumbprint, type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
+import { seal } from "../../src/secrets/sealing.ts";
+import { keyThumbprint, type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store, StoredSigningKey } from "../../src/store/store.ts";
 import { counting, createClock, openRing, openStore, rootKeys } from "./harness.ts";
 

@@ -1,7 +1,7 @@
 import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from "jose";
 import { afterAll, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
-import type { Jwks, KeyRing } from "../../src/keys.ts";
+import type { Jwks, KeyRing } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
 import { AUDIENCE, grantAt, ISSUER, outcome, tokensOn } from "../access-token/harness.ts";
 import {

@@ -10,7 +10,7 @@ import {
   scheduledKeys,
   signsFrom,
   verifiesUntil,
-} from "../../src/key-schedule.ts";
+} from "../../src/signing/key-schedule.ts";
 
 const seconds = (least: number, most: number) => fc.integer({ min: least, max: most });
 const schedules: fc.Arbitrary<KeySchedule> = fc

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from "vitest";
-import { deriveRootKeys } from "../../src/root-secret.ts";
+import { deriveRootKeys } from "../../src/secrets/root-secret.ts";
 import type { Store } from "../../src/store/store.ts";
 import { grantAt, outcome, tokensOn } from "../access-token/harness.ts";
 import { createClock, OTHER_SECRET, openRing, openStore, SECRET } from "./harness.ts";

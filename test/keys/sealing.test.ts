@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
-import { deriveRootKeys } from "../../src/root-secret.ts";
-import { seal, unseal } from "../../src/sealing.ts";
+import { deriveRootKeys } from "../../src/secrets/root-secret.ts";
+import { seal, unseal } from "../../src/secrets/sealing.ts";
 import { OTHER_SECRET, rootKeys, SECRET } from "./harness.ts";
 
 const { random } = systemEnvironment;

@@ -1,5 +1,5 @@
 import { afterAll, expect, it } from "vitest";
-import type { KeyRing } from "../../src/keys.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { Store } from "../../src/store/store.ts";
 import { grantAt, outcome, tokensOn } from "../access-token/harness.ts";
 import { createClock, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "./harness.ts";

@@ -9,7 +9,7 @@ import {
   type SigningAlgorithm,
   signingAlgorithms,
   signWith,
-} from "../../src/signing-algorithms.ts";
+} from "../../src/signing/signing-algorithms.ts";
 
 const { random } = systemEnvironment;
 const pkcs8 = (key: KeyObject) => key.export({ format: "der", type: "pkcs8" });

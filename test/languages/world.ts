@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type IssuerOptions } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { SECRET } from "../harness.ts";
 import { addUser, PASSWORD, startServer } from "../server-process.ts";
 

@@ -5,7 +5,7 @@ import Database from "libsql";
 import { afterEach, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Issuer, IssuerOptions } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { Browser } from "../adapters/browser.ts";
 import { serve } from "../adapters/contract.ts";
 import { createTestClock, ISSUER, SECRET } from "../harness.ts";

@@ -3,7 +3,7 @@ import { createPasswords } from "../../src/accounts/passwords.ts";
 import { createVerification } from "../../src/accounts/verification.ts";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { ImportedUser, LatchkeyError } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { FOREIGN_PASSWORD, foreignHashes } from "../accounts/foreign-hashes.ts";
 import { createTestBed, createTestClock } from "../harness.ts";
 import { newUser, passwordChange } from "../store/records.ts";

@@ -10,8 +10,8 @@ import type {
   Users,
 } from "../../src/index.ts";
 import * as latchkey from "../../src/index.ts";
-import { settings } from "../../src/server/settings.ts";
-import * as verify from "../../src/verify.ts";
+import { settings } from "../../src/server/settings/settings.ts";
+import * as verify from "../../src/verify/verifier.ts";
 import { createTestBed } from "../harness.ts";
 
 /** What stands in backticks in a cell of a table. */

@@ -9,7 +9,7 @@ const sources: Readonly<Record<string, string>> = {
   latchkey: "src/index.ts",
   "latchkey/express": "src/adapters/express.ts",
   "latchkey/node": "src/adapters/node.ts",
-  "latchkey/sqlite": "src/store/sqlite.ts",
+  "latchkey/sqlite": "src/store/sqlite/sqlite.ts",
 };
 
 /** Runs the program on a page about a migration, against these sources, and gives what it exports. */

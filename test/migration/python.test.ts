@@ -4,7 +4,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Issuer, IssuerOptions } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { createTestClock, ISSUER, SECRET } from "../harness.ts";
 import { inBackticks, unknownNames } from "./known-names.ts";
 import { programOf } from "./program-of.ts";

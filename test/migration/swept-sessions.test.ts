@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
 import type { ForeignSession, LatchkeyError } from "../../src/index.ts";
-import { createPostgresStore } from "../../src/store/postgres.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createSweeper } from "../../src/sweeper.ts";
 import { createTestBed, createTestClock } from "../harness.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 

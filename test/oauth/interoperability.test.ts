@@ -4,7 +4,7 @@ import * as openid from "openid-client";
 import { ClientCredentials, ResourceOwnerPassword } from "simple-oauth2";
 import { describe, expect, it } from "vitest";
 import { type ClientRequest, createIssuer } from "../../src/index.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { SECRET } from "../harness.ts";
 import { PASSWORD, serve } from "../server/in-process.ts";
 import { forPeople } from "./harness.ts";

@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
 import { startPostgres } from "../postgres-server.ts";
 import { addUser, latchkey, type ServerProcess, startServer } from "../server-process.ts";

@@ -2,7 +2,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type Issuer } from "../../src/index.ts";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { PASSWORD } from "../server-process.ts";
 import { ISSUER, newDatabase, start, withPostgres } from "./two-servers.ts";
 

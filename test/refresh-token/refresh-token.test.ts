@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { deriveRefreshToken, parseRefreshToken } from "../../src/refresh-token.ts";
-import { deriveRootKeys, hmacSha256 } from "../../src/root-secret.ts";
+import { deriveRefreshToken, parseRefreshToken } from "../../src/secrets/refresh-token.ts";
+import { deriveRootKeys, hmacSha256 } from "../../src/secrets/root-secret.ts";
 import { createTestBed, PASSWORD, SECRET, type TestBed } from "../harness.ts";
 import { report, seed, times } from "../long-run.ts";
 import { pick, seededRandom } from "../seeded-random.ts";

@@ -30,7 +30,7 @@ describe("time, randomness, settings and output have one door each", () => {
   });
 
   it("lets the server read its settings and write to the console", () => {
-    expect(refusalsOf("src/server/config.ts", "console.log(process.env.LATCHKEY_PORT);")).toEqual([]);
+    expect(refusalsOf("src/server/settings/config.ts", "console.log(process.env.LATCHKEY_PORT);")).toEqual([]);
   });
 
   it("lets any file turn a given instant into a date", () => {

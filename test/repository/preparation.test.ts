@@ -96,7 +96,7 @@ describe("a failure is explained", () => {
   });
 
   it("by showing the compiler's own words when the source does not compile", () => {
-    const output = "src/options.ts(3,7): error TS2322: Type '\"ENOSPC\"' is not assignable to type 'number'.";
+    const output = "src/engine/options.ts(3,7): error TS2322: Type '\"ENOSPC\"' is not assignable to type 'number'.";
     expect(explainFailure(2, output)).toMatchObject({ cause: "the compiler found errors", show: true });
   });
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { basic, createOAuthBed, forPeople } from "../oauth/harness.ts";
 import { newPath } from "../store/sqlite-places.ts";
 

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { KeyRing } from "../../src/keys.ts";
-import type { SigningAlgorithm } from "../../src/signing-algorithms.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
+import type { SigningAlgorithm } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
 import { openRing, openStore } from "../keys/harness.ts";
 

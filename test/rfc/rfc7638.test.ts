@@ -1,7 +1,12 @@
 import { createHash } from "node:crypto";
 import { expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
-import { generateKey, keyThumbprint, type SigningAlgorithm, signingAlgorithms } from "../../src/signing-algorithms.ts";
+import {
+  generateKey,
+  keyThumbprint,
+  type SigningAlgorithm,
+  signingAlgorithms,
+} from "../../src/signing/signing-algorithms.ts";
 
 it("RFC 7638 section 3.1: the thumbprint of the RSA key given there is the one given there", async () => {
   const n =

@@ -1,8 +1,8 @@
 import { createHmac } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { AccessTokens } from "../../src/access-token.ts";
-import type { KeyRing } from "../../src/keys.ts";
-import { deriveRefreshToken } from "../../src/refresh-token.ts";
+import { deriveRefreshToken } from "../../src/secrets/refresh-token.ts";
+import type { KeyRing } from "../../src/signing/key-ring.ts";
+import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
 import { compactJws, goodClaims, goodHeader, outcome, session, signedBy, tokensOn } from "../access-token/harness.ts";
 import { createClock, openRing, openStore, rootKeys } from "../keys/harness.ts";

@@ -1,7 +1,7 @@
 import { CompactSign, exportJWK, generateKeyPair } from "jose";
 import { describe, expect, it } from "vitest";
-import { type DpopExpectations, dpopAlgorithms, readDpopProof } from "../../src/dpop-proof.ts";
-import { createDpopProofs } from "../../src/dpop-proofs.ts";
+import { type DpopExpectations, dpopAlgorithms, readDpopProof } from "../../src/access-token/dpop-proof.ts";
+import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
 import { isLatchkeyError } from "../../src/errors.ts";
 import { createProofKey, hashOf, type ProofParts, presented, proofBy } from "../dpop/harness.ts";
 import { createTestClock, ISSUER } from "../harness.ts";

@@ -6,9 +6,9 @@ import {
   type RotationDecision,
   type RotationPolicy,
   type RotationState,
-} from "../../src/rotation.ts";
+} from "../../src/records/rotation.ts";
 
-/** The functions of `src/rotation.ts` that the worlds run on. Handed in, so that a mutant can stand in their place. */
+/** The functions of `src/records/rotation.ts` that the worlds run on. Handed in, so that a mutant can stand in their place. */
 export interface Protocol {
   readonly initialRotation: typeof initialRotation;
   readonly decideRotation: typeof decideRotation;

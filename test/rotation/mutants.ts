@@ -1,4 +1,4 @@
-import type { Presenter, RotationDecision, RotationState } from "../../src/rotation.ts";
+import type { Presenter, RotationDecision, RotationState } from "../../src/records/rotation.ts";
 import { type Protocol, type Rewritten, realProtocol } from "./database.ts";
 
 type Decide = Protocol["decideRotation"];

@@ -1,4 +1,4 @@
-import type { RotationDecision, RotationState } from "../../src/rotation.ts";
+import type { RotationDecision, RotationState } from "../../src/records/rotation.ts";
 import {
   bearer,
   type Database,

@@ -6,8 +6,8 @@ import {
   MAX_GENERATION,
   type RotationPolicy,
   type RotationState,
-} from "../../src/rotation.ts";
-import { type Session, sessionStatus } from "../../src/session.ts";
+} from "../../src/records/rotation.ts";
+import { type Session, sessionStatus } from "../../src/records/session.ts";
 
 const rotatedAt = 1_800_000_000_000;
 const graceMs = 10_000;

@@ -2,8 +2,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { describe, expect, it } from "vitest";
 import { type BannerFacts, banner } from "../../src/server/banner.ts";
-import { createLogger } from "../../src/server/logger.ts";
-import { announce } from "../../src/server/main.ts";
+import { createLogger } from "../../src/server/process/logger.ts";
+import { announce } from "../../src/server/run.ts";
 import { PASSWORD, serve } from "./in-process.ts";
 
 const facts: BannerFacts = {

@@ -1,10 +1,10 @@
 import { copyFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readConfig } from "../../src/server/config.ts";
-import { createLogger, logEvents } from "../../src/server/logger.ts";
 import { openIssuer } from "../../src/server/open-issuer.ts";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { createLogger, logEvents } from "../../src/server/process/logger.ts";
+import { readConfig } from "../../src/server/settings/config.ts";
+import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { type InProcessServer, PASSWORD, serve, temporaryFolder } from "./in-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";

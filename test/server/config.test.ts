@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type Config, issuerUrl, readConfig, type Variables } from "../../src/server/config.ts";
-import { type SettingName, settings } from "../../src/server/settings.ts";
+import { type Config, issuerUrl, readConfig, type Variables } from "../../src/server/settings/config.ts";
+import { type SettingName, settings } from "../../src/server/settings/settings.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 const OTHER_SECRET = "Zs0pW8dK3vXn7bQy2mRf6tLh1cJg9uEa5iToVwYx4CN";

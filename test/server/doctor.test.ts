@@ -3,12 +3,12 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { readConfig, type Variables } from "../../src/server/config.ts";
 import { examine, examineNode } from "../../src/server/doctor.ts";
 import { inspectDatabase } from "../../src/server/inspect-database.ts";
 import { OLDEST_NODE } from "../../src/server/package-version.ts";
-import { createSecret } from "../../src/server/secret-file.ts";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { readConfig, type Variables } from "../../src/server/settings/config.ts";
+import { createSecret } from "../../src/server/settings/secret-file.ts";
+import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { latchkey } from "../server-process.ts";
 import { serve, temporaryFolder } from "./in-process.ts";
 

@@ -3,7 +3,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { durationOf, expectWithin } from "../on-time.ts";
 import { serve } from "./in-process.ts";
 

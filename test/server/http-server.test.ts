@@ -1,7 +1,7 @@
 import { connect, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { type HttpServer, listen } from "../../src/server/http-server.ts";
+import { type HttpServer, listen } from "../../src/server/process/http-server.ts";
 import { durationOf, expectWithin } from "../on-time.ts";
 
 const open: HttpServer[] = [];

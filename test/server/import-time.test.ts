@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { readImportTime } from "../../src/server/import-time.ts";
+import { readImportTime } from "../../src/server/user-import/import-time.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 const read = (value: unknown) => readImportTime(value, NOW);

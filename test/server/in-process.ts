@@ -2,9 +2,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach } from "vitest";
-import { readConfig, type Variables } from "../../src/server/config.ts";
-import { createLogger } from "../../src/server/logger.ts";
-import { type RunningServer, startServer } from "../../src/server/main.ts";
+import { createLogger } from "../../src/server/process/logger.ts";
+import { type RunningServer, startServer } from "../../src/server/run.ts";
+import { readConfig, type Variables } from "../../src/server/settings/config.ts";
 
 export const PASSWORD = "correct horse battery staple";
 

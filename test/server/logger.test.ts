@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
+import type { LatchkeyEvent } from "../../src/engine/events.ts";
 import { LatchkeyError } from "../../src/errors.ts";
-import type { LatchkeyEvent } from "../../src/events.ts";
-import { createLogger, type LoggerOptions, logEvents } from "../../src/server/logger.ts";
-import { logLevels } from "../../src/server/settings.ts";
+import { createLogger, type LoggerOptions, logEvents } from "../../src/server/process/logger.ts";
+import { logLevels } from "../../src/server/settings/settings.ts";
 
 function logger(options: Partial<LoggerOptions> = {}) {
   const lines: string[] = [];

@@ -3,8 +3,8 @@ import { userInfo } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
+import { runCommand } from "../../src/server/command-line.ts";
 import { createOperatorTrace } from "../../src/server/operator.ts";
-import { runCommand } from "../../src/server/program.ts";
 import { type InProcessServer, PASSWORD, serve } from "./in-process.ts";
 
 afterEach(() => vi.unstubAllEnvs());

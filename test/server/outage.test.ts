@@ -2,8 +2,8 @@ import { renameSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { LatchkeyError } from "../../src/errors.ts";
-import { logFailedRequest } from "../../src/server/failed-requests.ts";
-import { createLogger } from "../../src/server/logger.ts";
+import { logFailedRequest } from "../../src/server/process/failed-requests.ts";
+import { createLogger } from "../../src/server/process/logger.ts";
 import { serve } from "./in-process.ts";
 
 it("a request that an outage of the database fails is one line, without a stack, that says what is wrong", async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { readConfig } from "../../src/server/config.ts";
 import { examine } from "../../src/server/doctor.ts";
+import { readConfig } from "../../src/server/settings/config.ts";
 import { freePort } from "../free-port.ts";
 import { durationOf, expectWithin } from "../on-time.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { isLoopback } from "../../src/issuer-url.ts";
-import { readConfig, type Variables } from "../../src/server/config.ts";
+import { readConfig, type Variables } from "../../src/server/settings/config.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createRestartSchedule } from "../../src/server/restart-schedule.ts";
+import { createRestartSchedule } from "../../src/server/process/restart-schedule.ts";
 
 describe("the schedule of restarts", () => {
   it("waits twice as long each time, 30 seconds at most", () => {

@@ -13,8 +13,13 @@ import {
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { rootSecretProblem } from "../../src/root-secret.ts";
-import { createSecret, createSecretFile, readSecretFile, secretFilePath } from "../../src/server/secret-file.ts";
+import { rootSecretProblem } from "../../src/secrets/root-secret.ts";
+import {
+  createSecret,
+  createSecretFile,
+  readSecretFile,
+  secretFilePath,
+} from "../../src/server/settings/secret-file.ts";
 import { latchkey } from "../server-process.ts";
 
 let folder: string;

@@ -1,8 +1,8 @@
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-import { createLogger } from "../../src/server/logger.ts";
-import { startWorkers, type Workers } from "../../src/server/workers.ts";
+import { createLogger } from "../../src/server/process/logger.ts";
+import { startWorkers, type Workers } from "../../src/server/process/workers.ts";
 import { temporaryFolder } from "./in-process.ts";
 
 const file = fileURLToPath(new URL("worker-script.mjs", import.meta.url));

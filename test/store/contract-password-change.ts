@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/records/session.ts";
 import type { Store, User } from "../../src/store/store.ts";
 import type { OpenStore } from "./place.ts";
 import { NOW, newClient, newId, newSession, newUser, passwordChange, verified, vouched } from "./records.ts";

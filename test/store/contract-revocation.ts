@@ -1,6 +1,6 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/records/session.ts";
 import type { RevokedSession } from "../../src/store/store.ts";
 import type { OpenStore } from "./place.ts";
 import { NOW, newId, newSession, newUser, passwordChange, vouched } from "./records.ts";

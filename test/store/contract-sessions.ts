@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { MAX_GENERATION } from "../../src/rotation.ts";
-import type { JsonValue } from "../../src/strict-json.ts";
-import type { Session } from "../../src/session.ts";
+import type { JsonValue } from "../../src/json.ts";
+import { MAX_GENERATION } from "../../src/records/rotation.ts";
+import type { Session } from "../../src/records/session.ts";
 import type { FoundSession, SessionChange } from "../../src/store/store.ts";
 import type { OpenStore } from "./place.ts";
 import { awkwardTexts, DAY, NOW, newId, newSession, newUser, unstorableTexts, verified, vouched } from "./records.ts";

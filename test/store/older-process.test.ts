@@ -1,8 +1,8 @@
 import Libsql from "libsql";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { migrations as postgresMigrations } from "../../src/store/postgres-schema.ts";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
-import { APPLICATION_ID, migrations as sqliteMigrations } from "../../src/store/sqlite-schema.ts";
+import { migrations as postgresMigrations } from "../../src/store/postgres/schema.ts";
+import { APPLICATION_ID, migrations as sqliteMigrations } from "../../src/store/sqlite/schema.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { postgresWorld } from "./postgres-world.ts";
 import { DAY, NOW, newId, newSession, newUser, vouched } from "./records.ts";

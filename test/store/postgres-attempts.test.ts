@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { AttemptCounts, AttemptsAllowed, CountedAttempt, Store } from "../../src/store/store.ts";
-import { createSweeper } from "../../src/sweeper.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 
 let server: PostgresServer;

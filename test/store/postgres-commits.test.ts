@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/records/session.ts";
 import type { FoundSession, Store } from "../../src/store/store.ts";
 import type { TcpProxy } from "../tcp-proxy.ts";
 import { postgresWorld } from "./postgres-world.ts";

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
-import { serverProblem } from "../../src/store/postgres-open.ts";
+import { serverProblem } from "../../src/store/postgres/connection/open.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 
 const PASSWORD = "canary-5e2a9f61 c7:/@?#%";

@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { describeStoreContract } from "./contract.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../../src/store/postgres-schema.ts";
+import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../../src/store/postgres/schema.ts";
 import { postgresWorld } from "./postgres-world.ts";
 import { NOW, newSession, vouched } from "./records.ts";
 

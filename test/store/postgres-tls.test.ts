@@ -3,7 +3,7 @@ import { chmodSync, chownSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
 import { startPostgres } from "../postgres-server.ts";
 

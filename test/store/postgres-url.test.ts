@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
-import { readPostgresUrl } from "../../src/store/postgres-url.ts";
+import { readPostgresUrl } from "../../src/store/postgres/connection/url.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 
 function target(url: string) {
   const reading = readPostgresUrl(url);

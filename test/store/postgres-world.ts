@@ -1,6 +1,6 @@
 import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
-import { createPostgresStore, type PostgresStoreOptions } from "../../src/store/postgres.ts";
+import { createPostgresStore, type PostgresStoreOptions } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { startProxy, type TcpProxy } from "../tcp-proxy.ts";

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll } from "vitest";
-import { createPostgresStore } from "../../src/store/postgres.ts";
+import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { type PostgresServer, startPostgres } from "../postgres-server.ts";
 import { describeStoreContract } from "./contract.ts";
 

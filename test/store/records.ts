@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Session } from "../../src/session.ts";
+import type { Session } from "../../src/records/session.ts";
 import type { Client, PasswordChange, SessionCreation, StoredSigningKey, User } from "../../src/store/store.ts";
 
 /** Any time will do: a store never asks what time it is. It has milliseconds, so that a store of seconds is found out. */

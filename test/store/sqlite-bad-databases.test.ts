@@ -14,8 +14,8 @@ import {
 import { dirname, join } from "node:path";
 import Libsql from "libsql";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
-import { APPLICATION_ID, migrations } from "../../src/store/sqlite-schema.ts";
+import { APPLICATION_ID, migrations } from "../../src/store/sqlite/schema.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { NOW, newSession, newUser, vouched } from "./records.ts";
 import { mountTmpfs, newDirectory, newPath, notPossible } from "./sqlite-places.ts";
 

@@ -1,6 +1,6 @@
 import Libsql from "libsql";
 import { onTestFinished } from "vitest";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newSession, newUser, vouched } from "./records.ts";
 import { newPath } from "./sqlite-places.ts";

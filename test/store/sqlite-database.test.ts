@@ -1,5 +1,5 @@
 import { describe, expect, it, onTestFinished } from "vitest";
-import { type Parameter, SqliteDatabase } from "../../src/store/sqlite-database.ts";
+import { type Parameter, SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { newPath } from "./sqlite-places.ts";
 
 const bindable = /whole numbers .* bytes, null, and text/;

@@ -1,7 +1,7 @@
 import Libsql from "libsql";
 import { describe, expect, it } from "vitest";
 import { LatchkeyError } from "../../src/errors.ts";
-import { isLocked, toStoreError } from "../../src/store/sqlite-errors.ts";
+import { isLocked, toStoreError } from "../../src/store/sqlite/errors.ts";
 
 /** Runs statements until one fails, and gives the error of the real SQLite. */
 function failure(...statements: string[]): Error {

@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { NOW, newSession, newSigningKey, newUser, passwordChange, verified, vouched } from "./records.ts";
 import { fill, mountTmpfs } from "./sqlite-places.ts";

@@ -1,9 +1,9 @@
 import { spawnSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { createSqliteStore } from "../../src/store/sqlite.ts";
-import { SqliteDatabase } from "../../src/store/sqlite-database.ts";
-import { createSqliteReader } from "../../src/store/sqlite-reader.ts";
+import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
+import { createSqliteReader } from "../../src/store/sqlite/reader.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { longestTurnOf } from "../event-loop.ts";
 import { DAY, NOW, newId, newSession, newUser, vouched } from "./records.ts";

@@ -3,8 +3,8 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { afterEach } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Handler, IssuerOptions } from "../../src/index.ts";
-import { listen } from "../../src/server/http-server.ts";
-import { createVerifier, isLatchkeyError, type Verifier, type VerifierOptions } from "../../src/verify.ts";
+import { listen } from "../../src/server/process/http-server.ts";
+import { createVerifier, isLatchkeyError, type Verifier, type VerifierOptions } from "../../src/verify/verifier.ts";
 import {
   createTestBed,
   createTestClock,

@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
-import { createAccessTokenVerifier } from "../../src/access-token-verifier.ts";
-import { createDpopProofs } from "../../src/dpop-proofs.ts";
+import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
+import { createAccessTokenVerifier } from "../../src/access-token/verifier.ts";
 import { createPublishedKeys } from "../../src/verify/published-keys.ts";
 import type { Fetch } from "../../src/verify/verifier-options.ts";
 import { createTestClock } from "../harness.ts";

@@ -1,5 +1,5 @@
 // Run by every runtime: verifies what it is given with the built package, follows the feed, and ends by itself.
-import { createVerifier } from "../../dist/verify.js";
+import { createVerifier } from "../../dist/verify/verifier.js";
 
 /**
  * @typedef {{ alg: "ES256" | "EdDSA" | "RS256" | "PS256", issuer: string, url: string, good: string, feedToken: string,

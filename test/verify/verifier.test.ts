@@ -1,7 +1,7 @@
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jose";
 import { describe, expect, it } from "vitest";
 import type { SigningAlgorithm } from "../../src/index.ts";
-import { createVerifier, type VerifierOptions } from "../../src/verify.ts";
+import { createVerifier, type VerifierOptions } from "../../src/verify/verifier.ts";
 import { createTestBed, ISSUER } from "../harness.ts";
 import { outcome, serveBed } from "./harness.ts";
 

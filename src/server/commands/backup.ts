@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { backUpSqlite } from "../backup.ts";
-import { loadConfig } from "../config.ts";
 import { OperatorError } from "../failure.ts";
+import { loadConfig } from "../settings/config.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `latchkey backup` */

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { readProcessConfig } from "../config.ts";
 import { examine, type Finding } from "../doctor.ts";
 import { OperatorError } from "../failure.ts";
+import { readProcessConfig } from "../settings/config.ts";
 import type { Terminal } from "../terminal.ts";
 
 const marks = { ok: "ok     ", note: "note   ", wrong: "WRONG  " } as const;

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { KeyDescription } from "../../keys.ts";
+import type { KeyDescription } from "../../signing/key-ring.ts";
 import { instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";
 

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { loadConfig } from "../config.ts";
 import { type DatabaseInspection, inspectDatabase } from "../inspect-database.ts";
 import { openStore } from "../open-store.ts";
+import { loadConfig } from "../settings/config.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `latchkey migrate` */

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { createSecret } from "../secret-file.ts";
+import { createSecret } from "../settings/secret-file.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `latchkey secret`: needs no configuration, since it is what makes one. */

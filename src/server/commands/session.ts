@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { isLatchkeyError } from "../../errors.ts";
-import { type Session, sessionStatus } from "../../session.ts";
+import { type Session, sessionStatus } from "../../records/session.ts";
 import { OperatorError } from "../failure.ts";
 import type { OpenedIssuer } from "../open-issuer.ts";
 import { instant, type Terminal, table } from "../terminal.ts";

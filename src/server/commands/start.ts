@@ -1,13 +1,13 @@
 import type { Command } from "commander";
-import { type Config, loadConfig } from "../config.ts";
-import { createLogger, type Logger, writeToStandardOutput } from "../logger.ts";
-import { announce, type ServerFacts, startServer } from "../main.ts";
-import { databaseSecrets } from "../setting-values.ts";
-import { settings } from "../settings.ts";
-import { endOnSignals, exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../stop-signals.ts";
+import { createLogger, type Logger, writeToStandardOutput } from "../process/logger.ts";
+import { endOnSignals, exitOnUncaught, stopOnSignals, stopWorkersOnSignals } from "../process/stop-signals.ts";
+import { leavePrimary, reportReady, type WorkerIdentity, workerIdentity } from "../process/worker.ts";
+import { startWorkers } from "../process/workers.ts";
+import { announce, type ServerFacts, startServer } from "../run.ts";
+import { type Config, loadConfig } from "../settings/config.ts";
+import { databaseSecrets } from "../settings/setting-values.ts";
+import { settings } from "../settings/settings.ts";
 import type { Terminal } from "../terminal.ts";
-import { leavePrimary, reportReady, type WorkerIdentity, workerIdentity } from "../worker.ts";
-import { startWorkers } from "../workers.ts";
 
 /** `latchkey start` */
 export function addStartCommand(program: Command, terminal: Terminal): void {

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { type CountedAttempts, keyOfAccount } from "../../accounts/throttle.ts";
+import type { Lifted } from "../../engine/throttling/throttles.ts";
 import type { Issuer } from "../../issuer.ts";
-import type { Lifted } from "../../throttles.ts";
 import { OperatorError } from "../failure.ts";
 import { instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";

@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import type { Issuer } from "../../issuer.ts";
 import { OperatorError } from "../failure.ts";
-import { readImportFile } from "../import-lines.ts";
-import { checkedUsers, type NumberedUser } from "../import-users.ts";
 import type { Terminal } from "../terminal.ts";
+import { readImportFile } from "../user-import/import-lines.ts";
+import { checkedUsers, type NumberedUser } from "../user-import/import-users.ts";
 import { withIssuer } from "../with-issuer.ts";
 
 /** `latchkey user import` */

@@ -1,0 +1,219 @@
+import type { DpopRequest } from "../access-token/dpop-proof.ts";
+import { grantedScope, parseScope } from "../access-token/scope.ts";
+import { LatchkeyError } from "../errors.ts";
+import { inSlices } from "../in-slices.ts";
+import {
+  createClientId,
+  createClientSecret,
+  createGrantId,
+  hashClientSecret,
+  isClientSecret,
+} from "../secrets/client-credentials.ts";
+import type { Client, GrantType } from "../store/store.ts";
+import type { Engine } from "./engine.ts";
+import type { RequestContext } from "./events.ts";
+
+/** Every grant type that a client may be allowed. */
+export const clientGrantTypes: readonly GrantType[] = ["client_credentials", "password", "refresh_token"];
+
+/** A client as it may be shown: without the hash of its secret. */
+export type ClientDescription = Omit<Client, "secretHash">;
+
+/** What a new client is to be. */
+export interface ClientRequest {
+  /** What the operator calls it: 1 to 128 characters in one line. */
+  readonly name: string;
+  /** Whether it can keep a secret; a public one gets none. Default: `confidential`. */
+  readonly kind?: Client["kind"] | undefined;
+  /** Default: `client_credentials` for a confidential client, `refresh_token` for a public one. */
+  readonly grantTypes?: readonly GrantType[] | undefined;
+  /** What it may ask for, space-separated. Default: nothing. */
+  readonly scope?: string | undefined;
+}
+
+/** How a client proves who it is. A public one has no secret. */
+export interface ClientCredentials {
+  readonly clientId: string;
+  readonly clientSecret?: string | undefined;
+}
+
+/** A client's own access token. No refresh token comes with it (RFC 6749 section 4.4.3). */
+export interface ClientToken {
+  readonly accessToken: string;
+  /** `DPoP` where it is bound to a key (RFC 9449 section 5). */
+  readonly tokenType: "Bearer" | "DPoP";
+  readonly expiresInSeconds: number;
+  /** What was granted, space-separated; the empty text for nothing. */
+  readonly scope: string;
+}
+
+/** The programs that may ask for tokens. */
+export interface Clients {
+  /**
+   * Creates a client. The secret is told here and never again; `null` for a public client.
+   * @throws LatchkeyError `invalid_request` saying what is wrong.
+   */
+  create(
+    request: ClientRequest,
+    context?: RequestContext,
+  ): Promise<{ readonly client: ClientDescription; readonly secret: string | null }>;
+  find(id: string): Promise<ClientDescription | null>;
+  /** Clients in the order in which they were created, after the one with the id `afterId`, `limit` at most. */
+  list(page?: { readonly afterId?: string; readonly limit?: number }): Promise<readonly ClientDescription[]>;
+  /**
+   * Disables a client, and ends its sessions and its own access tokens in the same act. Idempotent.
+   * @throws LatchkeyError `not_found`.
+   */
+  disable(id: string, context?: RequestContext): Promise<ClientDescription>;
+  /** Lets a disabled client in again; what ended with it stays ended. Throws `not_found`. */
+  enable(id: string, context?: RequestContext): Promise<ClientDescription>;
+  /**
+   * The enabled client whose credentials these are (RFC 6749 section 2.3).
+   * @throws LatchkeyError `invalid_client`, for whatever reason the same.
+   */
+  authenticate(credentials: ClientCredentials, context?: RequestContext): Promise<ClientDescription>;
+  /**
+   * Issues a client's own access token (RFC 6749 section 4.4), with all of its scope or the part that is asked for, and bound
+   * to the key of the proof where there is one.
+   * @throws LatchkeyError `unauthorized_client`, `invalid_scope`, `invalid_dpop_proof`, `use_dpop_nonce`.
+   */
+  issueToken(
+    client: ClientDescription,
+    scope?: string,
+    context?: RequestContext,
+    presented?: { readonly dpop?: DpopRequest | undefined },
+  ): Promise<ClientToken>;
+}
+
+/** Joins clients to sessions, tokens and events. */
+export function createClients({ options, store, accessTokens, proofs, revocations, emit, now }: Engine): Clients {
+  const { random } = options.environment;
+
+  return {
+    async create(request, context = {}) {
+      const { name, kind, grantTypes, scope } = checked(request);
+      const secret = kind === "confidential" ? createClientSecret(random) : null;
+      const at = now();
+      const client: Client = {
+        id: createClientId(random),
+        name,
+        kind,
+        secretHash: secret === null ? null : hashClientSecret(secret),
+        grantTypes,
+        scope,
+        grantId: createGrantId(random),
+        createdAt: at,
+        updatedAt: at,
+        disabledAt: null,
+      };
+      await store.createClient(client);
+      emit({ type: "client.created", clientId: client.id }, context);
+      return { client: described(client), secret };
+    },
+
+    async find(id) {
+      const client = await store.findClient(id);
+      return client && described(client);
+    },
+
+    async list({ afterId = "", limit = 100 } = {}) {
+      return (await store.listClients(afterId, limit)).map(described);
+    },
+
+    async disable(id, context = {}) {
+      const at = now();
+      const disabled = await store.disableClient(id, at);
+      if (disabled === null) throw unknownClient();
+      const { client, revoked } = disabled;
+      revocations.add([client.grantId], at);
+      await inSlices(revoked, (slice) =>
+        revocations.add(
+          slice.map((session) => session.id),
+          at,
+        ),
+      );
+      emit({ type: "client.disabled", clientId: id }, context);
+      await inSlices(revoked, (slice) => {
+        for (const { id: sessionId, subject } of slice)
+          emit({ type: "session.revoked", sessionId, subject, reason: "client_disabled" }, context);
+      });
+      return described(client);
+    },
+
+    async enable(id, context = {}) {
+      const found = await store.enableClient(id, createGrantId(random), now());
+      const client = found ? await store.findClient(id) : null;
+      if (client === null) throw unknownClient();
+      emit({ type: "client.enabled", clientId: id }, context);
+      return described(client);
+    },
+
+    async authenticate({ clientId, clientSecret }, context = {}) {
+      const client = await store.findClient(clientId);
+      const proved =
+        client?.kind === "public" ? clientSecret === undefined : isClientSecret(clientSecret ?? "", client);
+      if (client !== null && proved && client.disabledAt === null) return described(client);
+      emit({ type: "client.refused", clientId: client?.id ?? null }, context);
+      throw new LatchkeyError("invalid_client");
+    },
+
+    async issueToken(client, asked, context = {}, { dpop } = {}) {
+      if (client.kind === "public" || !client.grantTypes.includes("client_credentials")) {
+        throw new LatchkeyError("unauthorized_client");
+      }
+      const scope = scopeFor(client, asked);
+      const proof = dpop && (await proofs.read(dpop));
+      if (proof !== undefined) proofs.use(proof);
+      const jkt = proof?.jkt;
+      const { token, expiresInSeconds } = await accessTokens.signForClient({ client, scope, jkt, now: now() });
+      emit({ type: "client.token_issued", clientId: client.id, scope }, context);
+      return { accessToken: token, tokenType: jkt === undefined ? "Bearer" : "DPoP", expiresInSeconds, scope };
+    },
+  };
+}
+
+/** What a client gets of the scope it asks for. @throws LatchkeyError `invalid_scope`. */
+export function scopeFor(client: ClientDescription, asked: string | undefined): string {
+  const scope = grantedScope(asked, client.scope);
+  if (scope !== undefined) return scope;
+  throw new LatchkeyError("invalid_scope", { description: "The client may not ask for this scope." });
+}
+
+function checked({ name, kind = "confidential", grantTypes, scope = "" }: ClientRequest) {
+  const grants = [
+    ...new Set(grantTypes ?? [kind === "public" ? "refresh_token" : "client_credentials"]),
+  ] as GrantType[];
+  const scopes = typeof scope === "string" ? parseScope(scope) : undefined;
+  const unknown = grants.find((grant) => !clientGrantTypes.includes(grant));
+  if (typeof name !== "string" || !/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u.test(name)) {
+    throw wrong("A client's name is 1 to 128 characters without line breaks.");
+  }
+  if (kind !== "public" && kind !== "confidential") throw wrong("A client is either confidential or public.");
+  if (unknown !== undefined) throw wrong(`A grant is one of ${clientGrantTypes.join(", ")}.`);
+  if (kind === "public" && grants.includes("client_credentials")) {
+    throw wrong("A public client has no secret, so it cannot have the grant client_credentials.");
+  }
+  if (grants.includes("password") && !grants.includes("refresh_token")) {
+    throw wrong("The grant password opens sessions, which go on by refresh_token: allow that as well.");
+  }
+  if (scopes === undefined) {
+    throw wrong(
+      "A scope is printable ASCII without quotes and backslashes, parted by spaces, 1,024 characters at most.",
+    );
+  }
+  return { name, kind, grantTypes: grants, scope: scopes.join(" ") };
+}
+
+function described({ secretHash: _, ...client }: Client): ClientDescription {
+  return client;
+}
+
+function wrong(description: string): LatchkeyError {
+  return new LatchkeyError("invalid_request", { description });
+}
+
+function unknownClient(): LatchkeyError {
+  return new LatchkeyError("not_found", {
+    description: "There is no client of this id. 'latchkey client list' shows all of them.",
+  });
+}

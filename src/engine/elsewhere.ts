@@ -1,0 +1,37 @@
+import { addressKeys } from "../accounts/address-keys.ts";
+import { shortUserAgent } from "../records/session.ts";
+import type { RequestContext } from "./events.ts";
+import type { RefreshOrigin } from "./refresh-decision.ts";
+
+const DAY_MS = 86_400_000;
+/** Sessions remembered of a day; past that the oldest may be reported a second time. */
+const MOST_SESSIONS = 10_000;
+
+/**
+ * Whether a request comes from another address and another user agent than the one before. Either alone changes in an honest
+ * client: a phone leaves the house, a browser is updated. An address of a trusted proxy says nothing about where a client is.
+ */
+export function isElsewhere(
+  before: RefreshOrigin,
+  { ip = null, userAgent = null, isTrustedProxy = () => false }: RequestContext,
+): boolean {
+  if (ip === null || before.ip === null || userAgent === null || before.userAgent === null) return false;
+  if (isTrustedProxy(ip) || isTrustedProxy(before.ip)) return false;
+  return addressKeys(ip).address !== addressKeys(before.ip).address && shortUserAgent(userAgent) !== before.userAgent;
+}
+
+/** Says of a session whether it is asked about for the first time that day (UTC), in this process. */
+export function createElsewhereWatch(now: () => number): (sessionId: string) => boolean {
+  const seen = new Set<string>();
+  let day = 0;
+  return (sessionId) => {
+    const today = Math.floor(now() / DAY_MS);
+    if (today !== day) seen.clear();
+    day = today;
+    if (seen.has(sessionId)) return false;
+    const [oldest] = seen;
+    if (seen.size >= MOST_SESSIONS && oldest !== undefined) seen.delete(oldest);
+    seen.add(sessionId);
+    return true;
+  };
+}

@@ -1,0 +1,57 @@
+import { checkOwnClaims } from "../access-token/own-claims.ts";
+import type { JsonValue } from "../json.ts";
+
+/** What an application says of a session that it opens, beside whose it is. It may be any object, so nothing of it is kept. */
+interface GivenDetails {
+  readonly clientId?: string | null | undefined;
+  readonly device?: string | null | undefined;
+  readonly scope?: string | null | undefined;
+  readonly amr?: readonly string[] | null | undefined;
+  readonly claims?: Readonly<Record<string, JsonValue>> | null | undefined;
+}
+
+/** The same as it goes into the session: texts, and frozen copies of the rest. `undefined` for what was not given. */
+export interface SessionDetails {
+  readonly clientId: string | undefined;
+  readonly device: string | undefined;
+  readonly scope: string | undefined;
+  readonly amr: readonly string[] | undefined;
+  readonly claims: Readonly<Record<string, JsonValue>> | undefined;
+}
+
+/**
+ * Reads everything once, and checks what was read: a getter, a proxy, a `toJSON` or a change while the session is stored must
+ * not put into an access token what was never looked at.
+ * @throws TypeError naming what is wrong.
+ */
+export function copyDetails({ clientId, device, scope, amr, claims }: GivenDetails): SessionDetails {
+  const methods = amr == null ? undefined : copyTexts(amr);
+  if (amr != null && methods === undefined) {
+    throw new TypeError("Option 'amr' must be a list of texts, none of them empty.");
+  }
+  return {
+    clientId: optionalText("clientId", clientId),
+    device: optionalText("device", device),
+    scope: optionalText("scope", scope),
+    amr: methods,
+    claims: claims == null ? undefined : checkOwnClaims(claims),
+  };
+}
+
+/** A frozen copy of a list of texts that are not empty, or `undefined` for anything else. */
+export function copyTexts(value: unknown): readonly string[] | undefined {
+  if (!Array.isArray(value)) return undefined;
+  const copied: readonly unknown[] = Object.freeze(Array.from(value));
+  return copied.every(isText) ? copied : undefined;
+}
+
+/** @throws TypeError naming what is neither a text nor left out. */
+export function optionalText(name: string, value: unknown): string | undefined {
+  if (value == null) return undefined;
+  if (typeof value !== "string") throw new TypeError(`Option '${name}' must be a text.`);
+  return value;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === "string" && value !== "";
+}

@@ -1,0 +1,70 @@
+import { LatchkeyError } from "../errors.ts";
+import { type Session, sessionStatus } from "../records/session.ts";
+import type { Engine } from "./engine.ts";
+import type { RequestContext } from "./events.ts";
+import { newSession } from "./new-session.ts";
+import type { Revoke } from "./revoke.ts";
+import { reportingFailures } from "./throttling/login-failures.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/** What `changePassword` takes. */
+export interface PasswordChangeRequest {
+  readonly userId: string;
+  readonly currentPassword: string;
+  readonly newPassword: string;
+  /**
+   * The session in which the password is changed, the `sid` of its access token. It ends like every other, and the new one takes
+   * over its client, device, scope, `amr`, own claims and key. Default: none; the new session is then a first-party one, with
+   * `amr` `["pwd"]`.
+   */
+  readonly sessionId?: string | undefined;
+  /** The `cnf.jkt` of that access token, to which the new one is bound as well. Default: the key of the session, if it has one. */
+  readonly jkt?: string | undefined;
+}
+
+/**
+ * Changes passwords. Copies of the tokens that the person holds die with them: a person who changes a password because of a thief
+ * must be rid of the thief, also of one who shares the very session.
+ */
+export function createPasswordChange(engine: Engine, revoke: Pick<Revoke, "revoked">) {
+  const { options, store, accounts, usernames, emit, now } = engine;
+
+  /** The session in which the password is changed, if it can be continued. */
+  async function findLive(sessionId: string, userId: string): Promise<Session> {
+    const session = await store.findSession(sessionId);
+    if (session === null || session.subject !== userId) throw new LatchkeyError("session_revoked");
+    const status = sessionStatus(session, now(), options);
+    if (status !== "live") throw new LatchkeyError(status === "expired" ? "session_expired" : "session_revoked");
+    return session;
+  }
+
+  return async function changePassword(
+    { userId, currentPassword, newPassword, sessionId, jkt }: PasswordChangeRequest,
+    context: RequestContext = {},
+  ): Promise<TokenPair> {
+    const user = await store.findUser(userId);
+    if (user === null) throw new LatchkeyError("session_revoked");
+    const from = sessionId === undefined ? null : await findLive(sessionId, userId);
+    const origin = {
+      ip: context.ip ?? from?.lastIp ?? null,
+      userAgent: context.userAgent ?? from?.lastUserAgent ?? null,
+    };
+    const { session, revoked } = await reportingFailures(emit, context, () =>
+      accounts.changePassword({
+        user,
+        currentPassword,
+        newPassword,
+        fromSessionId: from?.id ?? null,
+        newSession: () => newSession(options, now(), userId, from ?? { amr: ["pwd"], jkt: null }, origin),
+        address: context.ip ?? null,
+        deviceToken: context.deviceToken,
+      }),
+    );
+    usernames.meet(user);
+    emit({ type: "user.password_changed", subject: userId, sessionId: session.id }, context);
+    await revoke.revoked(revoked, userId, "password_changed", context);
+    const deviceToken = engine.deviceToken((await store.findUser(userId)) ?? user);
+    const signing = { fresh: true, jkt: session.jkt ?? jkt };
+    return { ...(await engine.sign(session, session.rotation.pendingTo, user.roles, signing)), deviceToken };
+  };
+}

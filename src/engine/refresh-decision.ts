@@ -1,0 +1,214 @@
+import { grantedScope } from "../access-token/scope.ts";
+import type { ErrorCode } from "../errors.ts";
+import {
+  decideRotation,
+  MAX_GENERATION,
+  type Presenter,
+  type RotationDecision,
+  type RotationPolicy,
+  type RotationState,
+} from "../records/rotation.ts";
+import { type Session, type SessionLimits, sessionStatus, usedBeforeRotation } from "../records/session.ts";
+import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
+import type { FoundSession, SessionChange } from "../store/store.ts";
+
+/** A refresh token, who presents it, and what is asked for with it. */
+export interface RefreshRequest {
+  readonly token: PresentedRefreshToken;
+  /** The client that presents it, as it has proved. */
+  readonly clientId: string;
+  /** Thumbprint of the key that the request has proved (RFC 9449); `undefined` where it has proved none. */
+  readonly jkt: string | undefined;
+  /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
+  readonly scope?: string | undefined;
+  /** Whether the session's client is confidential and has authenticated in the same request. Default: false. */
+  readonly isClientAuthenticated?: boolean;
+  /** Where it comes from. Default: unknown. */
+  readonly from?: RefreshOrigin;
+  /** Whether its connection has closed, so that nobody sees the answer. Default: never. */
+  readonly hasGone?: (() => boolean) | undefined;
+  /** Whether it has waited for more than a second, before it was read or since. Default: never. */
+  readonly hasWaited?: (() => boolean) | undefined;
+  /**
+   * Whether it may still turn out that the connection has closed, which is noticed a little later than what came over it. What
+   * would be reuse then changes nothing and is to be asked again. Default: false.
+   */
+  readonly mayHaveGone?: boolean;
+}
+
+/** Where a refresh comes from; `null` where that is not known. */
+export interface RefreshOrigin {
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
+/** A decision that hands out a generation. */
+type IssuingDecision = Extract<RotationDecision, { readonly issue: number }>;
+
+/** What presenting one refresh token came to. */
+export type RefreshOutcome =
+  | {
+      readonly kind: "issued";
+      /** With the scope that the access token is to have. */
+      readonly session: Session;
+      readonly roles: readonly string[];
+      readonly generation: number;
+      readonly decision: IssuingDecision["kind"];
+      /** The newest generation that the database knew before. */
+      readonly known: number;
+      /** Where the last rotation before came from. */
+      readonly before: RefreshOrigin;
+    }
+  | { readonly kind: "reused"; readonly session: Session; readonly confirmed: number }
+  | { readonly kind: "subject_gone"; readonly session: Session }
+  /** Its client has gone. It would have been answered, and nothing was changed. */
+  | { readonly kind: "abandoned" }
+  /** Its client has gone, and what would be reuse is forgiven. */
+  | { readonly kind: "forgiven"; readonly session: Session; readonly hasWaited: boolean }
+  /** It is reuse, unless its client has gone. Nothing was changed. */
+  | { readonly kind: "perhaps_reused" }
+  | { readonly kind: "refused"; readonly code: ErrorCode };
+
+/** What a refresh is decided by. */
+export interface RefreshPolicy extends RotationPolicy, SessionLimits {
+  /** Whether a session's subject must be an enabled user of this store. */
+  readonly subjectsAreUsers: boolean;
+}
+
+/**
+ * Decides, in the order given, what becomes of one session when the requests come in: racing twins are decided on one
+ * record, and at most one change is written for all of them. Pure.
+ */
+export function decideRefreshes(
+  found: FoundSession | null,
+  requests: readonly RefreshRequest[],
+  now: number,
+  policy: RefreshPolicy,
+): { readonly outcomes: readonly RefreshOutcome[]; readonly change: SessionChange | null } {
+  if (found === null) return { outcomes: requests.map(() => refused("invalid_refresh_token")), change: null };
+  let session = found.session;
+  const outcomes = requests.map((request) => {
+    const decided = decideOne(request, { session, user: found.user }, now, policy);
+    session = decided.session;
+    return decided.outcome;
+  });
+  return { outcomes, change: changeFrom(found.session, session) };
+}
+
+/** What one request leads to, and the session as it is after it. */
+interface DecidedRefresh {
+  readonly outcome: RefreshOutcome;
+  readonly session: Session;
+}
+
+function decideOne(
+  request: RefreshRequest,
+  { session, user }: FoundSession,
+  now: number,
+  policy: RefreshPolicy,
+): DecidedRefresh {
+  const refusal = refusalOf(request, session, now, policy);
+  if (refusal !== undefined) return { outcome: refused(refusal), session };
+  if (policy.subjectsAreUsers && (user === null || user.disabledAt !== null)) {
+    const revoked: Session = { ...session, revokedAt: now, revokedFor: "user_disabled" };
+    return { outcome: { kind: "subject_gone", session: revoked }, session: revoked };
+  }
+  const presenter = presenterOf(request, session);
+  const decision = decideRotation(session.rotation, request.token.generation, now, policy, presenter);
+  if ("issue" in decision) {
+    if (presenter.hasGone) return { outcome: { kind: "abandoned" }, session };
+    return issued(request, { session, user }, decision);
+  }
+  if (decision.kind === "forgiven") {
+    const { next } = decision;
+    const forgiven = next === undefined ? session : { ...session, rotation: next };
+    return { outcome: { kind: "forgiven", session: forgiven, hasWaited: presenter.hasWaited }, session: forgiven };
+  }
+  if (request.mayHaveGone === true && !presenter.hasGone) return { outcome: { kind: "perhaps_reused" }, session };
+  const { confirmed } = session.rotation;
+  const revoked: Session = { ...session, revokedAt: now, revokedFor: "refresh_token_reused" };
+  return { outcome: { kind: "reused", session: revoked, confirmed }, session: revoked };
+}
+
+function issued(
+  { scope, from }: RefreshRequest,
+  { session: before, user }: FoundSession,
+  decision: IssuingDecision,
+): DecidedRefresh {
+  const session = "next" in decision ? rotated(before, decision.next, from) : before;
+  const outcome: RefreshOutcome = {
+    kind: "issued",
+    session: scope === undefined ? session : { ...session, scope: grantedScope(scope, session.scope ?? "")! },
+    roles: user?.roles ?? [],
+    generation: decision.issue,
+    decision: decision.kind,
+    known: before.rotation.pendingTo,
+    before: { ip: before.lastIp, userAgent: before.lastUserAgent },
+  };
+  return { outcome, session };
+}
+
+/**
+ * A session that is bound to a key is only ever presented with a proof of it, or it has been refused already. A proof on a session
+ * that is bound to none says nothing about its holder.
+ */
+function presenterOf({ hasGone, hasWaited, isClientAuthenticated }: RefreshRequest, { jkt }: Session): Presenter {
+  return {
+    hasProved: jkt !== null || isClientAuthenticated === true,
+    hasGone: hasGone?.() === true,
+    hasWaited: hasWaited?.() === true,
+  };
+}
+
+/** The session after a rotation, with where that came from. */
+function rotated(session: Session, rotation: RotationState, from: RefreshOrigin | undefined): Session {
+  return {
+    ...session,
+    rotation,
+    usedBefore: usedBeforeRotation(session, rotation.rotatedAt),
+    lastIp: from?.ip ?? null,
+    lastUserAgent: from?.userAgent ?? null,
+  };
+}
+
+/** Why the request is refused whatever its generation, if it is: nothing is written, and nobody is taken for a thief. */
+function refusalOf(
+  { token, clientId, jkt, scope }: RefreshRequest,
+  session: Session,
+  now: number,
+  policy: RefreshPolicy,
+): ErrorCode | undefined {
+  if (!token.isAuthentic(session.salt)) return "invalid_refresh_token";
+  // RFC 6749 section 10.4. Another client is told no more of the session than a stranger.
+  if (clientId !== session.clientId) return "invalid_refresh_token";
+  // RFC 9449 section 5. Whoever has the refresh token but not the key gets nothing of the session, neither on nor over.
+  if (session.jkt !== null && jkt !== session.jkt) return "invalid_dpop_proof";
+  const status = sessionStatus(session, now, policy);
+  if (status !== "live") return status === "revoked" ? "session_revoked" : "session_expired";
+  if (token.generation === MAX_GENERATION) return "session_expired";
+  return grantedScope(scope, session.scope ?? "") === undefined ? "invalid_scope" : undefined;
+}
+
+/** Whether the request would be answered with a successor now. Asks without presenting the token, so nothing changes. Pure. */
+export function wouldBeAnswered(
+  found: FoundSession,
+  request: RefreshRequest,
+  now: number,
+  policy: RefreshPolicy,
+): boolean {
+  return decideRefreshes(found, [request], now, policy).outcomes[0]?.kind === "issued";
+}
+
+function changeFrom(before: Session, after: Session): SessionChange | null {
+  if (after.revokedAt !== before.revokedAt) {
+    return { revocation: { at: after.revokedAt!, reason: after.revokedFor! } };
+  }
+  if (after.rotation === before.rotation) return null;
+  const { rotation, usedBefore, lastIp, lastUserAgent } = after;
+  return { rotation, use: { usedBefore, lastIp, lastUserAgent } };
+}
+
+/** A refusal with nothing more to say. */
+export function refused(code: ErrorCode): RefreshOutcome {
+  return { kind: "refused", code };
+}

@@ -1,0 +1,203 @@
+import { EVERY_SESSION } from "../access-token/claims.ts";
+import { looksLikeRefreshToken } from "../access-token/token-kinds.ts";
+import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { inSlices, pause } from "../in-slices.ts";
+import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "../records/session.ts";
+import { parseRefreshToken } from "../secrets/refresh-token.ts";
+import type { RevokedSession } from "../store/store.ts";
+import type { Adoption } from "./adoption.ts";
+import type { Engine } from "./engine.ts";
+import type { RequestContext } from "./events.ts";
+
+/** Sessions of an act that ends everybody's: few enough for refreshes to go on in between. */
+const ACT = 100;
+/** A sign-in that was under way may commit behind the first one's back. */
+const ROUNDS = 2;
+
+/** What ends all of a person's sessions. */
+type SubjectWideReason = "logout_all" | "password_changed" | "user_disabled";
+
+/** Who revokes. */
+export interface RevokeRequest {
+  /** The client whose token it must be, as it has proved. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+}
+
+/** The ways out of a session. When one of them resolves, the end is durable and this process refuses the access tokens. */
+export interface Revoke {
+  /**
+   * Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. Resolves to whether the token
+   * is known, be its session over or not.
+   */
+  logout(token: string, context?: RequestContext): Promise<boolean>;
+  /**
+   * Revokes a token on behalf of a client (RFC 7009): either kind ends the session. An unknown token changes nothing.
+   * @throws LatchkeyError `unauthorized_client` for the token of another client, `unsupported_token_type` for a client's own
+   *   access token.
+   */
+  revoke(token: string, request?: RevokeRequest, context?: RequestContext): Promise<void>;
+  /** Ends every session of the subject but `exceptId`, and returns how many. */
+  logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<number>;
+  /** Ends one session. With `ofSubject`, only if it is theirs: otherwise `not_found`. */
+  revokeSession(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
+  /**
+   * Ends everybody's sessions, in bounded acts, and gives how many. Access tokens die with them, those included whose session the
+   * database does not know, as after a backup was restored. Clients' own access tokens go on. Where it rejects, some have ended;
+   * done again, it ends the rest.
+   */
+  revokeEverySession(context?: RequestContext): Promise<number>;
+  /** Takes over sessions that a store act of another module has just revoked. */
+  revoked(
+    sessionIds: readonly string[],
+    subject: string,
+    reason: Exclude<SubjectWideReason, "logout_all">,
+    context: RequestContext,
+  ): Promise<void>;
+}
+
+/** What stands behind a token: no session behind a client's own access token. */
+interface Behind {
+  readonly sessionId: string | undefined;
+  readonly subject: string;
+  readonly clientId: string;
+}
+
+/** Ends sessions. */
+export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">): Revoke {
+  const { store, rootKeys, accessTokens, revocations, usernames, emit, now } = engine;
+
+  async function behindRefreshToken(token: string): Promise<Behind | undefined> {
+    const presented = parseRefreshToken(token, rootKeys);
+    const session = presented && (await store.findSession(presented.sessionId));
+    return session && presented.isAuthentic(session.salt)
+      ? { sessionId: session.id, subject: session.subject, clientId: session.clientId }
+      : undefined;
+  }
+
+  async function behindAccessToken(token: string): Promise<Behind | undefined> {
+    try {
+      // An expired access token still proves whose session it was, and ending it is what its holder asks for. Nor does it take
+      // a proof of the key: whoever finds a token may make it worthless, and can do nothing else with it.
+      const { sid, sub, client_id } = await accessTokens.read(token, { acceptExpired: true });
+      return { sessionId: sid, subject: sub, clientId: client_id };
+    } catch (error) {
+      if (isLatchkeyError(error) && error.status === 401) return undefined;
+      throw error;
+    }
+  }
+
+  /** Adopts the session first where it was not yet, so that there is something that stays revoked. */
+  async function behindForeignRefreshToken(token: string, context: RequestContext): Promise<Behind | undefined> {
+    try {
+      const presented = await adoption.present(token, context);
+      const session = presented && (await store.findSession(presented.sessionId));
+      return session ? { sessionId: session.id, subject: session.subject, clientId: session.clientId } : undefined;
+    } catch (error) {
+      if (isLatchkeyError(error) && error.status === 401) return undefined;
+      throw error;
+    }
+  }
+
+  async function behind(token: string, context: RequestContext): Promise<Behind | undefined> {
+    if (looksLikeRefreshToken(token)) return behindRefreshToken(token);
+    return (await behindAccessToken(token)) ?? (await behindForeignRefreshToken(token, context));
+  }
+
+  async function endByHolder(sessionId: string, subject: string, context: RequestContext): Promise<void> {
+    await usernames.learn(subject);
+    if (await end(sessionId, "logout")) emit({ type: "session.logged_out", sessionId, subject }, context);
+  }
+
+  /** Revokes one session and says whether this call did it. */
+  async function end(sessionId: string, reason: RevocationReason): Promise<boolean> {
+    const at = now();
+    const revoked = await store.revokeSessions([sessionId], { at, reason });
+    revocations.add(revoked, at);
+    return revoked.length > 0;
+  }
+
+  /** Access tokens are refused before anybody hears of it. */
+  async function takeOver(
+    sessionIds: readonly string[],
+    { at, ...why }: { readonly subject: string; readonly reason: SubjectWideReason; readonly at: number },
+    context: RequestContext,
+  ): Promise<void> {
+    await inSlices(sessionIds, (slice) => revocations.add(slice, at));
+    if (sessionIds.length > 0) await usernames.learn(why.subject);
+    await inSlices(sessionIds, (slice) => {
+      for (const sessionId of slice) emit({ type: "session.revoked", sessionId, ...why }, context);
+    });
+  }
+
+  async function endEverySession(context: RequestContext): Promise<number> {
+    const reason = "administrator";
+    let [count, afterId]: [number, string | null] = [0, null];
+    for (;;) {
+      const at = now();
+      const alsoLogged = afterId === null ? EVERY_SESSION : null;
+      const revoked: readonly RevokedSession[] = await store.revokeEverySession({
+        afterId,
+        limit: ACT,
+        at,
+        reason,
+        alsoLogged,
+      });
+      const ids = revoked.map(({ id }) => id);
+      revocations.add(alsoLogged === null ? ids : [alsoLogged, ...ids], at);
+      for (const { id: sessionId, subject } of revoked)
+        emit({ type: "session.revoked", sessionId, subject, reason }, context);
+      count += revoked.length;
+      if (revoked.length < ACT) return count;
+      await pause();
+      afterId = revoked.at(-1)!.id;
+    }
+  }
+
+  return {
+    async logout(token, context = {}) {
+      const found = await behind(token, context);
+      if (found?.sessionId === undefined) return false;
+      await endByHolder(found.sessionId, found.subject, context);
+      return true;
+    },
+
+    async revoke(token, { clientId = FIRST_PARTY_CLIENT_ID } = {}, context = {}) {
+      const found = await behind(token, context);
+      if (found === undefined) return;
+      if (found.clientId !== clientId) {
+        throw new LatchkeyError("unauthorized_client", {
+          description: "The token is another client's, and only that client may revoke it.",
+        });
+      }
+      if (found.sessionId === undefined) throw new LatchkeyError("unsupported_token_type");
+      await endByHolder(found.sessionId, found.subject, context);
+    },
+
+    async logoutAll(subject, context = {}, exceptId) {
+      const at = now();
+      const reason = "logout_all";
+      const revoked = await store.revokeSubjectSessions(subject, { at, reason }, exceptId);
+      await takeOver(revoked, { subject, reason, at }, context);
+      return revoked.length;
+    },
+
+    async revokeSession(sessionId, { ofSubject } = {}, context = {}) {
+      const session = await store.findSession(sessionId);
+      if (session === null || (ofSubject !== undefined && session.subject !== ofSubject))
+        throw new LatchkeyError("not_found");
+      const reason = ofSubject === undefined ? "administrator" : "session_revoked";
+      if (await end(sessionId, reason)) {
+        await usernames.learn(session.subject);
+        emit({ type: "session.revoked", sessionId, subject: session.subject, reason }, context);
+      }
+    },
+
+    async revokeEverySession(context = {}) {
+      let count = 0;
+      for (let round = 0; round < ROUNDS; round++) count += await endEverySession(context);
+      return count;
+    },
+
+    revoked: (sessionIds, subject, reason, context) => takeOver(sessionIds, { subject, reason, at: now() }, context),
+  };
+}

@@ -1,0 +1,188 @@
+import { type AccessTokenClaims, generationOf } from "../access-token/claims.ts";
+import type { DpopProof, DpopRequest } from "../access-token/dpop-proof.ts";
+import { LatchkeyError } from "../errors.ts";
+import type { JsonValue } from "../json.ts";
+import { generationToReissue } from "../records/rotation.ts";
+import { type Session, sessionStatus } from "../records/session.ts";
+import { looksLikeClientId } from "../secrets/client-credentials.ts";
+import type { SessionCreated, SessionCreation, User } from "../store/store.ts";
+import { createBatch } from "./batch.ts";
+import type { Engine } from "./engine.ts";
+import type { RequestContext } from "./events.ts";
+import { copyDetails } from "./given-details.ts";
+import { newSession } from "./new-session.ts";
+import { subjectStates } from "./subjects.ts";
+import { reportingFailures } from "./throttling/login-failures.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/** Credentials, and what the person calls the device. */
+export interface LoginRequest {
+  readonly username: string;
+  readonly password: string;
+  readonly device?: string | undefined;
+  /** The client that signs in, as it has proved. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+  /** Space-separated (RFC 6749 section 3.3). */
+  readonly scope?: string | undefined;
+  /** The proof that came with it: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  readonly dpop?: DpopRequest | undefined;
+}
+
+/** What `issue` needs to know of somebody whom the application itself has authenticated. */
+export interface IssueRequest {
+  /** The `sub`. Must be a Latchkey user's id, unless the `subjects` option names another source. */
+  readonly subject: string;
+  /** The only client that may refresh the session: a registered one's id, or a text of the application's own. Default: `first-party`. */
+  readonly clientId?: string | undefined;
+  readonly device?: string | undefined;
+  /** Space-separated (RFC 6749 section 3.3). */
+  readonly scope?: string | undefined;
+  /** Authentication methods (RFC 8176). */
+  readonly amr?: readonly string[] | undefined;
+  /** Own claims, copied into every access token of the session. A registered claim's name is refused with a TypeError. */
+  readonly claims?: Readonly<Record<string, JsonValue>> | undefined;
+  /** The proof that came with the sign-in: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  readonly dpop?: DpopRequest | undefined;
+}
+
+/** The ways into a session. */
+export interface SignIn {
+  login(request: LoginRequest, context?: RequestContext): Promise<TokenPair>;
+  issue(request: IssueRequest, context?: RequestContext): Promise<TokenPair>;
+  reauthenticate(claims: AccessTokenClaims, password: string, context?: RequestContext): Promise<TokenPair>;
+  /** Resolves when no sign-in waits for the store. */
+  settled(): Promise<void>;
+}
+
+/** Opens sessions. Sign-ins that arrive together are committed together. */
+export function createSignIn(engine: Engine): SignIn {
+  const { options, store, accounts, proofs, revocations, emit, now } = engine;
+  const batch = createBatch<SessionCreation, SessionCreated>((batch) => store.createSessions(batch), {
+    maxBatch: 256,
+    maxWaiting: 10_000,
+  });
+
+  async function open(
+    session: Session,
+    user: User | null,
+    roles: readonly string[],
+    proof: DpopProof | undefined,
+    context: RequestContext,
+  ): Promise<TokenPair> {
+    if (proof !== undefined) proofs.use(proof);
+    const result = await batch.add({
+      session,
+      verifiedPasswordHash: user?.passwordHash ?? null,
+      sessionLimit: options.sessionsPerUser,
+    });
+    // The user or the client was disabled, or the password changed, while it was being verified.
+    if (!result.created)
+      throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
+    const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
+    revocations.add(result.evicted, createdAt);
+    for (const evicted of result.evicted) {
+      emit({ type: "session.revoked", sessionId: evicted, subject, reason: "session_limit" }, context);
+    }
+    emit({ type: "login.succeeded", sessionId, subject, clientId, userAgent }, context);
+    return engine.sign(session, session.rotation.pendingTo, roles, { fresh: true, jkt: proof?.jkt });
+  }
+
+  /**
+   * What the session itself is bound to: nothing where a confidential client stands behind it, which proves who it is at every
+   * refresh and may change its keys (RFC 9449 section 5).
+   */
+  async function keyOfSession(clientId: string | undefined, proof: DpopProof | undefined): Promise<string | null> {
+    if (proof === undefined) return null;
+    const client = clientId !== undefined && looksLikeClientId(clientId) ? await store.findClient(clientId) : null;
+    return client?.kind === "confidential" ? null : proof.jkt;
+  }
+
+  return {
+    async login({ username, password, device, clientId, scope, dpop }, context = {}) {
+      const proof = dpop && (await proofs.read(dpop));
+      return reportingFailures(emit, context, async () => {
+        const user = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
+        const jkt = await keyOfSession(clientId, proof);
+        const session = newSession(options, now(), user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
+        return { ...(await open(session, user, user.roles, proof, context)), deviceToken: engine.deviceToken(user) };
+      });
+    },
+
+    async issue({ subject, dpop, ...given }, context = {}) {
+      if (typeof subject !== "string" || subject === "")
+        throw new TypeError("issue() needs a 'subject', a text that is not empty.");
+      if (looksLikeClientId(subject))
+        throw new TypeError("issue() opens sessions for people; a client gets its token by 'clients.issueToken'.");
+      const details = copyDetails(given);
+      const proof = dpop && (await proofs.read(dpop));
+      const jkt = await keyOfSession(details.clientId, proof);
+      const roles = await rolesOf(engine, subject);
+      const session = newSession(options, now(), subject, { ...details, jkt }, context);
+      return open(session, null, roles, proof, context);
+    },
+
+    async reauthenticate(claims, password, context = {}) {
+      const sessionId = claims.sid;
+      const found = await store.findSession(sessionId);
+      const user = found && (await store.findUser(found.subject));
+      if (user === null) throw new LatchkeyError("session_revoked");
+      const { passwordHash } = await reportingFailures(emit, context, () =>
+        accounts.verifyPassword(user, password, sessionId),
+      );
+      const generation = generationOf(claims);
+      const session = await freshen(engine, sessionId, generation, passwordHash);
+      emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
+      return engine.sign(session, generation, user.roles, { fresh: true, jkt: session.jkt ?? claims.cnf?.jkt });
+    },
+
+    settled: () => batch.settled(),
+  };
+}
+
+/**
+ * Gives the session a new `auth_time`, if it is still live, the password still the one that was verified, and `held` the
+ * generation to hand out again.
+ */
+async function freshen(
+  { store, options, now }: Engine,
+  sessionId: string,
+  held: number,
+  verifiedPasswordHash: string,
+): Promise<Session> {
+  let result: Session | ReturnType<typeof sessionStatus> | "replaced" = "revoked";
+  await store.changeSessions([sessionId], (_, found) => {
+    const at = now();
+    result =
+      found === null || found.user?.passwordHash !== verifiedPasswordHash
+        ? "revoked"
+        : sessionStatus(found.session, at, options);
+    if (found === null || result !== "live") return null;
+    result = "replaced";
+    if (generationToReissue(found.session.rotation, held) !== held) return null;
+    result = { ...found.session, authTime: at };
+    return { rotation: found.session.rotation, authTime: at };
+  });
+  const settled = result as Session | "revoked" | "expired" | "replaced";
+  if (settled === "replaced") throw new LatchkeyError("access_token_replaced");
+  if (typeof settled === "string")
+    throw new LatchkeyError(settled === "expired" ? "session_expired" : "session_revoked");
+  return settled;
+}
+
+async function rolesOf(engine: Engine, subject: string): Promise<readonly string[]> {
+  const { options, store } = engine;
+  if (options.subjects !== undefined) {
+    const state = (await subjectStates(engine, [subject])).get(subject);
+    if (state === undefined)
+      throw new LatchkeyError("invalid_credentials", { detail: "The 'subjects' option does not know this subject." });
+    return state.roles;
+  }
+  const user = await store.findUser(subject);
+  if (user === null || user.disabledAt !== null) {
+    throw new LatchkeyError("invalid_credentials", {
+      detail:
+        "issue() was called for a subject that is no enabled user here. Give the 'subjects' option if your users live elsewhere.",
+    });
+  }
+  return user.roles;
+}

@@ -1,0 +1,36 @@
+import type { CountedAttempts } from "../../accounts/throttle.ts";
+import { canonicalUsername } from "../../accounts/usernames.ts";
+import type { Engine } from "../engine.ts";
+import type { RequestContext } from "../events.ts";
+
+/** Which limits are lifted. */
+export type Lifted = { readonly username: string } | { readonly address: string } | "all";
+
+/** The limits on logins, registrations and reauthentications, as they are counted in the store, for all processes on it. */
+export interface Throttles {
+  /** What is counted now, in an order of the store's, after `afterKey`, `limit` at most. */
+  list(afterKey: string, limit: number): Promise<readonly CountedAttempts[]>;
+  /**
+   * Lifts what refuses an account's logins, an address's logins and registrations, or everybody's, at every process at once;
+   * gives how many counts there were. Throws `invalid_username`.
+   */
+  lift(lifted: Lifted, context?: RequestContext): Promise<number>;
+}
+
+/** Joins the throttle to events. */
+export function createThrottles({ throttle, store, emit }: Engine): Throttles {
+  return {
+    list: (afterKey, limit) => throttle.list(afterKey, limit),
+    async lift(lifted, context = {}) {
+      const account = lifted !== "all" && "username" in lifted ? canonicalUsername(lifted.username) : undefined;
+      const counts = await throttle.lift(
+        account !== undefined ? { account } : (lifted as Exclude<Lifted, { readonly username: string }>),
+      );
+      // A name that nobody has may be a password typed in the wrong place.
+      const user = account === undefined ? null : await store.findUserByUsername(account);
+      const address = lifted !== "all" && "address" in lifted ? lifted.address : null;
+      emit({ type: "throttle.cleared", counts, subject: user?.id ?? null, address }, context);
+      return counts;
+    },
+  };
+}

@@ -1,0 +1,27 @@
+import type { Store } from "../../store/store.ts";
+import type { Emit } from "../events.ts";
+
+/** What the clock watch needs to know. */
+export interface ClockWatchParts {
+  readonly store: Pick<Store, "readClock">;
+  readonly now: () => number;
+  readonly emit: Emit;
+  /** How far the clocks may differ without a word, in milliseconds. */
+  readonly toleranceMs: number;
+}
+
+/**
+ * Compares this process's clock with the database's, by which all processes can be compared, and emits `clock.differs` where it
+ * is too far off. Rejects as the store does.
+ */
+export async function watchClock({ store, now, emit, toleranceMs }: ClockWatchParts): Promise<void> {
+  if (store.readClock === undefined) return;
+  const askedAt = now();
+  const databaseTime = await store.readClock();
+  const answeredAt = now();
+  const aheadMs = (askedAt + answeredAt) / 2 - databaseTime;
+  // At which moment in between the database looked is not known.
+  const uncertaintyMs = Math.abs(answeredAt - askedAt) / 2;
+  if (Math.abs(aheadMs) <= toleranceMs + uncertaintyMs) return;
+  emit({ type: "clock.differs", aheadSeconds: Math.round(aheadMs / 1000) }, {});
+}

@@ -1,0 +1,118 @@
+import type { Accounts, Credentials } from "../accounts/accounts.ts";
+import type { ImportedUser } from "../accounts/user-import.ts";
+import { LatchkeyError } from "../errors.ts";
+import { createSetupToken, readSetupToken } from "../secrets/setup-token.ts";
+import type { User, UserImported } from "../store/store.ts";
+import type { Engine } from "./engine.ts";
+import type { RequestContext } from "./events.ts";
+import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";
+import type { Revoke } from "./revoke.ts";
+import type { TokenPair } from "./token-pair.ts";
+
+/** How long a set-up link works. */
+const SETUP_TTL_MS = 60 * 60_000;
+
+/** The store is kept from everything else meanwhile. */
+const MOST_IMPORTED_AT_ONCE = 1000;
+
+/** Latchkey's own users. Whatever ends sessions here is in force when the promise resolves. */
+export interface Users {
+  /** Creates a user without roles for a stranger. Throws `registration_closed`, `invalid_username`, `username_taken`, `password_rejected`, `too_many_requests`. */
+  register(credentials: Credentials, context?: RequestContext): Promise<User>;
+  /** Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and `invalid_request` for roles that are none. */
+  create(user: Credentials & { readonly roles: readonly string[] }, context?: RequestContext): Promise<User>;
+  /**
+   * Creates users of another system, with their ids and password hashes, a thousand at a time at most. Nobody is created where
+   * one cannot be; one who is here already stays as they are, so that an import can be done again. An imported hash is replaced
+   * by one of Latchkey's own when its password is first shown. Throws `invalid_request` and `invalid_username`.
+   */
+  import(users: readonly ImportedUser[], context?: RequestContext): Promise<readonly UserImported[]>;
+  /** The token of a single-use link for the first administrator, good for an hour; `undefined` where there is one already. */
+  inviteFirstAdmin(): Promise<string | undefined>;
+  /** Creates the first administrator with that token. Throws `setup_closed`. */
+  setUp(request: Credentials & { readonly setupToken: string }, context?: RequestContext): Promise<User>;
+  find(id: string): Promise<User | null>;
+  /** Users in order of canonical username. */
+  list: Accounts["list"];
+  /**
+   * Replaces the password, revokes every session of the user, that of the request included, and opens a new one, all in the same
+   * act. Returns the new session's pair. Throws `wrong_password`, `password_rejected`, `too_many_requests`, `server_busy`,
+   * `session_expired`, and `session_revoked` where the user is disabled or gone or the session has ended.
+   */
+  changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<TokenPair>;
+  /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two, and `last_administrator`, as does `setRoles`. */
+  disable(username: string, context?: RequestContext): Promise<User>;
+  enable(username: string, context?: RequestContext): Promise<User>;
+  /** Replaces the user's roles; they show in the next access token. */
+  setRoles(username: string, roles: readonly string[], context?: RequestContext): Promise<User>;
+}
+
+/** Joins accounts to sessions and events. */
+export function createUsers(engine: Engine, revoke: Revoke): Users {
+  const { accounts, store, rootKeys, usernames, emit, now } = engine;
+
+  return {
+    async register(credentials, context = {}) {
+      const user = await accounts.register(credentials, context.ip ?? null);
+      usernames.meet(user);
+      emit({ type: "user.registered", subject: user.id }, context);
+      return user;
+    },
+
+    async create(given, context = {}) {
+      const user = await accounts.create(given);
+      usernames.meet(user);
+      emit({ type: "user.created", subject: user.id, roles: user.roles }, context);
+      return user;
+    },
+
+    async import(users, context = {}) {
+      if (users.length > MOST_IMPORTED_AT_ONCE)
+        throw new TypeError(`users.import() takes ${MOST_IMPORTED_AT_ONCE} users at a time.`);
+      const results = await accounts.import(users);
+      const created = results.filter((result) => result === "created").length;
+      if (created > 0) emit({ type: "users.imported", created }, context);
+      return results;
+    },
+
+    async inviteFirstAdmin() {
+      return (await store.hasAdmin()) ? undefined : createSetupToken(rootKeys.current, now() + SETUP_TTL_MS);
+    },
+
+    async setUp({ setupToken, ...credentials }, context = {}) {
+      const link = readSetupToken(rootKeys.current, setupToken, now());
+      if (link === undefined) throw new LatchkeyError("setup_closed");
+      const user = await accounts.createFirstAdmin(credentials, link);
+      usernames.meet(user);
+      emit({ type: "user.registered", subject: user.id }, context);
+      return user;
+    },
+
+    find: (id) => store.findUser(id),
+    list: (page) => accounts.list(page),
+
+    changePassword: createPasswordChange(engine, revoke),
+
+    async disable(username, context = {}) {
+      const { user, revokedSessionIds } = await accounts.disable(username);
+      usernames.meet(user);
+      emit({ type: "user.disabled", subject: user.id }, context);
+      await revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
+      return user;
+    },
+
+    async enable(username, context = {}) {
+      const user = await accounts.enable(username);
+      usernames.meet(user);
+      emit({ type: "user.enabled", subject: user.id }, context);
+      return user;
+    },
+
+    async setRoles(username, roles, context = {}) {
+      const user = await accounts.setRoles(username, roles);
+      usernames.meet(user);
+      emit({ type: "user.roles_changed", subject: user.id, roles: user.roles }, context);
+      return user;
+    },
+  };
+}

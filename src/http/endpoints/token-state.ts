@@ -1,0 +1,71 @@
+import type { Introspection } from "../../engine/introspect.ts";
+import { endpoint } from "../endpoint.ts";
+import { authenticateClient, authenticateConfidentialClient } from "../request/client-authentication.ts";
+import * as schemas from "../schemas.ts";
+
+/** For clients that give a token back, or ask what one is worth. */
+export const tokenStateEndpoints = [
+  endpoint({
+    method: "post",
+    path: "/revoke",
+    access: "credentials",
+    client: "optional",
+    tag: "OAuth 2.0",
+    summary: "Revoke a token (RFC 7009)",
+    description:
+      "Either kind of token ends its session: the refresh token and every access token of it. A token that is not known gets the same answer, one of another client is refused.",
+    body: { format: "form", schema: schemas.revocationForm },
+    success: { status: 200, description: "The token is good no more, if it ever was.", schema: schemas.nothing },
+    errors: ["invalid_client", "unauthorized_client", "unsupported_token_type"],
+    errorStyle: "oauth",
+    async handle(call) {
+      const client = await authenticateClient(call);
+      await call.issuer.revoke(call.body.token, { clientId: client?.id }, call.origin);
+      return call.respond.json({});
+    },
+  }),
+  endpoint({
+    method: "post",
+    path: "/introspect",
+    access: "credentials",
+    client: "required",
+    tag: "OAuth 2.0",
+    summary: "Ask whether a token is good, and what it says (RFC 7662)",
+    description:
+      "For confidential clients. A refresh token counts as good only for the client that could use it, and is not used up by asking.",
+    body: { format: "form", schema: schemas.introspectionForm },
+    success: {
+      status: 200,
+      description: "What the token says; of one that is not good, nothing but that.",
+      schema: schemas.introspection,
+    },
+    errors: ["invalid_client"],
+    errorStyle: "oauth",
+    async handle(call) {
+      const { id: clientId } = await authenticateConfidentialClient(call);
+      const { issuer, respond, body } = call;
+      return respond.json(introspectionBody(await issuer.introspect(body.token, { clientId }), issuer.options.issuer));
+    },
+  }),
+];
+
+/** An introspection as it travels (RFC 7662 section 2.2). `token_use` keeps a refresh token from being taken for the other kind. */
+function introspectionBody(found: Introspection, iss: string): object {
+  if (!found.active) return { active: false };
+  if (found.kind === "access_token") {
+    const { claims } = found;
+    // RFC 9449 section 6.2: `cnf` is among the claims.
+    return { ...claims, active: true, token_type: claims.cnf === undefined ? "Bearer" : "DPoP", token_use: found.kind };
+  }
+  const { session, expiresAt } = found;
+  return {
+    active: true,
+    token_use: found.kind,
+    iss,
+    sub: session.subject,
+    client_id: session.clientId,
+    sid: session.id,
+    exp: Math.floor(expiresAt / 1000),
+    ...(session.scope !== null && { scope: session.scope }),
+  };
+}

@@ -1,0 +1,91 @@
+import { type ChallengeScheme, LatchkeyError } from "../../errors.ts";
+
+/** What is read of a request's headers, so that whoever has no `Headers` need not make one. */
+export type HeaderReader = Pick<Headers, "get" | "has">;
+
+/** What is read of a request to find out whose it is: a `Request`, or what says the same. Of its URL's origin nothing is read. */
+export interface AskingRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly headers: HeaderReader;
+  /** Whether whoever asks has gone meanwhile. */
+  readonly signal?: Pick<AbortSignal, "aborted">;
+  /** The request itself, where each guard is handed an object of its own. Default: this object. */
+  readonly message?: object | undefined;
+}
+
+/** A token as `Authorization` carries it. */
+export interface AuthorizationToken {
+  readonly scheme: ChallengeScheme;
+  /** The empty text, which no token is, where what stands there is not well-formed. */
+  readonly token: string;
+}
+
+const PLAIN_BEARER = "Bearer ";
+const SCHEME = /^(Bearer|DPoP)(?:\s|$)/i;
+const SCHEME_AND_TOKEN = /^(Bearer|DPoP) +([A-Za-z0-9\-._~+/]+=*)$/i;
+const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?secret|token|bearer|jwt)$/i;
+const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
+
+/**
+ * The token of `Authorization: Bearer` (RFC 6750 section 2.1) or `Authorization: DPoP` (RFC 9449 section 7.1); `undefined` where the
+ * header is absent or of another scheme.
+ */
+export function authorizationToken(headers: HeaderReader): AuthorizationToken | undefined {
+  const header = headers.get("authorization") ?? "";
+  const [, name, token] = SCHEME_AND_TOKEN.exec(header) ?? SCHEME.exec(header) ?? [];
+  return name === undefined ? undefined : { scheme: schemeNamed(name), token: token ?? "" };
+}
+
+/** The token of `Authorization: Bearer` alone, or `undefined`. */
+export function bearerToken(headers: HeaderReader): string | undefined {
+  const sent = authorizationToken(headers);
+  return sent?.scheme === "Bearer" ? sent.token : undefined;
+}
+
+/**
+ * What follows `Bearer` as nearly everybody writes it, not looked at: for whoever knows of a text that it is a token. What is written
+ * otherwise gives `undefined`, and may be a token all the same.
+ */
+export function plainBearerToken(headers: HeaderReader): string | undefined {
+  const header = headers.get("authorization");
+  return header?.startsWith(PLAIN_BEARER) ? header.slice(PLAIN_BEARER.length) : undefined;
+}
+
+/** Whether `Authorization` is of the scheme, whatever the rest of it is. */
+export function hasScheme(headers: HeaderReader, scheme: ChallengeScheme): boolean {
+  const [, name] = SCHEME.exec(headers.get("authorization") ?? "") ?? [];
+  return name !== undefined && schemeNamed(name) === scheme;
+}
+
+function schemeNamed(name: string): ChallengeScheme {
+  return name.toLowerCase() === "dpop" ? "DPoP" : "Bearer";
+}
+
+/** @throws LatchkeyError `token_in_query` when the query string names or holds a token. */
+export function refuseTokenInQuery(url: string): void {
+  const query = url.indexOf("?");
+  if (query === -1) return;
+  for (const [name, value] of new URLSearchParams(url.slice(query + 1))) {
+    if (QUERY_TOKEN_NAME.test(name) || TOKEN_VALUE.test(value)) throw new LatchkeyError("token_in_query");
+  }
+}
+
+/** The token of `?access_token=` (RFC 6750 section 2.3) or `?token=`, for where a guard has opted in: WebSocket handshakes. */
+export function queryToken(url: string): string | undefined {
+  const query = url.indexOf("?");
+  if (query === -1) return undefined;
+  const parameters = new URLSearchParams(url.slice(query + 1));
+  return onlyOne(...parameters.getAll("access_token"), ...parameters.getAll("token"));
+}
+
+/** The one of several places in which a token stands. @throws LatchkeyError `invalid_request` when it stands in two (RFC 6750 section 2). */
+export function onlyOne(...found: readonly (string | undefined)[]): string | undefined {
+  const present = found.filter((token) => token !== undefined);
+  if (present.length > 1) {
+    throw new LatchkeyError("invalid_request", {
+      description: "A token stands in two places. Send it in the header or in the body, not in both.",
+    });
+  }
+  return present[0];
+}

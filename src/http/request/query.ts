@@ -1,0 +1,36 @@
+import type { z } from "@hono/zod-openapi";
+import { LatchkeyError } from "../../errors.ts";
+
+/** What a route takes in its query string. Every parameter is a text there, so the schema reads texts. */
+export type QueryRule = z.ZodObject;
+
+/**
+ * Reads and validates a query string.
+ * @throws LatchkeyError `invalid_request` naming the parameter; one that stands there twice is refused as well.
+ */
+export function readQuery<Schema extends QueryRule>(url: string, schema: Schema): z.output<Schema> {
+  const parameters = new URL(url).searchParams;
+  const given: Record<string, string> = Object.create(null);
+  for (const [name, value] of parameters) {
+    if (name in given) {
+      throw new LatchkeyError("invalid_request", { description: "A parameter stands in the query string twice." });
+    }
+    given[name] = value;
+  }
+  const parsed = schema.safeParse({ ...given });
+  if (!parsed.success) {
+    throw new LatchkeyError("invalid_request", { description: describe(parsed.error, schema) });
+  }
+  return parsed.data;
+}
+
+/** One sentence for each thing wrong. A name that is not known is not repeated: it may be a secret in the wrong place. */
+function describe(error: z.ZodError, schema: QueryRule): string {
+  const known = Object.keys(schema.shape).map((name) => `'${name}'`);
+  const sentences = error.issues.map(({ code, path, message }) =>
+    code === "unrecognized_keys"
+      ? `The query string takes ${known.join(" and ")} only.`
+      : `'${path.join(".")}' ${message}.`,
+  );
+  return sentences.join(" ");
+}

@@ -1,0 +1,172 @@
+import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
+import { LatchkeyError } from "../errors.ts";
+import type { RevocationEntry } from "../store/store.ts";
+import type { Revocations } from "./known-revocations.ts";
+
+/** A follower that has nothing to tell says so this often. */
+const HEARTBEAT_MS = 5000;
+/** How old the last reading of the log may be for what is told of it to count as all there is. */
+const FRESH_MS = 3000;
+const PAGE = 500;
+const MAX_FOLLOWERS = 1000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** Part of the feed. */
+export interface FeedPage {
+  readonly entries: readonly FeedEntry[];
+  /** What to ask after next. */
+  readonly next: number;
+  /** Whether nothing that had been revoked a moment ago is missing. */
+  readonly isComplete: boolean;
+}
+
+/** One session that is over. */
+export interface FeedEntry {
+  readonly sequence: number;
+  readonly sessionId: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly revokedAt: number;
+  /** When the last access token of the session has expired for sure, in milliseconds since the Unix epoch. */
+  readonly expiresAt: number;
+}
+
+/** Whom the feed is told to, and for how long. */
+export interface FollowRequest {
+  /** The last entry already known; 0 for none. */
+  readonly after: number;
+  /** What the follower's own access token says; once that is revoked, it is told no more. */
+  readonly granted: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">;
+  /** When the follower's own access token expires, in milliseconds since the Unix epoch. */
+  readonly until: number;
+}
+
+/** Follows the feed. It keeps a number, not a queue: whoever reads slowly costs no memory. */
+export interface FeedFollower {
+  /** What comes next: pages as they come, an empty one as a sign of life; `undefined` when it is over. */
+  next(): Promise<FeedPage | undefined>;
+  close(): void;
+}
+
+/** What has been revoked, for services that verify access tokens elsewhere. */
+export interface RevocationFeed {
+  /** The entries after one, `limit` at most. @throws LatchkeyError `store_unavailable` when the log cannot be read. */
+  read(after: number, limit: number): Promise<FeedPage>;
+  /**
+   * Reads the log once more and tells it from there on.
+   * @throws LatchkeyError `server_busy` when too many follow already or the feed is closed, and `store_unavailable`.
+   */
+  follow(request: FollowRequest): Promise<FeedFollower>;
+  /** Ends all followers and takes no more. */
+  close(): void;
+  readonly followers: number;
+}
+
+/** Tells what is in `revocations`, from memory. */
+export function createRevocationFeed(
+  revocations: Revocations,
+  now: () => number,
+  { maxFollowers = MAX_FOLLOWERS, heartbeatMs = HEARTBEAT_MS } = {},
+): RevocationFeed {
+  const { log } = revocations;
+  const followers = new Set<FeedFollower>();
+  let isClosed = false;
+
+  function pageAfter(after: number, limit: number): FeedPage {
+    const entries = log.after(after, limit);
+    const next = entries.at(-1)?.sequence ?? after;
+    const isFresh = Math.abs(now() - log.readAt) <= FRESH_MS;
+    return { entries: entries.map(toFeedEntry), next, isComplete: isFresh && log.after(next, 1).length === 0 };
+  }
+
+  function toFeedEntry(entry: RevocationEntry): FeedEntry {
+    const { sequence, sessionId, at } = entry;
+    return { sequence, sessionId, revokedAt: at, expiresAt: log.forgottenAt(entry) };
+  }
+
+  /**
+   * From where to tell. A number that the log has not reached is from before a backup was restored: all of it is told again
+   * then, since nothing says where the two part.
+   */
+  function startAfter(after: number): number {
+    return after <= log.newestSequence ? after : 0;
+  }
+
+  function createFollower({ granted, until }: FollowRequest, startingAfter: number): FeedFollower {
+    let after = startingAfter;
+    let { beginnings } = log;
+    // The first page comes at once even if it is empty: then all has been told.
+    let isSignOfLifeDue = true;
+    let isOver = false;
+    let wake = () => {};
+    const unsubscribe = log.subscribe(() => wake());
+    const expiry = setTimeout(close, Math.min(Math.max(0, until - now()), LONGEST_TIMER_MS)).unref();
+    let heartbeat: NodeJS.Timeout | undefined;
+
+    function close(): void {
+      isOver = true;
+      clearTimeout(expiry);
+      clearTimeout(heartbeat);
+      unsubscribe();
+      followers.delete(follower);
+      wake();
+    }
+
+    function told(page: FeedPage): FeedPage {
+      after = page.next;
+      isSignOfLifeDue = false;
+      clearTimeout(heartbeat);
+      heartbeat = setTimeout(() => {
+        isSignOfLifeDue = true;
+        wake();
+      }, heartbeatMs).unref();
+      return page;
+    }
+
+    const follower: FeedFollower = {
+      async next() {
+        while (!isOver && !revocations.covers(granted)) {
+          if (log.beginnings !== beginnings) {
+            after = 0;
+            beginnings = log.beginnings;
+          }
+          const page = pageAfter(after, PAGE);
+          if (page.entries.length > 0 || (isSignOfLifeDue && page.isComplete)) return told(page);
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+        close();
+        return undefined;
+      },
+      close,
+    };
+    followers.add(follower);
+    return follower;
+  }
+
+  return {
+    async read(after, limit) {
+      // What this process has acknowledged is told by it, however soon it is asked.
+      if (log.isBehind || after > log.newestSequence || Math.abs(now() - log.readAt) > FRESH_MS)
+        await revocations.poll();
+      return pageAfter(startAfter(after), limit);
+    },
+    async follow(request) {
+      await revocations.poll();
+      if (isClosed || followers.size >= maxFollowers) {
+        throw new LatchkeyError("server_busy", {
+          description: "Nobody more can follow the revocations here now. Poll instead, or try again.",
+          retryAfterSeconds: 5,
+        });
+      }
+      return createFollower(request, startAfter(request.after));
+    },
+    close() {
+      isClosed = true;
+      for (const follower of followers) follower.close();
+    },
+    get followers() {
+      return followers.size;
+    },
+  };
+}

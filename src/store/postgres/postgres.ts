@@ -1,0 +1,219 @@
+import { setTimeout } from "node:timers/promises";
+import { type Environment, type Random, systemEnvironment } from "../../environment.ts";
+import { LatchkeyError } from "../../errors.ts";
+import { MOST_SESSIONS_LISTED, type Store } from "../store.ts";
+import * as lifetimes from "./access-lifetimes.ts";
+import { createPostgresAttempts } from "./attempts.ts";
+import * as clients from "./clients.ts";
+import { createRevocationListener, type ListeningClient } from "./connection/listener.ts";
+import { inspectPostgres, migratePostgres, type PostgresInspection, proveWritable } from "./connection/open.ts";
+import { createPool } from "./connection/pool.ts";
+import { createPostgresRunner, type PostgresRunner } from "./connection/transaction.ts";
+import { readPostgresUrl } from "./connection/url.ts";
+import * as keys from "./keys.ts";
+import { addOperatorEvents, takeOperatorEvents } from "./operator-events.ts";
+import { changePassword } from "./password-change.ts";
+import { changeSessions } from "./session-changes.ts";
+import { createSessions } from "./session-creation.ts";
+import * as sessions from "./sessions.ts";
+import { sweep } from "./sweep.ts";
+import * as users from "./users.ts";
+
+export interface PostgresStoreOptions {
+  /** How many connections this process may hold. Refreshes need one; more are for sign-ins and lists beside them. Default: 10. */
+  readonly maxConnections?: number;
+  /** How long an act waits for a connection. Default: 3. */
+  readonly connectTimeoutSeconds?: number;
+  /** How long the server may work on one statement, waiting for locks included. Default: 5. */
+  readonly statementTimeoutSeconds?: number;
+  /** Default: the machine's. */
+  readonly environment?: Environment;
+}
+
+const optionNames = [
+  "maxConnections",
+  "connectTimeoutSeconds",
+  "statementTimeoutSeconds",
+  "environment",
+] satisfies (keyof PostgresStoreOptions)[];
+
+/** Readiness has to be told within five seconds. */
+const CHECK_MS = 4000;
+
+/**
+ * A store in a PostgreSQL database, 14 or later, in a schema of its own named `latchkey`, which is created and brought up to
+ * date here. Any number of processes may share it. The package `pg` must be installed.
+ *
+ * The URL is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; it must lead to the primary, or name several hosts of which one is.
+ * Anything but this very machine is reached by TLS with a verified certificate, unless `sslmode` says otherwise. PgBouncer may
+ * stand in between, in session or transaction mode.
+ *
+ * Rejects with `store_unavailable` where the database cannot be reached now, and with `store_unusable` where the URL, the user,
+ * the server or what is in the database has to be changed first; `detail` names the cause and what to do, and no password.
+ * @throws TypeError where the URL or an option is wrong.
+ */
+export async function createPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
+  const { runner, random, place, client, close } = await connect(url, options);
+  try {
+    await migratePostgres(runner, place);
+    await proveWritable(runner, place);
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  const listener = createRevocationListener(async () => client(), random);
+  const statistics = { transactions: 0, sessionWrites: 0 };
+
+  async function write<T>(act: Promise<T>): Promise<T> {
+    const result = await act;
+    statistics.transactions += 1;
+    return result;
+  }
+
+  return {
+    description: place,
+    statistics,
+
+    createSessions: (batch) => write(createSessions(runner, batch)),
+    async changeSessions(ids, decide) {
+      statistics.sessionWrites += await write(changeSessions(runner, ids, decide));
+    },
+    revokeSessions: (ids, revocation) => write(sessions.revokeSessions(runner, ids, revocation)),
+    revokeSubjectSessions: (subject, revocation, exceptId) =>
+      write(sessions.revokeSubjectSessions(runner, subject, revocation, exceptId)),
+    revokeEverySession: (request) => write(sessions.revokeEverySession(runner, request)),
+    findSession: (id) => sessions.findSession(runner, id),
+    listSessionAddresses: (subject, now, usedAfter) => sessions.listSessionAddresses(runner, subject, now, usedAfter),
+    listSessions: (subject, now, limit = MOST_SESSIONS_LISTED) => sessions.listSessions(runner, subject, now, limit),
+    listLiveSessions: (now, limit) => sessions.listLiveSessions(runner, now, limit),
+    listRevocations: (afterSequence, since, limit) => sessions.listRevocations(runner, afterSequence, since, limit),
+
+    createUser: (user) => write(users.createUser(runner, user)),
+    importUsers: (batch) => write(users.importUsers(runner, batch)),
+    createFirstAdmin: (user, link) => write(users.createFirstAdmin(runner, user, link)),
+    hasAdmin: () => users.hasAdmin(runner),
+    findUser: (id) => users.findUser(runner, id),
+    findUserByUsername: (canonicalUsername) => users.findUserByUsername(runner, canonicalUsername),
+    listUsers: (afterUsername, limit) => users.listUsers(runner, afterUsername, limit),
+    changePassword: (change) => write(changePassword(runner, change)),
+    replacePasswordHash: (replacement) => write(users.replacePasswordHash(runner, replacement)),
+    findLastImportedHash: () => users.findLastImportedHash(runner),
+    disableUser: (id, at) => write(users.disableUser(runner, id, at)),
+    enableUser: (id, at) => write(users.enableUser(runner, id, at)),
+    setRoles: (id, roles, at) => write(users.setRoles(runner, id, roles, at)),
+
+    createClient: (client) => write(clients.createClient(runner, client)),
+    findClient: (id) => clients.findClient(runner, id),
+    listClients: (afterId, limit) => clients.listClients(runner, afterId, limit),
+    disableClient: (id, at) => write(clients.disableClient(runner, id, at)),
+    enableClient: (id, grantId, at) => write(clients.enableClient(runner, id, grantId, at)),
+
+    listAccessLifetimes: () => lifetimes.listAccessLifetimes(runner),
+    keepAccessLifetime: (lifetime, outlivedBy) => write(lifetimes.keepAccessLifetime(runner, lifetime, outlivedBy)),
+
+    readSigningKeys: () => keys.readSigningKeys(runner),
+    replaceSigningKeys: (expectedVersion, ring) => write(keys.replaceSigningKeys(runner, expectedVersion, ring)),
+
+    onRevocation: (told) => listener.subscribe(told),
+    attempts: createPostgresAttempts(runner),
+
+    addOperatorEvents: (events) => write(addOperatorEvents(runner, events)),
+    takeOperatorEvents: (limit) => takeOperatorEvents(runner, limit),
+
+    sweep: (request) => write(sweep(runner, request)),
+    async count(now) {
+      const { rows } = await runner.run(({ last }) => last(COUNTS, now));
+      return rows[0];
+    },
+    check: () => withinTime(proveWritable(runner, place), place),
+    async readClock() {
+      const { rows } = await runner.run(({ last }) => last(CLOCK));
+      return rows[0].now;
+    },
+    async close() {
+      await listener.close();
+      await close();
+    },
+  };
+}
+
+/**
+ * Looks at a PostgreSQL database without changing it.
+ * @throws LatchkeyError `store_unavailable` or `store_unusable`; TypeError where the URL is wrong.
+ */
+export async function inspectPostgresDatabase(url: string): Promise<PostgresInspection & { readonly place: string }> {
+  const { runner, place, close } = await connect(url, { maxConnections: 1 });
+  try {
+    return { ...(await inspectPostgres(runner, place)), place };
+  } finally {
+    await close();
+  }
+}
+
+const CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8 AS now";
+
+const COUNTS = `
+  SELECT u.*, s.* FROM
+    (SELECT count(*) AS users, count(disabled_at) AS "disabledUsers",
+            count(*) FILTER (WHERE is_admin AND disabled_at IS NULL) AS admins FROM latchkey.users) u,
+    (SELECT count(*) FILTER (WHERE revoked_at IS NULL AND expires_at > $1) AS "liveSessions",
+            count(revoked_at) AS "revokedSessions" FROM latchkey.sessions) s`;
+
+interface Connected {
+  readonly runner: PostgresRunner;
+  readonly random: Random;
+  readonly place: string;
+  client(): ListeningClient;
+  close(): Promise<void>;
+}
+
+async function connect(url: string, options: PostgresStoreOptions): Promise<Connected> {
+  const { environment, ...limits } = readOptions(options);
+  const reading = readPostgresUrl(url);
+  if ("problem" in reading) throw new TypeError(`createPostgresStore: the URL ${reading.problem}.`);
+  const { target } = reading;
+  const place = target.description;
+  const pool = await createPool(target, limits);
+  const { statementTimeoutSeconds } = limits;
+  const runner = createPostgresRunner({ pool, place, statementTimeoutSeconds, random: environment.random });
+  return { runner, random: environment.random, place, client: () => pool.client(), close: () => pool.close() };
+}
+
+function readOptions(options: PostgresStoreOptions) {
+  for (const name of Object.keys(options)) {
+    if (optionNames.some((known) => known === name)) continue;
+    throw new TypeError(`createPostgresStore has no option '${name}'; its options are ${optionNames.join(", ")}.`);
+  }
+  const {
+    maxConnections = 10,
+    connectTimeoutSeconds = 3,
+    statementTimeoutSeconds = 5,
+    environment = systemEnvironment,
+  } = options;
+  if (!(Number.isInteger(maxConnections) && maxConnections >= 1 && maxConnections <= 1000)) {
+    throw new TypeError("createPostgresStore: maxConnections must be a whole number from 1 to 1000.");
+  }
+  for (const [name, seconds] of Object.entries({ connectTimeoutSeconds, statementTimeoutSeconds })) {
+    if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= 60)) {
+      throw new TypeError(`createPostgresStore: ${name} must be a whole number from 1 to 60.`);
+    }
+  }
+  return { maxConnections, connectTimeoutSeconds, statementTimeoutSeconds, environment };
+}
+
+async function withinTime(act: Promise<void>, place: string): Promise<void> {
+  const timer = new AbortController();
+  const tooLate = setTimeout(CHECK_MS, undefined, { signal: timer.signal, ref: false }).then(() => {
+    throw new LatchkeyError("store_unavailable", {
+      detail: `${place} did not answer within ${CHECK_MS / 1000} seconds.`,
+      retryAfterSeconds: 1,
+    });
+  });
+  act.catch(() => {});
+  try {
+    await Promise.race([act, tooLate]);
+  } finally {
+    timer.abort();
+    tooLate.catch(() => {});
+  }
+}
