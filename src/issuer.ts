@@ -9,7 +9,7 @@ import { createThrottle } from "./accounts/throttle.ts";
 import { canonicalUsername, usernameProblem } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./engine/adoption.ts";
 import { type Clients, createClients } from "./engine/clients.ts";
-import type { Engine, SigningDetails } from "./engine/engine.ts";
+import type { EngineParts, SigningDetails } from "./engine/engine.ts";
 import { createEmit, type RequestContext } from "./engine/events.ts";
 import { createIntrospect, type Introspection, type IntrospectRequest } from "./engine/introspect.ts";
 import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./engine/options.ts";
@@ -130,7 +130,7 @@ export interface Issuer {
   /** When a session was last used and when it ends, as both stood at the last full hour, in milliseconds since the Unix epoch. */
   timesShown(session: Session): { readonly lastUsedAt: number; readonly expiresAt: number };
   /** The public signing keys (RFC 7517), those that are about to sign and those that no longer do included. */
-  jwks(): ReturnType<Engine["keys"]["jwks"]>;
+  jwks(): ReturnType<EngineParts["keys"]["jwks"]>;
   /** The signing keys, as an operator may see them. */
   listKeys(): readonly KeyDescription[];
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
@@ -211,7 +211,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   await compareClocks();
 
   const stalls = watchStalls(environment);
-  const engine: Engine = {
+  const engine: EngineParts = {
     options,
     store,
     rootKeys,

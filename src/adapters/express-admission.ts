@@ -22,12 +22,12 @@ export interface ExpressRequest extends IncomingMessage {
  * Asks the guard about a request of Express, and puts the cookies of an implicit refresh where they belong.
  * @throws LatchkeyError the guard's refusal; and whatever else failed.
  */
-export function admitExpress<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
+export function admitExpress<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
   request: ExpressRequest,
   response: ServerResponse,
   resource: unknown,
-): Let | Promise<Let> {
+): Admitted | Promise<Admitted> {
   const asking = toAskingRequest(request, request.originalUrl, () => request);
   const sent = bodyCredentials(request.headers["content-type"], request);
   const atOnce = guard.admitAtOnce(asking, sent);

@@ -13,7 +13,7 @@ import { unparsed } from "./parsed-body.ts";
 type Next = (error?: unknown) => void;
 
 /** What a guard leaves in `response.locals`. */
-export type GuardedLocals<Let extends OptionalAdmission> = { auth: Let["auth"]; user: Let["user"] };
+export type GuardedLocals<Admitted extends OptionalAdmission> = { auth: Admitted["auth"]; user: Admitted["user"] };
 
 declare module "express-serve-static-core" {
   interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
@@ -46,10 +46,10 @@ export function latchkey(handler: Handler): (request: ExpressRequest, response: 
  * here; only what is no refusal, such as a `loadUser` that threw, goes to Express's error handler.
  * @param options `resource` says what the guard's policies are asked about.
  */
-export function guarded<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
+export function guarded<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
   options: { readonly resource?: ((request: AnyExpressRequest) => unknown) | undefined } = {},
-): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Let> }, next: Next) => void {
+): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Admitted> }, next: Next) => void {
   return async (request, response, next) => {
     try {
       const resource = options.resource && (await options.resource(request as AnyExpressRequest));

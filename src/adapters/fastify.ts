@@ -13,8 +13,8 @@ import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";
 
 /** The `config` of a route behind a guard, for a route whose generics are written out: `app.get<{ Params: … }, Guarded>(…)`. */
-export interface Guarded<Let = Admission> {
-  readonly latchkey: Guard<Let>;
+export interface Guarded<Admitted = Admission> {
+  readonly latchkey: Guard<Admitted>;
 }
 
 /** What Latchkey needs of a Fastify request. */
@@ -36,9 +36,9 @@ interface GuardableReply {
 }
 
 /** The options of a route behind a guard. */
-interface GuardedRoute<Let> {
+interface GuardedRoute<Admitted> {
   readonly preValidation: (request: GuardableRequest, reply: GuardableReply) => Promise<unknown>;
-  readonly config: Guarded<Let>;
+  readonly config: Guarded<Admitted>;
 }
 
 declare module "fastify" {
@@ -53,12 +53,12 @@ declare module "fastify" {
     RequestType,
   > {
     /** Whom the route's guard let through. Fastify does not see the guard of a hook around it: there, it may be missing. */
-    auth: ContextConfig extends Guarded<infer Let extends OptionalAdmission>
-      ? Let["auth"]
+    auth: ContextConfig extends Guarded<infer Admitted extends OptionalAdmission>
+      ? Admitted["auth"]
       : AccessTokenClaims | undefined;
     /** What the guard's `loadUser` gave. */
-    latchkey: ContextConfig extends Guarded<infer Let extends OptionalAdmission>
-      ? { readonly user: Let["user"] }
+    latchkey: ContextConfig extends Guarded<infer Admitted extends OptionalAdmission>
+      ? { readonly user: Admitted["user"] }
       : { readonly user: unknown } | undefined;
   }
 }
@@ -118,10 +118,10 @@ function refusalOf(status: number): LatchkeyError | undefined {
  * `loadUser` that threw, goes to Fastify's error handler.
  * @param options `resource` says what the guard's policies are asked about.
  */
-export function guarded<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
+export function guarded<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
   options: { readonly resource?: ((request: FastifyRequest) => unknown) | undefined } = {},
-): GuardedRoute<Let> {
+): GuardedRoute<Admitted> {
   return {
     config: { latchkey: guard },
     async preValidation(request, reply) {

@@ -23,8 +23,8 @@ export interface GuardedOptions extends HonoOptions {
 }
 
 /** What a guard leaves for the handlers behind it, in `c.var`. */
-export interface GuardedEnv<Let extends OptionalAdmission> {
-  readonly Variables: { auth: Let["auth"]; user: Let["user"] };
+export interface GuardedEnv<Admitted extends OptionalAdmission> {
+  readonly Variables: { auth: Admitted["auth"]; user: Admitted["user"] };
 }
 
 const peer = (c: Context): string | undefined => c.env?.incoming?.socket?.remoteAddress;
@@ -59,12 +59,12 @@ async function withoutMountPath(c: Context, path: string): Promise<Request> {
  * A guard as middleware, which sets `auth` and `user` in `c.var`. What the guard refuses is answered here; only what is no refusal,
  * such as a `loadUser` that threw, goes to `app.onError`. Tokens in a body count where a validator before the guard has read it.
  */
-export function guarded<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
+export function guarded<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
   { ip = peer, resource }: GuardedOptions = {},
-): MiddlewareHandler<GuardedEnv<Let>> {
+): MiddlewareHandler<GuardedEnv<Admitted>> {
   return async (c, next) => {
-    let admission: Let;
+    let admission: Admitted;
     try {
       const sent = hasReadBody(c) ? await readCredentials(c) : {};
       admission =

@@ -32,7 +32,7 @@ export interface AdmitOptions<Else> extends NextOptions {
 }
 
 /** A request behind a guard. */
-export type GuardedNextRequest<Let extends OptionalAdmission> = NextRequest & { readonly auth: Let["auth"] };
+export type GuardedNextRequest<Admitted extends OptionalAdmission> = NextRequest & { readonly auth: Admitted["auth"] };
 
 type Route<Context> = (request: NextRequest, context: Context) => Promise<Response>;
 type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
@@ -74,15 +74,19 @@ export function latchkey(handler: Lazy<Handler>, { ip }: NextOptions = {}): Read
  * third argument. What the guard refuses is answered here. After an implicit refresh the new cookies stand in `request`, and go out
  * with the answer unless that is an error.
  */
-export function guarded<Let extends OptionalAdmission, Context = unknown>(
-  guard: Lazy<Guard<Let>>,
-  handler: (request: GuardedNextRequest<Let>, context: Context, admission: Let) => Response | Promise<Response>,
+export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
+  guard: Lazy<Guard<Admitted>>,
+  handler: (
+    request: GuardedNextRequest<Admitted>,
+    context: Context,
+    admission: Admitted,
+  ) => Response | Promise<Response>,
   { ip, resource }: GuardedOptions<Context> = {},
 ): Route<Context> {
   return async (request, context) => {
     const known = { ip: ip?.(request.headers), resource: await resource?.(request, context) };
     const { admit, refuse } = await resolve(guard);
-    let admission: Let;
+    let admission: Admitted;
     try {
       admission = await admit(request, known);
     } catch (error) {
@@ -130,10 +134,10 @@ export function renewed(
  * Asks a guard in a server component. It sets no cookies, which {@link renewed} has done before.
  * @throws LatchkeyError where the guard refuses, for `error.tsx`; with `otherwise` only what is neither 401 nor 403.
  */
-export function admitPage<Let extends OptionalAdmission, Else = never>(
-  guard: Lazy<Guard<Let>>,
+export function admitPage<Admitted extends OptionalAdmission, Else = never>(
+  guard: Lazy<Guard<Admitted>>,
   options: AdmitOptions<Else> = {},
-): Promise<Let | Else> {
+): Promise<Admitted | Else> {
   return admitHere(guard, "GET", options).catch(standIn(options));
 }
 
@@ -142,11 +146,11 @@ export function admitPage<Let extends OptionalAdmission, Else = never>(
  * @param form what was submitted, with the CSRF token in the field `csrf_token`.
  * @throws LatchkeyError as {@link admitPage} does.
  */
-export function admitAction<Let extends OptionalAdmission, Else = never>(
-  guard: Lazy<Guard<Let>>,
+export function admitAction<Admitted extends OptionalAdmission, Else = never>(
+  guard: Lazy<Guard<Admitted>>,
   form: FormData,
   options: AdmitOptions<Else> = {},
-): Promise<Let | Else> {
+): Promise<Admitted | Else> {
   const csrfToken = form.get("csrf_token");
   return admitHere(guard, "POST", options, typeof csrfToken === "string" ? csrfToken : undefined)
     .then(settingCookies)
@@ -154,12 +158,12 @@ export function admitAction<Let extends OptionalAdmission, Else = never>(
 }
 
 /** Asks a guard about the request at work, of which Next.js gives headers and cookies. */
-async function admitHere<Let extends OptionalAdmission>(
-  guard: Lazy<Guard<Let>>,
+async function admitHere<Admitted extends OptionalAdmission>(
+  guard: Lazy<Guard<Admitted>>,
   method: "GET" | "POST",
   { ip, resource }: AdmitOptions<unknown>,
   csrfToken?: string,
-): Promise<Let> {
+): Promise<Admitted> {
   const fields = new Headers(await headers());
   const sent = fields.get("cookie") ?? "";
   fields.set("cookie", withChanges(sent, (await cookies()).getAll()));
@@ -183,7 +187,7 @@ function withChanges(sent: string, now: readonly { readonly name: string; readon
   );
 }
 
-async function settingCookies<Let extends OptionalAdmission>(admission: Let): Promise<Let> {
+async function settingCookies<Admitted extends OptionalAdmission>(admission: Admitted): Promise<Admitted> {
   const fields = admission.setCookies.map((value): [string, string] => ["set-cookie", value]);
   const jar = await cookies();
   for (const cookie of new NextResponse(null, { headers: fields }).cookies.getAll()) jar.set(cookie);

@@ -29,7 +29,9 @@ export interface GuardNodeOptions extends NodeOptions {
 }
 
 /** A request behind a guard. */
-export type GuardedMessage<Let> = IncomingMessage & { readonly auth: Let extends { auth: infer Auth } ? Auth : never };
+export type GuardedMessage<Admitted> = IncomingMessage & {
+  readonly auth: Admitted extends { auth: infer Auth } ? Auth : never;
+};
 
 const peer = (request: IncomingMessage) => request.socket.remoteAddress;
 
@@ -56,13 +58,13 @@ function unreadable(): LatchkeyError {
  * Guards a listener: what the guard refuses is answered here. The listener gets whom it let through, in `request.auth` too.
  * After an implicit refresh the new cookies are in the request, and go out with the answer unless that is an error.
  */
-export function guardNode<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
-  listener: (request: GuardedMessage<Let>, response: ServerResponse, admission: Let) => unknown,
+export function guardNode<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
+  listener: (request: GuardedMessage<Admitted>, response: ServerResponse, admission: Admitted) => unknown,
   { ip = peer, resource, onError }: GuardNodeOptions = {},
 ): NodeListener {
   return async (request, response) => {
-    let admission: Let;
+    let admission: Admitted;
     try {
       const asking = toAskingRequest(request, request.url ?? "/", () => originOf(request));
       admission =
@@ -74,7 +76,7 @@ export function guardNode<Let extends OptionalAdmission>(
       await sendResponse(guard.refuse(error), response);
       return;
     }
-    await listener(Object.assign(request, { auth: admission.auth }) as GuardedMessage<Let>, response, admission);
+    await listener(Object.assign(request, { auth: admission.auth }) as GuardedMessage<Admitted>, response, admission);
   };
 }
 
@@ -84,12 +86,12 @@ export function guardNode<Let extends OptionalAdmission>(
  * A cookie counts only where `Origin` is the issuer's or an allowed one: any page may open a WebSocket (RFC 6455 section 10.2).
  * @returns whom the guard let through, or `undefined`: then the refusal has been answered and the socket closed, or the client has gone.
  */
-export async function admitUpgrade<Let extends OptionalAdmission>(
-  guard: Guard<Let>,
+export async function admitUpgrade<Admitted extends OptionalAdmission>(
+  guard: Guard<Admitted>,
   request: IncomingMessage,
   socket: Duplex,
   { ip = peer, resource, onError }: GuardNodeOptions = {},
-): Promise<Let | undefined> {
+): Promise<Admitted | undefined> {
   // Nobody else listens now, and a client that hangs up must not end the process.
   const hangUp = () => socket.destroy();
   socket.on("error", hangUp);

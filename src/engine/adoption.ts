@@ -4,7 +4,7 @@ import type { Session } from "../records/session.ts";
 import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
 import type { SessionCreated, SessionCreation } from "../store/store.ts";
 import { createBatch } from "./batch.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { asPresented, type ForeignSession, readForeignSession, sessionOfForeign } from "./foreign-session.ts";
 
@@ -46,7 +46,7 @@ const MOST_CHARACTERS = 8192;
 const BATCH = 256;
 
 /** Adoptions that arrive together are committed together; however many there are of one session, it is created once. */
-export function createAdoption(engine: Pick<Engine, "options" | "store" | "throttle" | "emit" | "now">): Adoption {
+export function createAdoption(engine: Pick<EngineParts, "options" | "store" | "throttle" | "emit" | "now">): Adoption {
   const { options, store, throttle, emit, now } = engine;
   const { random } = options.environment;
   const batch = createBatch<SessionCreation, SessionCreated>((creations) => store.createSessions(creations), {

@@ -10,7 +10,7 @@ import {
   isClientSecret,
 } from "../secrets/client-credentials.ts";
 import type { Client, GrantType } from "../store/store.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 
 /** Every grant type that a client may be allowed. */
@@ -86,7 +86,7 @@ export interface Clients {
 }
 
 /** Joins clients to sessions, tokens and events. */
-export function createClients({ options, store, accessTokens, proofs, revocations, emit, now }: Engine): Clients {
+export function createClients({ options, store, accessTokens, proofs, revocations, emit, now }: EngineParts): Clients {
   const { random } = options.environment;
 
   return {

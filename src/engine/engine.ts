@@ -15,7 +15,7 @@ import type { TokenPair } from "./token-pair.ts";
 import type { StallWatch } from "./upkeep/stall-watch.ts";
 
 /** The parts that the issuer's acts share. `issuer.ts` puts it together; nothing else makes one. */
-export interface Engine {
+export interface EngineParts {
   readonly options: ResolvedOptions;
   readonly store: Store;
   readonly rootKeys: RootKeys;

@@ -3,7 +3,7 @@ import { looksLikeRefreshToken } from "../access-token/token-kinds.ts";
 import { isLatchkeyError } from "../errors.ts";
 import { type Session, sessionEndShown } from "../records/session.ts";
 import { parseRefreshToken } from "../secrets/refresh-token.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import { refreshPolicy } from "./refresh.ts";
 import { wouldBeAnswered } from "./refresh-decision.ts";
 import { subjectStates } from "./subjects.ts";
@@ -33,7 +33,7 @@ const INACTIVE: Introspection = Object.freeze({ active: false });
  * @param verify the issuer's own verification of access tokens.
  */
 export function createIntrospect(
-  engine: Engine,
+  engine: EngineParts,
   verify: (accessToken: string) => Promise<AnyAccessTokenClaims>,
 ): (token: string, request?: IntrospectRequest) => Promise<Introspection> {
   const { options, store, rootKeys, now } = engine;

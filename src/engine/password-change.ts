@@ -1,6 +1,6 @@
 import { LatchkeyError } from "../errors.ts";
 import { type Session, sessionStatus } from "../records/session.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { newSession } from "./new-session.ts";
 import type { Revoke } from "./revoke.ts";
@@ -26,7 +26,7 @@ export interface PasswordChangeRequest {
  * Changes passwords. Copies of the tokens that the person holds die with them: a person who changes a password because of a thief
  * must be rid of the thief, also of one who shares the very session.
  */
-export function createPasswordChange(engine: Engine, revoke: Pick<Revoke, "revoked">) {
+export function createPasswordChange(engine: EngineParts, revoke: Pick<Revoke, "revoked">) {
   const { options, store, accounts, usernames, emit, now } = engine;
 
   /** The session in which the password is changed, if it can be continued. */

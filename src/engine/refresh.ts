@@ -7,7 +7,7 @@ import { type PresentedRefreshToken, parseRefreshToken } from "../secrets/refres
 import type { Adoption } from "./adoption.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import { createElsewhereWatch, isElsewhere } from "./elsewhere.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext, StatedEvent } from "./events.ts";
 import type { ResolvedOptions, SubjectState } from "./options.ts";
 import {
@@ -53,7 +53,7 @@ export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
  * commit and answer costs nothing, since the client's retry is given the same successor.
  */
 export function createRefresh(
-  engine: Engine,
+  engine: EngineParts,
   adoption: Pick<Adoption, "present">,
 ): {
   readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
@@ -203,7 +203,7 @@ function abandoned(): LatchkeyError {
 }
 
 /** Reads a presented token and refuses what cannot be one, before anything is looked up. */
-function parsePresented(engine: Engine, text: string, context: RequestContext): PresentedRefreshToken {
+function parsePresented(engine: EngineParts, text: string, context: RequestContext): PresentedRefreshToken {
   const { throttle, rootKeys } = engine;
   if (looksLikeAccessToken(text)) {
     throw new LatchkeyError("wrong_token_type", {
@@ -221,7 +221,7 @@ function parsePresented(engine: Engine, text: string, context: RequestContext): 
  * Counts an invalid token against its address, and past the limit says so instead. Good tokens from there are never refused
  * for it: server-side renderers and whole offices share an address.
  */
-function invalidToken({ throttle }: Engine, { ip = null }: RequestContext): LatchkeyError {
+function invalidToken({ throttle }: EngineParts, { ip = null }: RequestContext): LatchkeyError {
   throttle.refuseGuessing(ip);
   throttle.countInvalidRefresh(ip);
   return new LatchkeyError("invalid_refresh_token");
@@ -229,7 +229,7 @@ function invalidToken({ throttle }: Engine, { ip = null }: RequestContext): Latc
 
 /** Asks the application for its subjects' state, after the commit: what it refuses now is revoked, and stays so. */
 async function withCurrentRoles(
-  engine: Engine,
+  engine: EngineParts,
   outcomes: readonly RefreshOutcome[],
 ): Promise<readonly RefreshOutcome[]> {
   const { store, now } = engine;

@@ -6,13 +6,13 @@ import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "../records/session
 import { parseRefreshToken } from "../secrets/refresh-token.ts";
 import type { RevokedSession } from "../store/store.ts";
 import type { Adoption } from "./adoption.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 
 /** Sessions of an act that ends everybody's: few enough for refreshes to go on in between. */
-const ACT = 100;
+const REVOCATION_BATCH = 100;
 /** A sign-in that was under way may commit behind the first one's back. */
-const ROUNDS = 2;
+const REVOCATION_PASSES = 2;
 
 /** What ends all of a person's sessions. */
 type SubjectWideReason = "logout_all" | "password_changed" | "user_disabled";
@@ -63,7 +63,7 @@ interface Behind {
 }
 
 /** Ends sessions. */
-export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">): Revoke {
+export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "present">): Revoke {
   const { store, rootKeys, accessTokens, revocations, usernames, emit, now } = engine;
 
   async function behindRefreshToken(token: string): Promise<Behind | undefined> {
@@ -137,7 +137,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
       const alsoLogged = afterId === null ? EVERY_SESSION : null;
       const revoked: readonly RevokedSession[] = await store.revokeEverySession({
         afterId,
-        limit: ACT,
+        limit: REVOCATION_BATCH,
         at,
         reason,
         alsoLogged,
@@ -147,7 +147,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
       for (const { id: sessionId, subject } of revoked)
         emit({ type: "session.revoked", sessionId, subject, reason }, context);
       count += revoked.length;
-      if (revoked.length < ACT) return count;
+      if (revoked.length < REVOCATION_BATCH) return count;
       await pause();
       afterId = revoked.at(-1)!.id;
     }
@@ -194,7 +194,7 @@ export function createRevoke(engine: Engine, adoption: Pick<Adoption, "present">
 
     async revokeEverySession(context = {}) {
       let count = 0;
-      for (let round = 0; round < ROUNDS; round++) count += await endEverySession(context);
+      for (let round = 0; round < REVOCATION_PASSES; round++) count += await endEverySession(context);
       return count;
     },
 

@@ -7,7 +7,7 @@ import { type Session, sessionStatus } from "../records/session.ts";
 import { looksLikeClientId } from "../secrets/client-credentials.ts";
 import type { SessionCreated, SessionCreation, User } from "../store/store.ts";
 import { createBatch } from "./batch.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { copyDetails } from "./given-details.ts";
 import { newSession } from "./new-session.ts";
@@ -55,7 +55,7 @@ export interface SignIn {
 }
 
 /** Opens sessions. Sign-ins that arrive together are committed together. */
-export function createSignIn(engine: Engine): SignIn {
+export function createSignIn(engine: EngineParts): SignIn {
   const { options, store, accounts, proofs, revocations, emit, now } = engine;
   const batch = createBatch<SessionCreation, SessionCreated>((batch) => store.createSessions(batch), {
     maxBatch: 256,
@@ -144,7 +144,7 @@ export function createSignIn(engine: Engine): SignIn {
  * generation to hand out again.
  */
 async function freshen(
-  { store, options, now }: Engine,
+  { store, options, now }: EngineParts,
   sessionId: string,
   held: number,
   verifiedPasswordHash: string,
@@ -169,7 +169,7 @@ async function freshen(
   return settled;
 }
 
-async function rolesOf(engine: Engine, subject: string): Promise<readonly string[]> {
+async function rolesOf(engine: EngineParts, subject: string): Promise<readonly string[]> {
   const { options, store } = engine;
   if (options.subjects !== undefined) {
     const state = (await subjectStates(engine, [subject])).get(subject);

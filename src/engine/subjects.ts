@@ -1,5 +1,5 @@
 import { LatchkeyError } from "../errors.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import { copyTexts } from "./given-details.ts";
 import type { SubjectState } from "./options.ts";
 
@@ -8,7 +8,7 @@ import type { SubjectState } from "./options.ts";
  * later must not reach a token. A source that fails, or whose roles are no list of texts, is the store being away.
  */
 export async function subjectStates(
-  { options }: Pick<Engine, "options">,
+  { options }: Pick<EngineParts, "options">,
   subjects: readonly string[],
 ): Promise<ReadonlyMap<string, SubjectState>> {
   const states = await askedOf(() => options.subjects!(subjects));

@@ -3,7 +3,7 @@ import type { ImportedUser } from "../accounts/user-import.ts";
 import { LatchkeyError } from "../errors.ts";
 import { createSetupToken, readSetupToken } from "../secrets/setup-token.ts";
 import type { User, UserImported } from "../store/store.ts";
-import type { Engine } from "./engine.ts";
+import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";
 import type { Revoke } from "./revoke.ts";
@@ -48,7 +48,7 @@ export interface Users {
 }
 
 /** Joins accounts to sessions and events. */
-export function createUsers(engine: Engine, revoke: Revoke): Users {
+export function createUsers(engine: EngineParts, revoke: Revoke): Users {
   const { accounts, store, rootKeys, usernames, emit, now } = engine;
 
   return {

@@ -51,7 +51,7 @@ export interface Authentication {
   readonly renewed: TokenPair | undefined;
   /** Whether it was the cookies that spoke for the request. */
   readonly byCookie: boolean;
-  /** Why cookies that the request brings speak for nobody: for {@link required} to throw. */
+  /** Why cookies that the request brings speak for nobody: for {@link authenticatedOrThrow} to throw. */
   readonly refusal: LatchkeyError | undefined;
   /** The `Set-Cookie` values that delete cookies which are over. They go with every answer, errors included. */
   readonly deletions: readonly string[];
@@ -229,7 +229,7 @@ function isAboutToExpire({ options }: Issuer, { exp }: AccessTokenClaims): boole
 }
 
 /** @throws LatchkeyError `missing_token` where nobody is there, or why the cookies were refused; its answer deletes those that are over. */
-export function required({ auth, refusal, deletions }: Authentication): AnyAccessTokenClaims {
+export function authenticatedOrThrow({ auth, refusal, deletions }: Authentication): AnyAccessTokenClaims {
   if (auth !== undefined) return auth;
   throw withSetCookies(refusal ?? new LatchkeyError("missing_token"), deletions);
 }

@@ -7,8 +7,8 @@ import {
   type Authentication,
   type AuthenticationTerms,
   authenticate,
+  authenticatedOrThrow,
   NOBODY,
-  required,
   sentToken,
 } from "./authenticate.ts";
 import { settingCookies } from "./cookies/carried-cookies.ts";
@@ -139,7 +139,7 @@ function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: Clien
   /** Lets through whom the route's access names. */
   function authorize({ access }: Endpoint, authentication: Authentication): AnyAccessTokenClaims | undefined {
     if (!takesAccessToken(access)) return undefined;
-    const auth = required(authentication);
+    const auth = authenticatedOrThrow(authentication);
     requireRoles(auth, access === "admin" ? { all: ["admin"] } : {});
     return auth;
   }

@@ -1,6 +1,6 @@
 import type { CountedAttempts } from "../../accounts/throttle.ts";
 import { canonicalUsername } from "../../accounts/usernames.ts";
-import type { Engine } from "../engine.ts";
+import type { EngineParts } from "../engine.ts";
 import type { RequestContext } from "../events.ts";
 
 /** Which limits are lifted. */
@@ -18,7 +18,7 @@ export interface Throttles {
 }
 
 /** Joins the throttle to events. */
-export function createThrottles({ throttle, store, emit }: Engine): Throttles {
+export function createThrottles({ throttle, store, emit }: EngineParts): Throttles {
   return {
     list: (afterKey, limit) => throttle.list(afterKey, limit),
     async lift(lifted, context = {}) {

@@ -5,8 +5,8 @@ import { unknownNames } from "../../option-names.ts";
 import {
   type Authentication,
   authenticate,
+  authenticatedOrThrow,
   type BodyCredentials,
-  required,
   type TokenLocation,
 } from "../authenticate.ts";
 import { carryingCookies, settingCookies } from "../cookies/carried-cookies.ts";
@@ -108,20 +108,20 @@ export type OptionalAdmission<User = unknown> =
   | (Omit<Admission<User>, "auth" | "user"> & { readonly auth: undefined; readonly user: undefined });
 
 /** Decides about requests, in every framework: adapters translate and do nothing else. */
-export interface Guard<Let = Admission> {
+export interface Guard<Admitted = Admission> {
   /** @throws LatchkeyError with the status and the code that the request deserves. */
-  admit(request: AskingRequest, known?: GuardedRequest): Promise<Let>;
+  admit(request: AskingRequest, known?: GuardedRequest): Promise<Admitted>;
   /**
    * What `admit` would give, where that is certain without waiting for anything: for an access token in a header that has been
    * verified before. `undefined` is no refusal: then `admit` has to be asked. On a route that does nothing else, waiting for what is
    * known already was a third of what a guard costs.
    */
-  admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Let | undefined;
+  admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Admitted | undefined;
   /** The answer for what `admit` threw: the one error shape, with its challenge. */
   refuse(error: unknown): Response;
   /** Wraps a handler: what the guard refuses is answered here, and the cookies of an implicit refresh are set. */
   protect(
-    handler: (request: Request, admission: Let) => Response | Promise<Response>,
+    handler: (request: Request, admission: Admitted) => Response | Promise<Response>,
   ): (request: Request, known?: GuardedRequest) => Promise<Response>;
 }
 
@@ -214,7 +214,7 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     resource: unknown,
   ): Promise<Pick<Admission<User>, "auth" | "user">> {
     if (authentication.auth === undefined && options.optional === true) return nobody();
-    const auth = required(authentication);
+    const auth = authenticatedOrThrow(authentication);
     // Cookies are sent without being meant: where nobody need be there, those that are no longer good are nobody's.
     const isLenient = options.optional === true && authentication.byCookie;
     if (await options.isRevoked?.(auth)) {
