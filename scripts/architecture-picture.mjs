@@ -25,14 +25,14 @@ export function sourceFiles() {
  * A folder of src/ is a room. The files beside them are the ground, but for the two that put the rooms together.
  * @param {string} file relative to src/
  */
-export function roomOf(file) {
+function roomOf(file) {
   const [first = file, ...rest] = file.split("/");
   if (rest.length > 0) return first;
   return first === "issuer.ts" || first === "index.ts" ? first : "ground";
 }
 
 /** @returns {RoomGraph} */
-export function roomGraph() {
+function roomGraph() {
   /** @type {Map<string, Set<string>>} */
   const graph = new Map();
   for (const file of sourceFiles()) {
@@ -70,7 +70,7 @@ function layersOf(graph) {
  * The imports that do not follow from others: an arrow from http to the ground says nothing where http imports the issuer.
  * @param {RoomGraph} graph
  */
-export function directImports(graph) {
+function directImports(graph) {
   /** @param {string} from @param {string} to @returns {boolean} */
   const reaches = (from, to) => [...(graph.get(from) ?? [])].some((next) => next === to || reaches(next, to));
   return [...graph].flatMap(([room, imported]) =>
