@@ -1,4 +1,4 @@
-import type { AttemptCounts } from "../store/store.ts";
+import type { AttemptCounts, AttemptsAllowed, AttemptsTaken } from "../store/store.ts";
 import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
 
 /** A limit on attempts. */
@@ -94,8 +94,37 @@ export function createLocalAttempts(maxKeys: number): Attempts {
 /**
  * Counts in the store, for all processes on it. Where the store cannot do it, this process counts for itself, so that
  * guessing is limited at any time; an attempt is taken back where it was counted.
+ *
+ * Attempts under the same keys ask the store one after the other. A refusal answers all that wait by then: any number of parallel
+ * guesses cost the store one statement more than the limit lets through, and never keep its connections from others.
  */
 export function createSharedAttempts(counts: AttemptCounts, local: Attempts): Attempts {
+  const waitingByKeys = new Map<string, ((taken: AttemptsTaken | undefined) => void)[]>();
+
+  async function answer(id: string, limits: readonly AttemptsAllowed[]): Promise<void> {
+    const waiting = waitingByKeys.get(id) ?? [];
+    while (waiting.length > 0) {
+      const taken = await counts.takeAttempts(limits).catch(() => undefined);
+      const isCounted = taken?.waitSeconds === 0;
+      for (const resolve of waiting.splice(0, isCounted ? 1 : waiting.length)) resolve(taken);
+    }
+    waitingByKeys.delete(id);
+  }
+
+  /** `undefined` where the store cannot count. */
+  function takeInTurn(limits: readonly AttemptsAllowed[]): Promise<AttemptsTaken | undefined> {
+    const id = JSON.stringify(limits.map(({ key, isOnlyLookedAt }) => [key, isOnlyLookedAt]));
+    return new Promise((resolve) => {
+      const waiting = waitingByKeys.get(id);
+      if (waiting !== undefined) {
+        waiting.push(resolve);
+        return;
+      }
+      waitingByKeys.set(id, [resolve]);
+      void answer(id, limits);
+    });
+  }
+
   return {
     async take(keys) {
       const limits = keys.map(({ limit, key, isOnlyLookedAt = false }) => ({
@@ -104,7 +133,7 @@ export function createSharedAttempts(counts: AttemptCounts, local: Attempts): At
         windowSeconds: limit.windowSeconds,
         isOnlyLookedAt,
       }));
-      const taken = await counts.takeAttempts(limits).catch(() => undefined);
+      const taken = await takeInTurn(limits);
       if (taken === undefined) return local.take(keys);
       const { waitSeconds, counted, refusedBy } = taken;
       if (waitSeconds > 0) {

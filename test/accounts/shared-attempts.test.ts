@@ -1,6 +1,7 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLocalAttempts, createSharedAttempts, type LimitedKey } from "../../src/accounts/attempts.ts";
 import { LatchkeyError } from "../../src/errors.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { AttemptCounts } from "../../src/store/store.ts";
 
 const limit = { name: "login", attempts: 3, windowSeconds: 60 };
@@ -80,5 +81,37 @@ describe("attempts counted in a store that fails", () => {
     store.setDown(true);
     await expect(taken.giveBack?.(keys[0])).resolves.toBeUndefined();
     expect(store.count()).toBe(1);
+  });
+});
+
+describe("attempts that arrive at once", () => {
+  /** Counts in a real database, and how often it was asked to. */
+  async function onSqlite() {
+    const store = await createSqliteStore(":memory:");
+    onTestFinished(() => store.close());
+    const { attempts: counts } = store;
+    const taking = vi.spyOn(counts!, "takeAttempts");
+    return { attempts: createSharedAttempts(counts!, createLocalAttempts(100)), asked: () => taking.mock.calls.length };
+  }
+
+  it("pass no more often than the limit, and ask the store once more than that", async () => {
+    const { attempts, asked } = await onSqlite();
+    const taken = await Promise.all(Array.from({ length: 200 }, () => attempts.take(keys)));
+    expect(taken.filter(({ waitSeconds }) => waitSeconds === 0)).toHaveLength(3);
+    expect(asked()).toBe(4);
+  });
+
+  it("do not wait for those under other keys", async () => {
+    const { attempts } = await onSqlite();
+    const others = Array.from({ length: 20 }, (_, index): readonly LimitedKey[] => [{ limit, key: `user${index}` }]);
+    const taken = await Promise.all(others.map((other) => attempts.take(other)));
+    expect(taken.every(({ waitSeconds }) => waitSeconds === 0)).toBe(true);
+  });
+
+  it("are asked about again after a refusal, so that a limit that was lifted holds no longer", async () => {
+    const { attempts } = await onSqlite();
+    await Promise.all(Array.from({ length: 20 }, () => attempts.take(keys)));
+    await attempts.forget(["login ada"]);
+    expect(await through(attempts, 20)).toBe(3);
   });
 });
