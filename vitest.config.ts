@@ -9,7 +9,7 @@ export default defineConfig({
     pool: "forks",
     // vitest would leave one core to itself, which on two is half of what there is.
     maxWorkers: Math.max(2, availableParallelism()),
-    globalSetup: ["test/postgres-cluster.ts"],
+    globalSetup: ["test/support/postgres-cluster.ts"],
     // Nothing takes nearly as long, unless the machine has other things to do.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../src/environment.ts";
 import { createDeviceToken, recognisedDevice } from "../src/secrets/device-token.ts";
 import { deriveRootKeys } from "../src/secrets/root-secret.ts";
-import { SECRET } from "./harness.ts";
+import { SECRET } from "./support/test-bed.ts";
 
 const NEW_SECRET = "Zt4nVb8xQm2cLr6wPk0sHd3fJy7gUa5eTi9oXq1zBvN";
 const keys = deriveRootKeys(SECRET);

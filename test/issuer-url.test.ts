@@ -3,7 +3,7 @@ import { type IssuerOptions, resolveOptions } from "../src/engine/options.ts";
 import { readConfig } from "../src/server/settings/config.ts";
 import type { Store } from "../src/store/store.ts";
 import { createVerifier } from "../src/verify/verifier.ts";
-import { createTestBed, PASSWORD, SECRET } from "./harness.ts";
+import { createTestBed, PASSWORD, SECRET } from "./support/test-bed.ts";
 
 const LOOPBACK = [
   "http://localhost",

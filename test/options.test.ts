@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { type IssuerOptions, resolveOptions } from "../src/engine/options.ts";
 import type { Store } from "../src/store/store.ts";
-import { ISSUER, SECRET } from "./harness.ts";
+import { ISSUER, SECRET } from "./support/test-bed.ts";
 
 const store = { changeSessions: async () => {} } as unknown as Store;
 const good: IssuerOptions = { issuer: ISSUER, secret: SECRET, store };

@@ -1,4 +1,4 @@
-import { startPostgresServer } from "../../scripts/postgres-server.mjs";
+import { startPostgresServer } from "../../test/support/postgres-server.mjs";
 
 /**
  * The one PostgreSQL of a run. It starts when the first database is asked for, with its own defaults: a commit is on disk before

@@ -9,8 +9,8 @@ import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import { createAccessTokens } from "../../src/signing/sign-access-token.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createClock, environmentAt, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "../keys/harness.ts";
-import { AUDIENCE, grantAt, ISSUER, outcome, session, tokensOn } from "./harness.ts";
+import { AUDIENCE, grantAt, ISSUER, outcome, session, tokensOn } from "../support/access-tokens.ts";
+import { createClock, environmentAt, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "../support/key-rings.ts";
 
 const clock = createClock();
 let store: Store;

@@ -5,8 +5,16 @@ import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
-import { counting, createClock, openRing, openStore } from "../keys/harness.ts";
-import { base64url, compactJws, goodClaims, goodHeader, outcome, signedBy, tokensOn } from "./harness.ts";
+import {
+  base64url,
+  compactJws,
+  goodClaims,
+  goodHeader,
+  outcome,
+  signedBy,
+  tokensOn,
+} from "../support/access-tokens.ts";
+import { counting, createClock, openRing, openStore } from "../support/key-rings.ts";
 
 const clock = createClock();
 const published = signingAlgorithms.filter((alg) => alg !== "HS256");

@@ -7,10 +7,10 @@ import {
   signWith,
 } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createClock, openRing, openStore } from "../keys/harness.ts";
-import { report, seed, times } from "../long-run.ts";
-import { type Below, seededRandom } from "../seeded-random.ts";
-import { compactJws, goodClaims, goodHeader, grantAt, outcome, tokensOn } from "./harness.ts";
+import { compactJws, goodClaims, goodHeader, grantAt, outcome, tokensOn } from "../support/access-tokens.ts";
+import { createClock, openRing, openStore } from "../support/key-rings.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { type Below, seededRandom } from "../support/seeded-random.ts";
 
 const mutationCount = times({ short: 50_000, long: 1_000_000 }) / signingAlgorithms.length;
 const clock = createClock();

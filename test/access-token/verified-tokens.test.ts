@@ -4,8 +4,8 @@ import { createVerifiedTokens } from "../../src/access-token/remembered.ts";
 import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createClock, openRing, openStore, type TestClock } from "../keys/harness.ts";
-import { goodClaims, goodHeader, grantAt, outcome, session, signedBy, tokensOn } from "./harness.ts";
+import { goodClaims, goodHeader, grantAt, outcome, session, signedBy, tokensOn } from "../support/access-tokens.ts";
+import { createClock, openRing, openStore, type TestClock } from "../support/key-rings.ts";
 
 let store: Store;
 let ring: KeyRing;

@@ -5,7 +5,6 @@ import { deriveRefreshToken } from "../../src/secrets/refresh-token.ts";
 import type { KeyRing, SigningKey } from "../../src/signing/key-ring.ts";
 import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createClock, openRing, openStore, rootKeys, type TestClock } from "../keys/harness.ts";
 import {
   AUDIENCE,
   base64url,
@@ -17,7 +16,8 @@ import {
   session,
   signedBy,
   tokensOn,
-} from "./harness.ts";
+} from "../support/access-tokens.ts";
+import { createClock, openRing, openStore, rootKeys, type TestClock } from "../support/key-rings.ts";
 
 let store: Store;
 let ring: KeyRing;

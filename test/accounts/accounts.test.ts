@@ -8,7 +8,7 @@ import { LatchkeyError } from "../../src/errors.ts";
 import { initialRotation } from "../../src/records/rotation.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store, User } from "../../src/store/store.ts";
-import { newSession } from "../store/records.ts";
+import { newSession } from "../support/records.ts";
 
 let laterByMs = 0;
 const environment = { ...systemEnvironment, clock: { now: () => systemEnvironment.clock.now() + laterByMs } };

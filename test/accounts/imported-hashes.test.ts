@@ -4,7 +4,12 @@ import { describe, expect, it } from "vitest";
 import { isImportedHash, readImportedHash, storedImportedHash } from "../../src/accounts/imported-hashes.ts";
 import { createPasswords } from "../../src/accounts/passwords.ts";
 import { systemEnvironment } from "../../src/environment.ts";
-import { betterAuthLigatureHash, FOREIGN_PASSWORD, foreignHashes, LIGATURE_PASSWORD } from "./foreign-hashes.ts";
+import {
+  betterAuthLigatureHash,
+  FOREIGN_PASSWORD,
+  foreignHashes,
+  LIGATURE_PASSWORD,
+} from "../support/foreign-hashes.ts";
 
 const passwords = createPasswords({ random: systemEnvironment.random, hashConcurrency: 2 });
 const SALT = "AAAAAAAAAAAAAAAAAAAAAA";

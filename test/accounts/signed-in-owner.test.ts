@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD, type Pair, type TestBed } from "../harness.ts";
+import { createTestBed, PASSWORD, type Pair, type TestBed } from "../support/test-bed.ts";
 
 const OTHER_PASSWORD = "seven green bottles on a wall";
 

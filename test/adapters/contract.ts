@@ -12,8 +12,8 @@ import {
   type Issuer,
   type PolicyQuestion,
 } from "../../src/index.ts";
-import { createTestBed, PASSWORD, reply, type TestBed } from "../harness.ts";
-import { Browser } from "./browser.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { createTestBed, PASSWORD, reply, type TestBed } from "../support/test-bed.ts";
 
 /** The guards of the application that every framework's test builds. */
 export type Guards = ReturnType<typeof createGuards>;

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
-import { exchange, open, requestText } from "../http/raw-socket.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { exchange, open, requestText } from "../support/raw-socket.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 import { apps, type Seen } from "./same-request-apps.ts";
 
 const overHttp1 = Object.entries(apps).filter(([name]) => name !== "HTTP/2");

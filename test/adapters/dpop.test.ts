@@ -10,9 +10,9 @@ import * as onHono from "../../src/adapters/hono.ts";
 import { guardNode } from "../../src/adapters/node.ts";
 import { createGuard, createHandler, createIssuer, type Guard, type Handler } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { createProofKey, hashOf, proofBy } from "../dpop/harness.ts";
-import { freePort } from "../free-port.ts";
-import { PASSWORD, SECRET } from "../harness.ts";
+import { createProofKey, hashOf, proofBy } from "../support/dpop-proofs.ts";
+import { freePort } from "../support/free-port.mjs";
+import { PASSWORD, SECRET } from "../support/test-bed.ts";
 
 /** An application that listens on the port, with the guard in front of `/shop/orders`, and the handler under `/accounts`. */
 type Start = (guard: Guard, handler: Handler, port: number) => Promise<() => Promise<unknown> | unknown>;

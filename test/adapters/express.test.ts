@@ -2,8 +2,8 @@ import express, { type ErrorRequestHandler } from "express";
 import { describe, expect, it } from "vitest";
 import { guarded, latchkey } from "../../src/adapters/express.ts";
 import { createGuard, createHandler } from "../../src/index.ts";
-import { createTestBed, PASSWORD, reply } from "../harness.ts";
-import { Browser } from "./browser.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { createTestBed, PASSWORD, reply } from "../support/test-bed.ts";
 import { type Build, describeAdapter, serve } from "./contract.ts";
 
 const build: Build = async ({ handler, guards, mount, readsBodies }) => {

@@ -2,7 +2,7 @@ import fastify from "fastify";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Guarded, guarded, latchkey } from "../../src/adapters/fastify.ts";
 import { createGuard, type Handler } from "../../src/index.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 import { type Build, describeAdapter } from "./contract.ts";
 
 const build: Build = async ({ handler, guards, mount, readsBodies }) => {

@@ -4,7 +4,7 @@ import { validator } from "hono/validator";
 import { describe, expect, it } from "vitest";
 import { guarded, latchkey } from "../../src/adapters/hono.ts";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, ISSUER, reply } from "../harness.ts";
+import { createTestBed, ISSUER, reply } from "../support/test-bed.ts";
 import { type Build, describeAdapter, serve } from "./contract.ts";
 
 const build: Build = async ({ handler, guards, mount, readsBodies }) => {

@@ -39,9 +39,9 @@ import {
   type GuardOptions,
   type Issuer,
 } from "../../src/index.ts";
-import { createTestBed, ISSUER, PASSWORD, reply, type TestBed } from "../harness.ts";
-import { exchange, requestText } from "../http/raw-socket.ts";
-import { Browser } from "./browser.ts";
+import { exchange, requestText } from "../support/raw-socket.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { createTestBed, ISSUER, PASSWORD, reply, type TestBed } from "../support/test-bed.ts";
 import { type Build, describeAdapter, requirements } from "./contract.ts";
 
 /** As TypeScript writes decorators; the transform of these tests knows none for parameters. */

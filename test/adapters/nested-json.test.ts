@@ -12,7 +12,7 @@ import { guarded as guardedOnHono, latchkey as latchkeyOnHono } from "../../src/
 import { LatchkeyModule } from "../../src/adapters/nest.ts";
 import { guarded as guardedOnNext, latchkey as latchkeyOnNext } from "../../src/adapters/next.ts";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, type TestBed } from "../harness.ts";
+import { createTestBed, type TestBed } from "../support/test-bed.ts";
 import { serve } from "./contract.ts";
 
 const DEPTH = 25_000;

@@ -3,7 +3,7 @@ import { NextRequest, NextResponse } from "next/server.js";
 import { describe, expect, it, vi } from "vitest";
 import { guarded, latchkey, renewed, shared } from "../../src/adapters/next.ts";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, ISSUER, PASSWORD } from "../harness.ts";
+import { createTestBed, ISSUER, PASSWORD } from "../support/test-bed.ts";
 import { type Build, describeAdapter, serve } from "./contract.ts";
 
 interface Of {

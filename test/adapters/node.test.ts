@@ -6,7 +6,7 @@ import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type GuardedMessage, guardNode, type NodeListener, toNodeListener } from "../../src/adapters/node.ts";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 import { type Build, describeAdapter, serve } from "./contract.ts";
 
 function answer(response: ServerResponse, body: unknown, headers: Record<string, string | string[]> = {}): void {

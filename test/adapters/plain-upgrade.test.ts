@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { type AddressInfo, connect } from "node:net";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { servePlainly, toNodeListener } from "../../src/adapters/node.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 
 /** A server with an upgrade listener, as an application with WebSockets has; it gathers what was left to it. */
 async function setUp() {

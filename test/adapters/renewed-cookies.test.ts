@@ -2,7 +2,7 @@ import type { ServerResponse } from "node:http";
 import { describe, expect, it } from "vitest";
 import { guardNode } from "../../src/adapters/node.ts";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 import { serve } from "./contract.ts";
 
 type Answer = (response: ServerResponse) => void;

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { connect } from "node:http2";
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD, type TestBed } from "../harness.ts";
-import { exchange } from "../http/raw-socket.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { exchange } from "../support/raw-socket.ts";
+import { createTestBed, PASSWORD, type TestBed } from "../support/test-bed.ts";
 import { type Answer, type App, answers, apps, type Beforehand, type Seen } from "./same-request-apps.ts";
 
 /** One answer, however it was asked for; values of headers byte for byte. */

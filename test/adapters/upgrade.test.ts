@@ -5,8 +5,8 @@ import type { Duplex } from "node:stream";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { admitUpgrade, type GuardNodeOptions } from "../../src/adapters/node.ts";
 import { type Admission, createGuard, type GuardOptions } from "../../src/index.ts";
-import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../harness.ts";
-import { exchange, open, type RawAnswer, requestText } from "../http/raw-socket.ts";
+import { exchange, open, type RawAnswer, requestText } from "../support/raw-socket.ts";
+import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const HANDSHAKE = {
   Connection: "Upgrade",

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { scopeOf, takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
-import { exchange, requestText } from "../http/raw-socket.ts";
-import { methodOf, nameOf, pathOf } from "../http/route-table.ts";
-import { setUp as setUpServer } from "../http/socket-server.ts";
-import { setUp as setUpWorld } from "../http/token-world.ts";
+import { exchange, requestText } from "../support/raw-socket.ts";
+import { methodOf, nameOf, pathOf } from "../support/route-table.ts";
+import { setUp as setUpServer } from "../support/socket-server.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
+import { setUp as setUpWorld } from "../support/token-world.ts";
 
 describe("every route", () => {
   it("CVE-2025-27143 Better Auth, SECURITY 90: sends nobody anywhere: no 3xx, no Location, and no address of the request's in an answer", async () => {

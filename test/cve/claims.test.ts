@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
 import { takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD, type Pair, type TestBed } from "../harness.ts";
-import { nameOf } from "../http/route-table.ts";
-import { setUp } from "../http/token-world.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { nameOf } from "../support/route-table.ts";
+import { createTestBed, PASSWORD, type Pair, type TestBed } from "../support/test-bed.ts";
+import { setUp } from "../support/token-world.ts";
 
 /** Everything that this server signs or seals and that is no access token: true ones, of an administrator. */
 async function otherKinds(bed: TestBed): Promise<Readonly<Record<string, string>>> {

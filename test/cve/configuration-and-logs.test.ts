@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, createHandler, type GuardOptions, type IssuerOptions } from "../../src/index.ts";
 import { readConfig } from "../../src/server/settings/config.ts";
-import { createTestBed, ISSUER } from "../harness.ts";
-import { PASSWORD, serve } from "../server/in-process.ts";
+import { PASSWORD, serve } from "../support/server-in-process.ts";
+import { createTestBed, ISSUER } from "../support/test-bed.ts";
 
 const broken = async () => {
   throw new Error("The table of users is away.");

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { takesAccessToken, takesCookies } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD, type TestBed } from "../harness.ts";
-import { fieldsOf, methodOf, nameOf, pathOf, routesWithBody, shapedBody } from "../http/route-table.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { fieldsOf, methodOf, nameOf, pathOf, routesWithBody, shapedBody } from "../support/route-table.ts";
+import { createTestBed, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 async function signIn(bed: TestBed, username: string, jar = new CookieJar()): Promise<CookieJar> {
   if ((await bed.store.findUserByUsername(username)) === null) {

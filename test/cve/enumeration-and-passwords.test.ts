@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD, type Reply } from "../harness.ts";
-import { encode, fieldsOf, methodOf, nameOf, pathOf, routesWithBody, shapedBody } from "../http/route-table.ts";
+import { encode, fieldsOf, methodOf, nameOf, pathOf, routesWithBody, shapedBody } from "../support/route-table.ts";
+import { createTestBed, PASSWORD, type Reply } from "../support/test-bed.ts";
 
 /** All of an answer that could tell something: not the request's own id, nor the seconds since the first of its failures. */
 const face = ({ status, text, headers }: Reply) => [

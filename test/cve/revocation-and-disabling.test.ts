@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, createTestClock, PASSWORD, type TestBed } from "../harness.ts";
-import { fieldsOf, methodOf, nameOf, pathOf, routesWithBody } from "../http/route-table.ts";
-import { createOAuthBed, forPeople } from "../oauth/harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { createOAuthBed, forPeople } from "../support/oauth-server.ts";
+import { newPath } from "../support/places.ts";
+import { fieldsOf, methodOf, nameOf, pathOf, routesWithBody } from "../support/route-table.ts";
+import { createTestBed, createTestClock, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const NEW_PASSWORD = "another horse, another battery";
 

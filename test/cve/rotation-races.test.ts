@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, createTestClock, type Pair, type Reply, type TestBed } from "../harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { newPath } from "../support/places.ts";
+import { createTestBed, createTestClock, type Pair, type Reply, type TestBed } from "../support/test-bed.ts";
 
 /** Two processes' worth of Latchkey on one database. */
 async function twoProcesses(options = {}): Promise<readonly [TestBed, TestBed]> {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
+import { createTestBed, ISSUER, type TestBed } from "../support/test-bed.ts";
 
 const guess = (
   bed: TestBed,

@@ -4,9 +4,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { freePort } from "../free-port.ts";
-import { addUser, PASSWORD } from "../server-process.ts";
-import { codeOf } from "./code-of.ts";
+import { codeOf } from "../support/code-of.ts";
+import { freePort } from "../support/free-port.mjs";
+import { addUser, PASSWORD } from "../support/server-process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
-import { startServer } from "../server-process.ts";
+import { startServer } from "../support/server-process.ts";
 import { matchesLine, readTranscript } from "./transcript.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

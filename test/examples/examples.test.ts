@@ -1,8 +1,8 @@
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Browser } from "../adapters/browser.ts";
-import { reply } from "../harness.ts";
-import { PASSWORD } from "../server-process.ts";
+import { PASSWORD } from "../support/server-process.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { reply } from "../support/test-bed.ts";
 import { examples, prepareExamples, type RunningExample, removeExamples, startExample } from "./running-example.ts";
 
 const mounts: Readonly<Record<string, string>> = {

@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { cpSync, mkdirSync, realpathSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import { expect } from "vitest";
-import { freePort } from "../free-port.ts";
+import { freePort } from "../support/free-port.mjs";
 import { addPeople, type RunningExample, root, startServer } from "./running-example.ts";
 
 // Inside the package, so that Next.js and React resolve.

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { Browser } from "../adapters/browser.ts";
-import { reply } from "../harness.ts";
-import { PASSWORD } from "../server-process.ts";
+import { PASSWORD } from "../support/server-process.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { reply } from "../support/test-bed.ts";
 import { buildNextExample, removeNextExample, startNextExample } from "./next-example.ts";
 import type { RunningExample } from "./running-example.ts";
 

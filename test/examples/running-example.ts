@@ -4,8 +4,8 @@ import { copyFileSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, vi } from "vitest";
-import { freePort } from "../free-port.ts";
-import { addUser, latchkey, PASSWORD } from "../server-process.ts";
+import { freePort } from "../support/free-port.mjs";
+import { addUser, latchkey, PASSWORD } from "../support/server-process.ts";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
 // Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.

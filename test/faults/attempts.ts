@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Below, pick } from "../seeded-random.ts";
-import { PASSWORD } from "../server-process.ts";
+import { type Below, pick } from "../support/seeded-random.ts";
+import { PASSWORD } from "../support/server-process.ts";
 import type { Reply, Tally } from "./tally.ts";
 
 /** A whole answer of a server. */

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { addUser, latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
+import { addUser, latchkey, PASSWORD, type ServerProcess, startServer } from "../support/server-process.ts";
 
 let folder: string;
 let environment: Record<string, string>;

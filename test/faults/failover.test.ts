@@ -1,10 +1,10 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { report, seed, times } from "../long-run.ts";
-import { type PostgresServer, type Settings, startPostgres } from "../postgres-server.ts";
-import { login, me, post } from "../processes/two-servers.ts";
-import { addUser, type ServerProcess, startServer } from "../server-process.ts";
-import { startProxy, type TcpProxy } from "../tcp-proxy.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { type PostgresServer, type Settings, startPostgres } from "../support/postgres.ts";
+import { addUser, type ServerProcess, startServer } from "../support/server-process.ts";
+import { startProxy, type TcpProxy } from "../support/tcp-proxy.ts";
+import { login, me, post } from "../support/two-servers.ts";
 import { type Load, startLoad } from "./load.ts";
 import { generationsIn } from "./postgres-faults.ts";
 import { nothingWrong, type Summary } from "./tally.ts";

@@ -1,4 +1,4 @@
-import { report, seed } from "../long-run.ts";
+import { report, seed } from "../support/long-run.ts";
 import type { Summary } from "./tally.ts";
 
 /** Keeps what a load has shown under a fault that was made this often. */

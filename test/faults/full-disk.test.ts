@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, it } from "vitest";
-import { times } from "../long-run.ts";
-import type { PostgresServer } from "../postgres-server.ts";
-import { fill, mountTmpfs } from "../store/sqlite-places.ts";
+import { times } from "../support/long-run.ts";
+import { fill, mountTmpfs } from "../support/places.ts";
+import type { PostgresServer } from "../support/postgres.ts";
 import { reportLoad } from "./figures.ts";
 import { createFaultWorld, durable, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";

@@ -5,11 +5,11 @@ import { decideRotation } from "../../src/records/rotation.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { FoundSession, Store } from "../../src/store/store.ts";
-import { report, seed, times } from "../long-run.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { type Below, seededRandom } from "../seeded-random.ts";
-import { newSession, vouched } from "../store/records.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { newPath } from "../support/places.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { newSession, vouched } from "../support/records.ts";
+import { type Below, seededRandom } from "../support/seeded-random.ts";
 
 const SESSIONS = 1000;
 const REFRESHES_OF_EACH = 1000;

@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import type { Below } from "../seeded-random.ts";
+import type { Below } from "../support/seeded-random.ts";
 import type { Attempts } from "./attempts.ts";
 import type { Tally } from "./tally.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { report, seed, times } from "../long-run.ts";
-import { type Below, pick, seededRandom } from "../seeded-random.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { type Below, pick, seededRandom } from "../support/seeded-random.ts";
 import { createStillClock, type StillClock } from "./still-clock.ts";
 import { createSubjects, openTwoProcesses, type TwoProcesses, withTwoProcesses } from "./two-processes.ts";
 import type { Wire, WireAnswer } from "./wire.ts";

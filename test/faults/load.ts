@@ -1,5 +1,5 @@
 import { setTimeout as wait } from "node:timers/promises";
-import { type Below, seededRandom } from "../seeded-random.ts";
+import { type Below, seededRandom } from "../support/seeded-random.ts";
 import { createAttempts } from "./attempts.ts";
 import { createHonestClient, generationOf } from "./honest-client.ts";
 import { commitRobbery } from "./robbery.ts";

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { seed, times } from "../long-run.ts";
-import { type Below, seededRandom } from "../seeded-random.ts";
-import { startProxy, type TcpProxy, type Verdict } from "../tcp-proxy.ts";
+import { seed, times } from "../support/long-run.ts";
+import { type Below, seededRandom } from "../support/seeded-random.ts";
+import { startProxy, type TcpProxy, type Verdict } from "../support/tcp-proxy.ts";
 import { reportLoad } from "./figures.ts";
 import { createFaultWorld, withSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";

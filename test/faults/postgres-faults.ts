@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, type TestContext } from "vitest";
-import { seed } from "../long-run.ts";
-import { type PostgresServer, type Settings, startPostgres } from "../postgres-server.ts";
-import { addUser } from "../server-process.ts";
+import { seed } from "../support/long-run.ts";
+import { type PostgresServer, type Settings, startPostgres } from "../support/postgres.ts";
+import { addUser } from "../support/server-process.ts";
 import { type Load, type LoadOptions, startLoad } from "./load.ts";
 import { GRACE_SECONDS, loadSettings, type Servers, startServers } from "./servers.ts";
 

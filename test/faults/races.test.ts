@@ -1,9 +1,9 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import type { TokenPair } from "../../src/index.ts";
-import { PASSWORD } from "../harness.ts";
-import { report, seed, times } from "../long-run.ts";
-import { type Below, pick, seededRandom } from "../seeded-random.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { type Below, pick, seededRandom } from "../support/seeded-random.ts";
+import { PASSWORD } from "../support/test-bed.ts";
 import { createSubjects, openTwoProcesses, type TwoProcesses, withTwoProcesses } from "./two-processes.ts";
 import type { WireAnswer } from "./wire.ts";
 

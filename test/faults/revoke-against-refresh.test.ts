@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { TokenPair } from "../../src/index.ts";
-import { report, seed, times } from "../long-run.ts";
-import { type Below, pick, seededRandom } from "../seeded-random.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { type Below, pick, seededRandom } from "../support/seeded-random.ts";
 import { createSubjects, openTwoProcesses, type TwoProcesses, withTwoProcesses } from "./two-processes.ts";
 import type { WireAnswer, WireRequest } from "./wire.ts";
 

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { times } from "../long-run.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { startProxy } from "../tcp-proxy.ts";
+import { times } from "../support/long-run.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { reportLoad } from "./figures.ts";
 import { createFaultWorld, generationsIn, withSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";

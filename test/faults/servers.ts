@@ -1,5 +1,5 @@
 import type { TestContext } from "vitest";
-import { type ServerProcess, startServer } from "../server-process.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 /** What every server of a fault test is told: clients come fast, all as one person, and thieves cannot wait for long. */
 export const GRACE_SECONDS = 1;

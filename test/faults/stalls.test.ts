@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { times } from "../long-run.ts";
-import type { PostgresServer } from "../postgres-server.ts";
-import { startProxy } from "../tcp-proxy.ts";
+import { times } from "../support/long-run.ts";
+import type { PostgresServer } from "../support/postgres.ts";
+import { startProxy } from "../support/tcp-proxy.ts";
 import { reportLoad } from "./figures.ts";
 import { createFaultWorld, type FaultWorld, startSeeded } from "./postgres-faults.ts";
 import { nothingWrong } from "./tally.ts";

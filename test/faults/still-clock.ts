@@ -1,7 +1,7 @@
 import { closeSync, mkdtempSync, openSync, rmSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { createTestClock, type TestClock } from "../harness.ts";
+import { createTestClock, type TestClock } from "../support/test-bed.ts";
 
 /** One clock for this process and for servers, at whose `environment` it stands in for the machine's. */
 export interface StillClock extends TestClock {

@@ -3,8 +3,8 @@ import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type Issuer } from "../../src/index.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
-import type { TestClock } from "../harness.ts";
-import { ISSUER, newDatabase, start, withPostgres } from "../processes/two-servers.ts";
+import type { TestClock } from "../support/test-bed.ts";
+import { ISSUER, newDatabase, start, withPostgres } from "../support/two-servers.ts";
 import { openWire, type Wire } from "./wire.ts";
 
 /** Two server processes and an engine in this one, on one PostgreSQL database. */

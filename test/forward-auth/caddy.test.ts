@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
+import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../support/debian-package.ts";
 import {
   expectAmbiguousPathsRefused,
   expectOnlyPreflightsPassed,

@@ -1,6 +1,6 @@
 import { join } from "node:path";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, createTestClock, PASSWORD } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { createTestBed, createTestClock, PASSWORD } from "../support/test-bed.ts";
 import type { World } from "./world.ts";
 
 /** The cookies of somebody who signed in an hour ago, on the running server's own database: the access token has expired. */

@@ -1,8 +1,8 @@
 import { chmodSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
-import type { CookieJar } from "../cookie-jar.ts";
-import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
+import type { CookieJar } from "../support/cookie-jar.ts";
+import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../support/debian-package.ts";
 import {
   expectAmbiguousPathsRefused,
   expectOnlyPreflightsPassed,

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 import { UNDERSCORED } from "./asked.ts";
 
 const page = readFileSync(new URL("../../docs/forward-auth.md", import.meta.url), "utf8");

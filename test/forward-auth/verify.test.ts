@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const VERIFY = "/auth/verify";
 const SEPARATE = { "sec-latchkey-set-cookie": "separate" };

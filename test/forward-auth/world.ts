@@ -3,10 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type IncomingHttpHeaders, request } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { CookieJar } from "../cookie-jar.ts";
-import { freePort } from "../free-port.ts";
-import { SECRET } from "../harness.ts";
-import { latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { freePort } from "../support/free-port.mjs";
+import { latchkey, PASSWORD, type ServerProcess, startServer } from "../support/server-process.ts";
+import { SECRET } from "../support/test-bed.ts";
 
 /** What the application behind the proxy has been asked. */
 export interface Asked {

@@ -3,8 +3,8 @@ import type { Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { listen } from "../../src/server/process/http-server.ts";
-import { createTestBed, ISSUER, type Pair, reply, type TestBed, type TestBedOptions } from "../harness.ts";
-import { open, requestText } from "./raw-socket.ts";
+import { open, requestText } from "../support/raw-socket.ts";
+import { createTestBed, ISSUER, type Pair, reply, type TestBed, type TestBedOptions } from "../support/test-bed.ts";
 
 const MINUTE = 60;
 const HOUR = 3600;

@@ -1,6 +1,4 @@
 import { describe, expect, it } from "vitest";
-import { PASSWORD } from "../harness.ts";
-import { onEveryRoute, setUp } from "./refusals.ts";
 import {
   CANARY,
   encode,
@@ -11,7 +9,9 @@ import {
   routesWithBody,
   sendRaw,
   shapedBody,
-} from "./route-table.ts";
+} from "../support/route-table.ts";
+import { PASSWORD } from "../support/test-bed.ts";
+import { onEveryRoute, setUp } from "./refusals.ts";
 
 const LIMIT_BYTES = 64 * 1024;
 const jsonRoutes = routesWithBody.filter(({ body }) => body.format === "json");

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { CANARY, contentTypeOf, encode, nameOf, routesWithBody, sendRaw, shapedBody } from "../support/route-table.ts";
 import { onEveryRoute, setUp } from "./refusals.ts";
-import { CANARY, contentTypeOf, encode, nameOf, routesWithBody, sendRaw, shapedBody } from "./route-table.ts";
 
 const LIMIT_BYTES = 64 * 1024;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createClientAddress } from "../../src/http/request/client-address.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 const forwarded = (...values: string[]) => new Headers(values.map((value) => ["x-forwarded-for", value]));
 

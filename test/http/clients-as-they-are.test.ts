@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, ISSUER, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { createTestBed, ISSUER, PASSWORD, type Reply, reply, type TestBed } from "../support/test-bed.ts";
 
 async function signIn(bed: TestBed, username = "ada"): Promise<CookieJar> {
   if ((await bed.store.findUserByUsername(username)) === null) {

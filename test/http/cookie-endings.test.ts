@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../cookie-jar.ts";
-import { type CallRequest, createTestBed, PASSWORD, type Reply, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { type CallRequest, createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 async function signIn(bed: TestBed): Promise<{ readonly jar: CookieJar; readonly answer: Reply }> {
   if ((await bed.store.findUserByUsername("ada")) === null) {

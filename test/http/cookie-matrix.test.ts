@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { type Endpoint, scopeOf, takesAccessToken, takesCookies } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import type { CookieJar } from "../cookie-jar.ts";
-import { ISSUER } from "../harness.ts";
-import { dumpDatabase } from "../store-dump.ts";
-import { nameOf } from "./route-table.ts";
-import { setUp, tokenCodes, type World } from "./token-world.ts";
+import type { CookieJar } from "../support/cookie-jar.ts";
+import { nameOf } from "../support/route-table.ts";
+import { dumpDatabase } from "../support/store-dump.ts";
+import { ISSUER } from "../support/test-bed.ts";
+import { setUp, tokenCodes, type World } from "../support/token-world.ts";
 
 const cookieRoutes = routes.filter(takesCookies);
 const unsafeRoutes = cookieRoutes.filter(({ method }) => method !== "get");

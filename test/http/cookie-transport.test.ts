@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type Issuer } from "../../src/index.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { type CallRequest, createTestBed, ISSUER, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import {
+  type CallRequest,
+  createTestBed,
+  ISSUER,
+  PASSWORD,
+  type Reply,
+  reply,
+  type TestBed,
+} from "../support/test-bed.ts";
 
 const HTTPS_ISSUER = "https://auth.example.com";
 

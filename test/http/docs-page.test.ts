@@ -2,8 +2,8 @@ import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, it, onTestFinished, type TestContext } from "vitest";
 import { listen } from "../../src/server/process/http-server.ts";
-import { BROWSER_TEST_TIMEOUT_MS, openPage } from "../browser.ts";
-import { createTestBed, PASSWORD, type TestBedOptions } from "../harness.ts";
+import { BROWSER_TEST_TIMEOUT_MS, openPage } from "../support/browser.ts";
+import { createTestBed, PASSWORD, type TestBedOptions } from "../support/test-bed.ts";
 
 const timeout = { timeout: BROWSER_TEST_TIMEOUT_MS };
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 it("the script of /docs is sent once to a client that keeps it, by its ETag", async () => {
   const bed = await createTestBed();

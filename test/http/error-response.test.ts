@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { type ErrorCode, errorCatalogue, LatchkeyError } from "../../src/errors.ts";
 import { type ErrorStyle, errorResponse } from "../../src/http/error-response.ts";
 import { createResponder } from "../../src/http/respond.ts";
-import { reply } from "../harness.ts";
+import { reply } from "../support/test-bed.ts";
 
 const respond = createResponder(undefined, "request-1");
 const answer = (thrown: unknown, style: ErrorStyle = "latchkey") => reply(errorResponse(respond, thrown, style));

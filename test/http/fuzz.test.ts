@@ -4,12 +4,12 @@ import type { TokenPair } from "../../src/engine/token-pair.ts";
 import { type ErrorCode, errorCatalogue } from "../../src/errors.ts";
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD, type Reply, reply, type TestBed } from "../harness.ts";
-import { report, seed, times } from "../long-run.ts";
-import { pick, seededRandom } from "../seeded-random.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { CANARY, methodOf, nameOf } from "../support/route-table.ts";
+import { pick, seededRandom } from "../support/seeded-random.ts";
+import { createTestBed, PASSWORD, type Reply, reply, type TestBed } from "../support/test-bed.ts";
 import { type Known, randomRequest } from "./random-requests.ts";
-import { CANARY, methodOf, nameOf } from "./route-table.ts";
 
 const requestCount = times({ short: 20_000, long: 1_000_000 });
 const PARALLEL = 25;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, type IssuerOptions } from "../../src/index.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 const URL_OF_API = "https://api.example.com/orders";
 const USER_AND_ADMIN = ["user", "admin"];

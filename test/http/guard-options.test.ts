@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions, type IssueRequest, type TokenPair } from "../../src/index.ts";
-import { createTestBed, PASSWORD, reply } from "../harness.ts";
+import { createTestBed, PASSWORD, reply } from "../support/test-bed.ts";
 
 const URL_OF_API = "https://api.example.com/orders";
 

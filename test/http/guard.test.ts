@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../../src/index.ts";
-import { createTestBed, ISSUER, reply } from "../harness.ts";
+import { createTestBed, ISSUER, reply } from "../support/test-bed.ts";
 
 const request = (bearer?: string, query = "") =>
   new Request(

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type LatchkeyError } from "../../src/index.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createProofKey, hashOf, proofBy } from "../dpop/harness.ts";
-import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { createProofKey, hashOf, proofBy } from "../support/dpop-proofs.ts";
+import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 async function signIn(bed: TestBed): Promise<CookieJar> {
   await bed.login();

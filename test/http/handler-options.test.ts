@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createHandler } from "../../src/index.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 describe("the options of createHandler", () => {
   it("are refused where they are unknown, naming the one that was meant, or of the wrong type, all of them at once", async () => {

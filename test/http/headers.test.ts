@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
 import { createGuard, type HandlerOptions, type IssuerOptions } from "../../src/index.ts";
-import { createTestBed, PASSWORD, type Reply, type TestBed } from "../harness.ts";
-import { CANARY, methodOf, nameOf, pathOf } from "./route-table.ts";
+import { CANARY, methodOf, nameOf, pathOf } from "../support/route-table.ts";
+import { createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 const ORIGIN = "https://app.example.com";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
-import { pathOf } from "./route-table.ts";
+import { pathOf } from "../support/route-table.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 
 const scripts = [
   "<script>alert(1)</script>",

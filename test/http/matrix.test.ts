@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { type Endpoint, scopeOf, takesAccessToken, takesCookies } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { dumpDatabase } from "../store-dump.ts";
-import { methodOf, nameOf, pathOf } from "./route-table.ts";
-import { setUp, tokenCodes, type World } from "./token-world.ts";
+import { methodOf, nameOf, pathOf } from "../support/route-table.ts";
+import { dumpDatabase } from "../support/store-dump.ts";
+import { setUp, tokenCodes, type World } from "../support/token-world.ts";
 
 const guarded = routes.filter(({ access }) => takesAccessToken(access));
 /** A scope is asked of people and of programs alike; that it is the right one is another test's. */

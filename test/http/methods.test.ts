@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, ISSUER, PASSWORD, type Pair, type TestBed } from "../harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
-import { dumpDatabase } from "../store-dump.ts";
-import { methodsByPath, nameOf, pathOf } from "./route-table.ts";
+import { newPath } from "../support/places.ts";
+import { methodsByPath, nameOf, pathOf } from "../support/route-table.ts";
+import { dumpDatabase } from "../support/store-dump.ts";
+import { createTestBed, ISSUER, PASSWORD, type Pair, type TestBed } from "../support/test-bed.ts";
 
 const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY", "PROPFIND", "BREW", "get-me"];
 const OVERRIDES = ["x-http-method-override", "x-http-method", "x-method-override", "x-original-method"];

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, createTestClock, type Pair, type TestBed } from "../harness.ts";
+import { createTestBed, createTestClock, type Pair, type TestBed } from "../support/test-bed.ts";
 
 const HOUR_SECONDS = 3600;
 /** Twenty minutes past an hour. */

@@ -1,9 +1,9 @@
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { PASSWORD } from "../harness.ts";
-import { exchange, open, type RawAnswer, requestText } from "./raw-socket.ts";
-import { expectError, JSON_TYPE, login, setUp, withLength } from "./socket-server.ts";
+import { exchange, open, type RawAnswer, requestText } from "../support/raw-socket.ts";
+import { expectError, JSON_TYPE, login, setUp, withLength } from "../support/socket-server.ts";
+import { PASSWORD } from "../support/test-bed.ts";
 
 const summary = (answers: readonly RawAnswer[]) =>
   answers.map(({ status, body }) => [status, body && JSON.parse(body).error]);

@@ -2,9 +2,9 @@ import { once } from "node:events";
 import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { ISSUER } from "../harness.ts";
-import { exchange, open, requestText } from "./raw-socket.ts";
-import { expectError, JSON_TYPE, login, setUp, withLength } from "./socket-server.ts";
+import { exchange, open, requestText } from "../support/raw-socket.ts";
+import { expectError, JSON_TYPE, login, setUp, withLength } from "../support/socket-server.ts";
+import { ISSUER } from "../support/test-bed.ts";
 
 describe("requests over a real socket", () => {
   it("are answered one after the other, in order, when they are pipelined", async () => {

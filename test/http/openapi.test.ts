@@ -8,8 +8,8 @@ import {
   takesCookies,
 } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, ISSUER, PASSWORD } from "../harness.ts";
-import { nameOf } from "./route-table.ts";
+import { nameOf } from "../support/route-table.ts";
+import { createTestBed, ISSUER, PASSWORD } from "../support/test-bed.ts";
 
 // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects by asserting it.
 type Node = any;

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { isExactOrigin, isOtherSite } from "../../src/http/request/origins.ts";
 import { createGuard, type HandlerOptions, type IssuerOptions } from "../../src/index.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const HTTPS_ISSUER = "https://auth.example.com";
 

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createAdaptorServer } from "@hono/node-server";
 import { describe, expect, it } from "vitest";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 describe("60 parallel refreshes of one token over HTTP", () => {
   it("are 60 times 200, one successor, and one row write in the store", async () => {

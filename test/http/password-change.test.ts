@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LatchkeyError } from "../../src/index.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { boundTo, createProofKey, proofBy } from "../dpop/harness.ts";
-import { createTestBed, PASSWORD, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { boundTo, createProofKey, proofBy } from "../support/dpop-proofs.ts";
+import { createTestBed, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const NEW_PASSWORD = "a new and longer password";
 const CHANGE = { current_password: PASSWORD, new_password: NEW_PASSWORD };

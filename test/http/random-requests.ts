@@ -1,9 +1,7 @@
 import { gzipSync } from "node:zlib";
 import { type Endpoint, takesAccessToken, takesCookies } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import type { CookieJar } from "../cookie-jar.ts";
-import { ISSUER, PASSWORD } from "../harness.ts";
-import { type Below, pick } from "../seeded-random.ts";
+import type { CookieJar } from "../support/cookie-jar.ts";
 import {
   acceptedBy,
   CANARY,
@@ -13,7 +11,9 @@ import {
   jsonValues,
   methodOf,
   type RouteWithBody,
-} from "./route-table.ts";
+} from "../support/route-table.ts";
+import { type Below, pick } from "../support/seeded-random.ts";
+import { ISSUER, PASSWORD } from "../support/test-bed.ts";
 
 /** What a random request may be made with. Whoever sends it puts in what the answers give. */
 export interface Known {

@@ -1,11 +1,11 @@
 import { describe, expect, it } from "vitest";
 import { takesAccessToken } from "../../src/http/endpoint.ts";
 import { routes } from "../../src/http/routes.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createTestBed, PASSWORD, type Reply, type TestBed } from "../harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
-import { dumpDatabase } from "../store-dump.ts";
-import { methodOf, nameOf, pathOf } from "./route-table.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { newPath } from "../support/places.ts";
+import { methodOf, nameOf, pathOf } from "../support/route-table.ts";
+import { dumpDatabase } from "../support/store-dump.ts";
+import { createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 const HOME = "198.51.100.7";
 const ELSEWHERE = "203.0.113.9";

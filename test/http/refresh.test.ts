@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, type Pair, type TestBed } from "../harness.ts";
+import { createTestBed, type Pair, type TestBed } from "../support/test-bed.ts";
 
 const refresh = (bed: TestBed, pair: Pick<Pair, "refresh_token">) =>
   bed.call("POST", "/auth/refresh", { json: { refresh_token: pair.refresh_token } });

@@ -1,7 +1,7 @@
 import { expect } from "vitest";
 import type { HandlerOptions } from "../../src/index.ts";
-import { createTestBed, PASSWORD, type Reply, type TestBed } from "../harness.ts";
-import { CANARY, contentTypeOf, nameOf, type RouteWithBody, routesWithBody, sendRaw } from "./route-table.ts";
+import { CANARY, contentTypeOf, nameOf, type RouteWithBody, routesWithBody, sendRaw } from "../support/route-table.ts";
+import { createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 /** A test bed that sends bodies with an administrator behind them. */
 export interface Bed extends TestBed {

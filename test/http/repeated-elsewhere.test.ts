@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, type TestBed } from "../harness.ts";
+import { createTestBed, type TestBed } from "../support/test-bed.ts";
 
 const OWNER = { ip: "192.0.2.1", userAgent: "Firefox" };
 const THIEF = { ip: "203.0.113.7", userAgent: "curl/8" };

@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import type { Issuer } from "../../src/index.ts";
 import { createRevocationFeed } from "../../src/revocations/feed.ts";
 import { loadRevocations } from "../../src/revocations/known-revocations.ts";
-import { createTestBed, ISSUER, type TestBed } from "../harness.ts";
-import { livesOf } from "../issuer/lives-of.ts";
+import { livesOf } from "../support/lives-of.ts";
+import { createTestBed, ISSUER, type TestBed } from "../support/test-bed.ts";
 
 const GRANTED = { jti: "AAAAAAAAAAAAAAAAAAAAAQ.1.x", sid: "AAAAAAAAAAAAAAAAAAAAAQ", iat: 0 };
 const SCOPE = "revocations:read";

@@ -2,9 +2,9 @@ import { describe, expect, it } from "vitest";
 import type { HandlerOptions, IssuerOptions } from "../../src/index.ts";
 import { strengthOf } from "../../src/records/authentication-factors.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { boundTo, createProofKey, presented, proofBy } from "../dpop/harness.ts";
-import { createTestBed, createTestClock, ISSUER, PASSWORD, type Reply, type TestBed } from "../harness.ts";
+import { CookieJar } from "../support/cookie-jar.ts";
+import { boundTo, createProofKey, presented, proofBy } from "../support/dpop-proofs.ts";
+import { createTestBed, createTestClock, ISSUER, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 const APP = "https://app.example.com";
 const START = Date.UTC(2026, 10, 21, 12, 30);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 
 describe("sessions", () => {
   it("PARITY 11: logout ends the session, its refresh token and its access tokens at once; again, or with an unknown token, is still 204", async () => {

@@ -2,9 +2,9 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { createHandler, createIssuer } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { ISSUER, PASSWORD, SECRET } from "../harness.ts";
-import { crowdedStore } from "../store/sqlite-crowd.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { newPath } from "../support/places.ts";
+import { crowdedStore } from "../support/sqlite-crowd.ts";
+import { ISSUER, PASSWORD, SECRET } from "../support/test-bed.ts";
 
 /** An issuer and its handler on a real store that counts what it is asked. */
 async function countingWorld(store: Store) {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD } from "../harness.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 
 describe("signing in", () => {
   it("PARITY 1: login gives access and refresh token, token_type, and expires_in of 900 by default", async () => {

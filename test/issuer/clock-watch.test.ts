@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type LatchkeyEvent } from "../../src/index.ts";
-import { ISSUER, SECRET } from "../harness.ts";
-import { postgresWorld } from "../store/postgres-world.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { ISSUER, SECRET } from "../support/test-bed.ts";
 
 const world = postgresWorld();
 

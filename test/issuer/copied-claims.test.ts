@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { ForeignSession, Issuer, IssuerOptions, JsonValue } from "../../src/index.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 type Claims = Readonly<Record<string, JsonValue>>;
 

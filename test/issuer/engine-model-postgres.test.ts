@@ -1,6 +1,6 @@
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { times } from "../long-run.ts";
-import { postgresWorld } from "../store/postgres-world.ts";
+import { times } from "../support/long-run.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
 import { describeEngineModel } from "./engine-model.ts";
 
 const world = postgresWorld();

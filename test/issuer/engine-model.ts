@@ -5,8 +5,8 @@ import { createIssuer, type Issuer, type TokenPair } from "../../src/index.ts";
 import type { RotationState } from "../../src/records/rotation.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createTestClock, ISSUER, SECRET, type TestClock } from "../harness.ts";
-import { report, seed } from "../long-run.ts";
+import { report, seed } from "../support/long-run.ts";
+import { createTestClock, ISSUER, SECRET, type TestClock } from "../support/test-bed.ts";
 
 const GRACE_SECONDS = 10;
 /** A new engine after so many keeps a million of them from filling the memory. */

@@ -7,7 +7,7 @@ import {
 } from "../../src/engine/refresh-decision.ts";
 import { MAX_GENERATION } from "../../src/records/rotation.ts";
 import type { FoundSession } from "../../src/store/store.ts";
-import { newSession, newUser } from "../store/records.ts";
+import { newSession, newUser } from "../support/records.ts";
 
 const NOW = Date.UTC(2026, 10, 21);
 const policy: RefreshPolicy = {

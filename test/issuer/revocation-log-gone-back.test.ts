@@ -6,8 +6,8 @@ import { createRevocationFeed } from "../../src/revocations/feed.ts";
 import { loadRevocations } from "../../src/revocations/known-revocations.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { NOW, newId, newSession, vouched } from "../store/records.ts";
-import { livesOf } from "./lives-of.ts";
+import { livesOf } from "../support/lives-of.ts";
+import { NOW, newId, newSession, vouched } from "../support/records.ts";
 
 const REMEMBER_MS = 900_000;
 const now = () => time;

@@ -3,9 +3,9 @@ import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer } from "../../src/index.ts";
 import { loadRevocations } from "../../src/revocations/known-revocations.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createTestBed, createTestClock, ISSUER, PASSWORD, SECRET } from "../harness.ts";
-import { newId } from "../store/records.ts";
-import { livesOf } from "./lives-of.ts";
+import { livesOf } from "../support/lives-of.ts";
+import { newId } from "../support/records.ts";
+import { createTestBed, createTestClock, ISSUER, PASSWORD, SECRET } from "../support/test-bed.ts";
 
 /** The store, with its reads counted. */
 function counted(store: Store): { readonly store: Store; readonly calls: string[] } {

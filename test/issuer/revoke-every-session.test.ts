@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer } from "../../src/index.ts";
-import { createTestBed, ISSUER, SECRET } from "../harness.ts";
+import { createTestBed, ISSUER, SECRET } from "../support/test-bed.ts";
 
 const subjects = async (ids: readonly string[]) => new Map(ids.map((id) => [id, { roles: [] }]));
 

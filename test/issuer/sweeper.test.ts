@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
 import type { SweepRequest, Swept } from "../../src/store/store.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 const DAY_SECONDS = 86_400;
 const REMEMBER_MS = 1_505_000;

@@ -6,7 +6,7 @@ import { LatchkeyError } from "../../src/errors.ts";
 import { seal } from "../../src/secrets/sealing.ts";
 import { keyThumbprint, type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
 import type { Store, StoredSigningKey } from "../../src/store/store.ts";
-import { counting, createClock, openRing, openStore, rootKeys } from "./harness.ts";
+import { counting, createClock, openRing, openStore, rootKeys } from "../support/key-rings.ts";
 
 const unusable = expect.objectContaining({ code: "store_unusable" });
 const A_KID = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";

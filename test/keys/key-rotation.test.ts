@@ -3,7 +3,7 @@ import { afterAll, describe, expect, it } from "vitest";
 import type { Jwks, KeyRing } from "../../src/signing/key-ring.ts";
 import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
-import { AUDIENCE, grantAt, ISSUER, outcome, tokensOn } from "../access-token/harness.ts";
+import { AUDIENCE, grantAt, ISSUER, outcome, tokensOn } from "../support/access-tokens.ts";
 import {
   createClock,
   KEPT_FOR_SECONDS,
@@ -14,7 +14,7 @@ import {
   STALE_AFTER_SECONDS,
   schedule,
   type TestClock,
-} from "./harness.ts";
+} from "../support/key-rings.ts";
 
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map((store) => store.close())));

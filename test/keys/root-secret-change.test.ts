@@ -1,8 +1,8 @@
 import { afterAll, expect, it } from "vitest";
 import { deriveRootKeys } from "../../src/secrets/root-secret.ts";
 import type { Store } from "../../src/store/store.ts";
-import { grantAt, outcome, tokensOn } from "../access-token/harness.ts";
-import { createClock, OTHER_SECRET, openRing, openStore, SECRET } from "./harness.ts";
+import { grantAt, outcome, tokensOn } from "../support/access-tokens.ts";
+import { createClock, OTHER_SECRET, openRing, openStore, SECRET } from "../support/key-rings.ts";
 
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map((store) => store.close())));

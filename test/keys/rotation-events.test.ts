@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, createTestClock, type TestBed } from "../harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { newPath } from "../support/places.ts";
+import { createTestBed, createTestClock, type TestBed } from "../support/test-bed.ts";
 
 const rotations = ({ events }: TestBed) =>
   events.flatMap((event) => (event.type === "signing_key.rotated" ? [event.kid] : []));

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { deriveRootKeys } from "../../src/secrets/root-secret.ts";
 import { seal, unseal } from "../../src/secrets/sealing.ts";
-import { OTHER_SECRET, rootKeys, SECRET } from "./harness.ts";
+import { OTHER_SECRET, rootKeys, SECRET } from "../support/key-rings.ts";
 
 const { random } = systemEnvironment;
 const identity = { kid: "a-key", alg: "ES256" };

@@ -1,8 +1,8 @@
 import { afterAll, expect, it } from "vitest";
 import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { Store } from "../../src/store/store.ts";
-import { grantAt, outcome, tokensOn } from "../access-token/harness.ts";
-import { createClock, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "./harness.ts";
+import { grantAt, outcome, tokensOn } from "../support/access-tokens.ts";
+import { createClock, openRing, openStore, PUBLISHED_AFTER_SECONDS } from "../support/key-rings.ts";
 
 const stores: Store[] = [];
 afterAll(() => Promise.all(stores.map((store) => store.close())));

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
 import { runQuietly } from "../../scripts/programs.mjs";
-import { codeOf } from "../documentation/code-of.ts";
+import { codeOf } from "../support/code-of.ts";
 import { asymmetricAlgorithms, createWorld } from "./world.ts";
 
 const TIMEOUT = { timeout: 600_000 };

@@ -4,9 +4,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, it, type TestContext } from "vitest";
 import { runQuietly } from "../../scripts/programs.mjs";
-import { codeOf } from "../documentation/code-of.ts";
-import { createTestBed } from "../harness.ts";
-import { notPossible } from "../store/sqlite-places.ts";
+import { codeOf } from "../support/code-of.ts";
+import { notPossible } from "../support/places.ts";
+import { createTestBed } from "../support/test-bed.ts";
 import { asymmetricAlgorithms, createWorld } from "./world.ts";
 
 const TIMEOUT = { timeout: 600_000 };

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type IssuerOptions } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { SECRET } from "../harness.ts";
-import { addUser, PASSWORD, startServer } from "../server-process.ts";
+import { addUser, PASSWORD, startServer } from "../support/server-process.ts";
+import { SECRET } from "../support/test-bed.ts";
 
 /** The algorithms whose keys are in the JWKS. */
 export const asymmetricAlgorithms = ["ES256", "EdDSA", "RS256", "PS256"] as const;

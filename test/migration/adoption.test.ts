@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { foreignSessionId } from "../../src/engine/foreign-session.ts";
 import type { ForeignSession, IssuerOptions, LatchkeyError } from "../../src/index.ts";
-import { createTestBed, createTestClock, PASSWORD, SECRET, type TestBed, type TestClock } from "../harness.ts";
+import { createTestBed, createTestClock, PASSWORD, SECRET, type TestBed, type TestClock } from "../support/test-bed.ts";
 
 const OTHER_SECRET = "hV3pQ9wXz1Lk7Tn5Rb8Ym2Cj6Fs0Gd4AuEoIxWvKtZq";
 const DAY = 86_400;

@@ -6,9 +6,9 @@ import { afterEach, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Issuer, IssuerOptions } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { Browser } from "../adapters/browser.ts";
 import { serve } from "../adapters/contract.ts";
-import { createTestClock, ISSUER, SECRET } from "../harness.ts";
+import { Browser } from "../support/signed-in-browser.ts";
+import { createTestClock, ISSUER, SECRET } from "../support/test-bed.ts";
 import { inBackticks, unknownNames } from "./known-names.ts";
 import { programOf } from "./program-of.ts";
 

@@ -4,9 +4,9 @@ import { createVerification } from "../../src/accounts/verification.ts";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { ImportedUser, LatchkeyError } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { FOREIGN_PASSWORD, foreignHashes } from "../accounts/foreign-hashes.ts";
-import { createTestBed, createTestClock } from "../harness.ts";
-import { newUser, passwordChange } from "../store/records.ts";
+import { FOREIGN_PASSWORD, foreignHashes } from "../support/foreign-hashes.ts";
+import { newUser, passwordChange } from "../support/records.ts";
+import { createTestBed, createTestClock } from "../support/test-bed.ts";
 
 const NEW_PASSWORD = "a quite different passphrase";
 const credentials = { username: "ada", password: FOREIGN_PASSWORD };

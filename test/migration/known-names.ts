@@ -12,7 +12,7 @@ import type {
 import * as latchkey from "../../src/index.ts";
 import { settings } from "../../src/server/settings/settings.ts";
 import * as verify from "../../src/verify/verifier.ts";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 /** What stands in backticks in a cell of a table. */
 export function inBackticks(text: string): string[] {

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { codeOf } from "../documentation/code-of.ts";
+import { codeOf } from "../support/code-of.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

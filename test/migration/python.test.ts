@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Issuer, IssuerOptions } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { createTestClock, ISSUER, SECRET } from "../harness.ts";
+import { createTestClock, ISSUER, SECRET } from "../support/test-bed.ts";
 import { inBackticks, unknownNames } from "./known-names.ts";
 import { programOf } from "./program-of.ts";
 import { PYTHON_SECRET, pythonMethods, pythonSettings, pythonTokens } from "./python-names.ts";

@@ -4,8 +4,8 @@ import type { ForeignSession, LatchkeyError } from "../../src/index.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { createTestBed, createTestClock } from "../harness.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { createTestBed, createTestClock } from "../support/test-bed.ts";
 
 const DAY = 86_400;
 

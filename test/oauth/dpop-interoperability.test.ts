@@ -5,9 +5,9 @@ import * as openid from "openid-client";
 import { describe, expect, it } from "vitest";
 import { type ClientRequest, createIssuer } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { SECRET } from "../harness.ts";
-import { PASSWORD, serve } from "../server/in-process.ts";
-import { forPeople } from "./harness.ts";
+import { forPeople } from "../support/oauth-server.ts";
+import { PASSWORD, serve } from "../support/server-in-process.ts";
+import { SECRET } from "../support/test-bed.ts";
 
 const insecure = { [oauth.allowInsecureRequests]: true } as const;
 const credentials = { username: "ada", password: PASSWORD };

@@ -5,7 +5,7 @@ import { createRemoteJWKSet, jwtVerify } from "jose";
 import jwt from "jsonwebtoken";
 import { JwksClient } from "jwks-rsa";
 import { afterEach, describe, expect, it } from "vitest";
-import { createTestBed, createTestClock, ISSUER, type TestBed } from "../harness.ts";
+import { createTestBed, createTestClock, ISSUER, type TestBed } from "../support/test-bed.ts";
 
 const closers: (() => void)[] = [];
 afterEach(() => {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { runQuietly } from "../../scripts/programs.mjs";
 import type { IssuerOptions } from "../../src/index.ts";
-import { createTestBed, PASSWORD } from "../harness.ts";
-import { addUser, startServer } from "../server-process.ts";
+import { addUser, startServer } from "../support/server-process.ts";
+import { createTestBed, PASSWORD } from "../support/test-bed.ts";
 import { folder, requireTools, runTool, TOOLS_TEST_TIMEOUT_MS } from "./tools.ts";
 
 const TIMEOUT = { timeout: TOOLS_TEST_TIMEOUT_MS };

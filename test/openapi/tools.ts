@@ -5,7 +5,7 @@ import type { TestContext } from "vitest";
 import { explainFailure } from "../../scripts/failure.mjs";
 import { packagesAreCurrent } from "../../scripts/prepare.mjs";
 import { npm, runQuietly } from "../../scripts/programs.mjs";
-import { notPossible } from "../store/sqlite-places.ts";
+import { notPossible } from "../support/places.ts";
 
 /** The folder of the linters and the generator: packages that nobody else has to install. */
 export const folder = fileURLToPath(new URL("tools", import.meta.url));

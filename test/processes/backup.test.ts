@@ -4,11 +4,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it, type TestContext } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
-import { startPostgres } from "../postgres-server.ts";
-import { addUser, latchkey, type ServerProcess, startServer } from "../server-process.ts";
-import { newSession, vouched } from "../store/records.ts";
-import { login, me, post, refresh } from "./two-servers.ts";
+import { PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../support/debian-package.ts";
+import { startPostgres } from "../support/postgres.ts";
+import { newSession, vouched } from "../support/records.ts";
+import { addUser, latchkey, type ServerProcess, startServer } from "../support/server-process.ts";
+import { login, me, post, refresh } from "../support/two-servers.ts";
 
 /** The version of Debian 12, which is another one than the other tests run on. */
 const PG_DUMP = {

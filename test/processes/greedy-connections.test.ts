@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { expect, it, onTestFinished } from "vitest";
-import { times } from "../long-run.ts";
-import { type ServerProcess, startServer } from "../server-process.ts";
+import { times } from "../support/long-run.ts";
+import { type ServerProcess, startServer } from "../support/server-process.ts";
 
 const MIB = 1024 * 1024;
 

@@ -3,8 +3,8 @@ import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { createIssuer, type Issuer } from "../../src/index.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { PASSWORD } from "../server-process.ts";
-import { ISSUER, newDatabase, start, withPostgres } from "./two-servers.ts";
+import { PASSWORD } from "../support/server-process.ts";
+import { ISSUER, newDatabase, start, withPostgres } from "../support/two-servers.ts";
 
 withPostgres();
 

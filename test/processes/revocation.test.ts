@@ -1,8 +1,8 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { expectWithin } from "../on-time.ts";
-import type { ServerProcess } from "../server-process.ts";
-import { login, me, post, twoServers, withPostgres } from "./two-servers.ts";
+import { expectWithin } from "../support/on-time.ts";
+import type { ServerProcess } from "../support/server-process.ts";
+import { login, me, post, twoServers, withPostgres } from "../support/two-servers.ts";
 
 withPostgres();
 

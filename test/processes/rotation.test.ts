@@ -1,7 +1,7 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { expectWithin } from "../on-time.ts";
-import { login, me, post, refresh, twoServers, withPostgres } from "./two-servers.ts";
+import { expectWithin } from "../support/on-time.ts";
+import { login, me, post, refresh, twoServers, withPostgres } from "../support/two-servers.ts";
 
 withPostgres();
 

@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { CLI } from "../server-process.ts";
-import { notPossible } from "../store/sqlite-places.ts";
+import { notPossible } from "../support/places.ts";
+import { CLI } from "../support/server-process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { type Answer, login, twoServers, type World, withPostgres } from "./two-servers.ts";
+import { type Answer, login, twoServers, type World, withPostgres } from "../support/two-servers.ts";
 
 withPostgres();
 

@@ -3,9 +3,9 @@ import { get, request } from "node:http";
 import { createServer } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { expectWithin } from "../on-time.ts";
-import { latchkey, PASSWORD, type ServerProcess } from "../server-process.ts";
-import { addUser, login, me, newDatabase, post, refresh, start, withPostgres } from "./two-servers.ts";
+import { expectWithin } from "../support/on-time.ts";
+import { latchkey, PASSWORD, type ServerProcess } from "../support/server-process.ts";
+import { addUser, login, me, newDatabase, post, refresh, start, withPostgres } from "../support/two-servers.ts";
 
 withPostgres();
 

@@ -1,4 +1,4 @@
-import { type Below, pick } from "../seeded-random.ts";
+import { type Below, pick } from "../support/seeded-random.ts";
 
 export const TOKEN_BYTES = 57;
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";

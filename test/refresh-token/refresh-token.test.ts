@@ -2,11 +2,11 @@ import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import { deriveRefreshToken, parseRefreshToken } from "../../src/secrets/refresh-token.ts";
 import { deriveRootKeys, hmacSha256 } from "../../src/secrets/root-secret.ts";
-import { createTestBed, PASSWORD, SECRET, type TestBed } from "../harness.ts";
-import { report, seed, times } from "../long-run.ts";
-import { pick, seededRandom } from "../seeded-random.ts";
-import { newPath } from "../store/sqlite-places.ts";
-import { dumpDatabase } from "../store-dump.ts";
+import { report, seed, times } from "../support/long-run.ts";
+import { newPath } from "../support/places.ts";
+import { pick, seededRandom } from "../support/seeded-random.ts";
+import { dumpDatabase } from "../support/store-dump.ts";
+import { createTestBed, PASSWORD, SECRET, type TestBed } from "../support/test-bed.ts";
 import { mutateRefreshToken, TOKEN_BYTES, withBytes } from "./mutations.ts";
 
 const mutationCount = times({ short: 50_000, long: 1_000_000 });

@@ -2,8 +2,8 @@ import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { expect, it } from "vitest";
-import { installPackage, PACKAGE_TEST_TIMEOUT_MS } from "../debian-package.ts";
-import { notPossible } from "../store/sqlite-places.ts";
+import { installPackage, PACKAGE_TEST_TIMEOUT_MS } from "../support/debian-package.ts";
+import { notPossible } from "../support/places.ts";
 
 // apt locks by fcntl, which no command of the shell does.
 const HOLD = `

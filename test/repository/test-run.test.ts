@@ -9,7 +9,7 @@ const rejecting = `${passing}void Promise.reject(new Error("nobody waits for thi
 
 /** Runs the tests of a small project by the same code as npm test does, and prints whether they passed and the totals. */
 function runTests(files: Readonly<Record<string, string>>, refuseSkipped = false): Finished {
-  const sandbox = createSandbox(["scripts", "package.json", "vitest.config.ts", "test/postgres-cluster.ts"]);
+  const sandbox = createSandbox(["scripts", "package.json", "vitest.config.ts", "test/support"]);
   for (const [name, text] of Object.entries(files)) sandbox.write(`test/${name}`, text);
   sandbox.write(
     "run.mjs",

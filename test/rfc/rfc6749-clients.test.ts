@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { type CallRequest, PASSWORD, type Pair } from "../harness.ts";
-import { basic, createOAuthBed, forPeople, type OAuthBed, type TestClient } from "../oauth/harness.ts";
+import { basic, createOAuthBed, forPeople, type OAuthBed, type TestClient } from "../support/oauth-server.ts";
+import { type CallRequest, PASSWORD, type Pair } from "../support/test-bed.ts";
 
 const ownToken = { grant_type: "client_credentials" };
 const refreshOf = (token: string) => ({ grant_type: "refresh_token", refresh_token: token });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed, PASSWORD, type Reply, type TestBed } from "../harness.ts";
+import { createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 const token = (bed: TestBed, form: Readonly<Record<string, string>>, headers: Readonly<Record<string, string>> = {}) =>
   bed.call("POST", "/token", { form, headers });

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type Guard } from "../../src/index.ts";
-import { createTestBed, reply } from "../harness.ts";
-import { createOAuthBed } from "../oauth/harness.ts";
+import { createOAuthBed } from "../support/oauth-server.ts";
+import { createTestBed, reply } from "../support/test-bed.ts";
 
 const URL_OF_API = "https://api.example.com/reports";
 

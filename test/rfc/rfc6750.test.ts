@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createTestBed } from "../harness.ts";
+import { createTestBed } from "../support/test-bed.ts";
 
 describe("RFC 6750 section 2, sending the access token", () => {
   it("is by the Authorization header, whose scheme may stand in any case (RFC 9110 section 11.1)", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
-import { basic, createOAuthBed, forPeople } from "../oauth/harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { basic, createOAuthBed, forPeople } from "../support/oauth-server.ts";
+import { newPath } from "../support/places.ts";
 
 describe("RFC 7009", () => {
   it.each(["refresh_token", "access_token"] as const)(

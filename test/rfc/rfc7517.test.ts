@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { SigningAlgorithm } from "../../src/signing/signing-algorithms.ts";
 import type { Store } from "../../src/store/store.ts";
-import { openRing, openStore } from "../keys/harness.ts";
+import { openRing, openStore } from "../support/key-rings.ts";
 
 // One algorithm for each type of key.
 const types = { ES256: "EC", EdDSA: "OKP", RS256: "RSA", HS256: "oct" } as const;

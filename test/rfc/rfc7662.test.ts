@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { basic, createOAuthBed, forPeople, type OAuthBed, type TestClient } from "../oauth/harness.ts";
-import { holdRepeatedWork } from "../repeated-work.ts";
+import { basic, createOAuthBed, forPeople, type OAuthBed, type TestClient } from "../support/oauth-server.ts";
+import { holdRepeatedWork } from "../support/repeated-work.ts";
 
 const service = { grantTypes: ["client_credentials", "password", "refresh_token"], scope: "read write" } as const;
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { routes } from "../../src/http/routes.ts";
-import { createTestBed, ISSUER } from "../harness.ts";
+import { createTestBed, ISSUER } from "../support/test-bed.ts";
 
 async function metadataOf(options: Parameters<typeof createTestBed>[0] = {}, passwordGrant = false) {
   const bed = await createTestBed(options, { passwordGrant });

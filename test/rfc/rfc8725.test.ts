@@ -4,8 +4,8 @@ import { deriveRefreshToken } from "../../src/secrets/refresh-token.ts";
 import type { KeyRing } from "../../src/signing/key-ring.ts";
 import type { AccessTokens } from "../../src/signing/sign-access-token.ts";
 import type { Store } from "../../src/store/store.ts";
-import { compactJws, goodClaims, goodHeader, outcome, session, signedBy, tokensOn } from "../access-token/harness.ts";
-import { createClock, openRing, openStore, rootKeys } from "../keys/harness.ts";
+import { compactJws, goodClaims, goodHeader, outcome, session, signedBy, tokensOn } from "../support/access-tokens.ts";
+import { createClock, openRing, openStore, rootKeys } from "../support/key-rings.ts";
 
 const clock = createClock();
 let store: Store;

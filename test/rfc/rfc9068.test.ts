@@ -13,8 +13,8 @@ import {
   session,
   signedBy,
   tokensOn,
-} from "../access-token/harness.ts";
-import { createClock, openRing, openStore } from "../keys/harness.ts";
+} from "../support/access-tokens.ts";
+import { createClock, openRing, openStore } from "../support/key-rings.ts";
 
 const clock = createClock();
 let store: Store;

@@ -3,9 +3,9 @@ import { describe, expect, it } from "vitest";
 import { type DpopExpectations, dpopAlgorithms, readDpopProof } from "../../src/access-token/dpop-proof.ts";
 import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
 import { isLatchkeyError } from "../../src/errors.ts";
-import { createProofKey, hashOf, type ProofParts, presented, proofBy } from "../dpop/harness.ts";
-import { createTestClock, ISSUER } from "../harness.ts";
-import { seededRandom } from "../seeded-random.ts";
+import { createProofKey, hashOf, type ProofParts, presented, proofBy } from "../support/dpop-proofs.ts";
+import { seededRandom } from "../support/seeded-random.ts";
+import { createTestClock, ISSUER } from "../support/test-bed.ts";
 
 const clock = createTestClock();
 const keyOf: Record<string, Awaited<ReturnType<typeof createProofKey>>> = {};

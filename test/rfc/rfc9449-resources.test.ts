@@ -1,9 +1,17 @@
 import { createHmac, hkdfSync } from "node:crypto";
 import { describe, expect, it } from "vitest";
 import { createGuard, type GuardOptions } from "../../src/index.ts";
-import { boundTo, createProofKey, type ProofParts, proofBy } from "../dpop/harness.ts";
-import { createTestBed, createTestClock, ISSUER, PASSWORD, reply, SECRET, type TestBedOptions } from "../harness.ts";
-import { outcome, serveBed } from "../verify/harness.ts";
+import { boundTo, createProofKey, type ProofParts, proofBy } from "../support/dpop-proofs.ts";
+import {
+  createTestBed,
+  createTestClock,
+  ISSUER,
+  PASSWORD,
+  reply,
+  SECRET,
+  type TestBedOptions,
+} from "../support/test-bed.ts";
+import { outcome, serveBed } from "../support/verifiers.ts";
 
 const ALGORITHMS = "ES256 ES384 Ed25519 EdDSA PS256 RS256";
 

@@ -1,8 +1,8 @@
 import { decodeJwt } from "jose";
 import { describe, expect, it } from "vitest";
-import { boundTo, createProofKey, type ProofParts, proofBy } from "../dpop/harness.ts";
-import { createTestBed, PASSWORD, type TestBedOptions } from "../harness.ts";
-import { createOAuthBed, forPeople } from "../oauth/harness.ts";
+import { boundTo, createProofKey, type ProofParts, proofBy } from "../support/dpop-proofs.ts";
+import { createOAuthBed, forPeople } from "../support/oauth-server.ts";
+import { createTestBed, PASSWORD, type TestBedOptions } from "../support/test-bed.ts";
 
 const PERSON = { grant_type: "password", username: "ada", password: PASSWORD };
 

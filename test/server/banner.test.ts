@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { type BannerFacts, banner } from "../../src/server/banner.ts";
 import { createLogger } from "../../src/server/process/logger.ts";
 import { announce } from "../../src/server/run.ts";
-import { PASSWORD, serve } from "./in-process.ts";
+import { PASSWORD, serve } from "../support/server-in-process.ts";
 
 const facts: BannerFacts = {
   address: { host: "127.0.0.1", port: 4000 },

@@ -5,7 +5,7 @@ import { openIssuer } from "../../src/server/open-issuer.ts";
 import { createLogger, logEvents } from "../../src/server/process/logger.ts";
 import { readConfig } from "../../src/server/settings/config.ts";
 import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
-import { type InProcessServer, PASSWORD, serve, temporaryFolder } from "./in-process.ts";
+import { type InProcessServer, PASSWORD, serve, temporaryFolder } from "../support/server-in-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 const PREVIOUS_SECRET = "Zs0pW8dK3vXn7bQy2mRf6tLh1cJg9uEa5iToVwYx4CN";

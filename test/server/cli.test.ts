@@ -8,9 +8,16 @@ import { runCommand } from "../../src/server/command-line.ts";
 import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { migrations } from "../../src/store/sqlite/schema.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { addUser, type CommandResult, latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
-import { newSession } from "../store/records.ts";
-import { claimsOf, headerOf, temporaryFolder } from "./in-process.ts";
+import { newSession } from "../support/records.ts";
+import { claimsOf, headerOf, temporaryFolder } from "../support/server-in-process.ts";
+import {
+  addUser,
+  type CommandResult,
+  latchkey,
+  PASSWORD,
+  type ServerProcess,
+  startServer,
+} from "../support/server-process.ts";
 
 let folder: string;
 let environment: Readonly<Record<string, string>>;

@@ -9,8 +9,8 @@ import { OLDEST_NODE } from "../../src/server/package-version.ts";
 import { readConfig, type Variables } from "../../src/server/settings/config.ts";
 import { createSecret } from "../../src/server/settings/secret-file.ts";
 import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
-import { latchkey } from "../server-process.ts";
-import { serve, temporaryFolder } from "./in-process.ts";
+import { serve, temporaryFolder } from "../support/server-in-process.ts";
+import { latchkey } from "../support/server-process.ts";
 
 /** Findings as `subject state text`. */
 async function examined(folder: string, variables: Variables = {}): Promise<readonly string[]> {

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
-import { durationOf, expectWithin } from "../on-time.ts";
-import { serve } from "./in-process.ts";
+import { durationOf, expectWithin } from "../support/on-time.ts";
+import { serve } from "../support/server-in-process.ts";
 
 describe("health", () => {
   it("is good while the database answers", async () => {

@@ -2,7 +2,7 @@ import { connect, type Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { type HttpServer, listen } from "../../src/server/process/http-server.ts";
-import { durationOf, expectWithin } from "../on-time.ts";
+import { durationOf, expectWithin } from "../support/on-time.ts";
 
 const open: HttpServer[] = [];
 const sockets: Socket[] = [];

@@ -5,7 +5,7 @@ import { Readable } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
 import { runCommand } from "../../src/server/command-line.ts";
 import { createOperatorTrace } from "../../src/server/operator.ts";
-import { type InProcessServer, PASSWORD, serve } from "./in-process.ts";
+import { type InProcessServer, PASSWORD, serve } from "../support/server-in-process.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 

@@ -4,7 +4,7 @@ import { expect, it } from "vitest";
 import { LatchkeyError } from "../../src/errors.ts";
 import { logFailedRequest } from "../../src/server/process/failed-requests.ts";
 import { createLogger } from "../../src/server/process/logger.ts";
-import { serve } from "./in-process.ts";
+import { serve } from "../support/server-in-process.ts";
 
 it("a request that an outage of the database fails is one line, without a stack, that says what is wrong", async () => {
   const server = await serve();

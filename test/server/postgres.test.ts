@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { examine } from "../../src/server/doctor.ts";
 import { readConfig } from "../../src/server/settings/config.ts";
-import { freePort } from "../free-port.ts";
-import { durationOf, expectWithin } from "../on-time.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { latchkey } from "../server-process.ts";
-import { PASSWORD, serve } from "./in-process.ts";
+import { freePort } from "../support/free-port.mjs";
+import { durationOf, expectWithin } from "../support/on-time.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { PASSWORD, serve } from "../support/server-in-process.ts";
+import { latchkey } from "../support/server-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 

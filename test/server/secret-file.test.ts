@@ -20,7 +20,7 @@ import {
   readSecretFile,
   secretFilePath,
 } from "../../src/server/settings/secret-file.ts";
-import { latchkey } from "../server-process.ts";
+import { latchkey } from "../support/server-process.ts";
 
 let folder: string;
 let path: string;

@@ -4,9 +4,16 @@ import { describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { readConfig } from "../../src/server/settings/config.ts";
 import { type SettingName, settings } from "../../src/server/settings/settings.ts";
-import { createProofKey, proofBy } from "../dpop/harness.ts";
-import { freePort } from "../free-port.ts";
-import { claimsOf, headerOf, type InProcessServer, PASSWORD, serve, temporaryFolder } from "./in-process.ts";
+import { createProofKey, proofBy } from "../support/dpop-proofs.ts";
+import { freePort } from "../support/free-port.mjs";
+import {
+  claimsOf,
+  headerOf,
+  type InProcessServer,
+  PASSWORD,
+  serve,
+  temporaryFolder,
+} from "../support/server-in-process.ts";
 
 const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
 const NEW_SECRET = "Zs0pW8dK3vXn7bQy2mRf6tLh1cJg9uEa5iToVwYx4CN";

@@ -5,10 +5,10 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
-import { freePort } from "../free-port.ts";
-import { durationOf, expectWithin } from "../on-time.ts";
-import { addUser, CLI, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
-import { temporaryFolder } from "./in-process.ts";
+import { freePort } from "../support/free-port.mjs";
+import { durationOf, expectWithin } from "../support/on-time.ts";
+import { temporaryFolder } from "../support/server-in-process.ts";
+import { addUser, CLI, PASSWORD, type ServerProcess, startServer } from "../support/server-process.ts";
 
 const running: ServerProcess[] = [];
 afterEach(async () => {

@@ -5,9 +5,9 @@ import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { runCommand } from "../../src/server/command-line.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { foreignHashes } from "../accounts/foreign-hashes.ts";
-import { CLI } from "../server-process.ts";
-import { temporaryFolder } from "./in-process.ts";
+import { foreignHashes } from "../support/foreign-hashes.ts";
+import { temporaryFolder } from "../support/server-in-process.ts";
+import { CLI } from "../support/server-process.ts";
 
 const HASH = foreignHashes["Better Auth"]!;
 let folder: string;

@@ -3,7 +3,7 @@ import { fileURLToPath } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 import { createLogger } from "../../src/server/process/logger.ts";
 import { startWorkers, type Workers } from "../../src/server/process/workers.ts";
-import { temporaryFolder } from "./in-process.ts";
+import { temporaryFolder } from "../support/server-in-process.ts";
 
 const file = fileURLToPath(new URL("worker-script.mjs", import.meta.url));
 const PATIENTLY = { timeout: 60_000 };

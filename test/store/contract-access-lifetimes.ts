@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { NOW } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW } from "./records.ts";
 
 export function describeAccessLifetimes(open: OpenStore): void {
   it("are kept each with the last time that it is in force, returned shortest first, and seen by every process", async () => {

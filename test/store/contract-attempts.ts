@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
 import type { AttemptsAllowed, Store } from "../../src/store/store.ts";
-import { NOW, newSession, newUser } from "./records.ts";
+import { NOW, newSession, newUser } from "../support/records.ts";
 
 const limit = (key: string, attempts: number, windowSeconds = 900): AttemptsAllowed => ({
   key,

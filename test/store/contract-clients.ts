@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
 import type { Store } from "../../src/store/store.ts";
-import type { OpenStore } from "./place.ts";
 import {
   awkwardTexts,
   NOW,
@@ -11,7 +10,8 @@ import {
   unstorableTexts,
   verified,
   vouched,
-} from "./records.ts";
+} from "../support/records.ts";
+import type { OpenStore } from "./place.ts";
 
 async function createClients(store: Store, count: number) {
   const clients = Array.from({ length: count }, () => newClient());

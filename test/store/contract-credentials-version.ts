@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Store } from "../../src/store/store.ts";
+import { NOW, newId, newUser } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW, newId, newUser } from "./records.ts";
 
 /** What a store promises of `credentialsVersion`: whatever act changes how a person proves who they are raises it. */
 export function describeCredentialsVersion(open: OpenStore): void {

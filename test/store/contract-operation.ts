@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { NOW, newSession, newUser, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW, newSession, newUser, vouched } from "./records.ts";
 
 export function describeOperation(open: OpenStore): void {
   it("counts users, disabled users, administrators who are not disabled, live sessions and revoked sessions", async () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
 import type { Store, User } from "../../src/store/store.ts";
+import { NOW, newClient, newId, newSession, newUser, passwordChange, verified, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW, newClient, newId, newSession, newUser, passwordChange, verified, vouched } from "./records.ts";
 
 /** What a store promises of a password change: the person continues in a new session, and in no other. */
 export function describePasswordChange(open: OpenStore): void {

@@ -2,8 +2,8 @@ import { setImmediate as endOfTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
 import type { RevokedSession } from "../../src/store/store.ts";
+import { NOW, newId, newSession, newUser, passwordChange, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW, newId, newSession, newUser, passwordChange, vouched } from "./records.ts";
 
 export function describeRevocation(open: OpenStore): void {
   it("revokes the sessions named, gives those that were not yet revoked, and never overwrites a revocation", async () => {

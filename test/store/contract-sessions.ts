@@ -4,8 +4,18 @@ import type { JsonValue } from "../../src/json.ts";
 import { MAX_GENERATION } from "../../src/records/rotation.ts";
 import type { Session } from "../../src/records/session.ts";
 import type { FoundSession, SessionChange } from "../../src/store/store.ts";
+import {
+  awkwardTexts,
+  DAY,
+  NOW,
+  newId,
+  newSession,
+  newUser,
+  unstorableTexts,
+  verified,
+  vouched,
+} from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { awkwardTexts, DAY, NOW, newId, newSession, newUser, unstorableTexts, verified, vouched } from "./records.ts";
 
 const full: Partial<Session> = {
   rotation: {

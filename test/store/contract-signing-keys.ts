@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { NOW, newSigningKey } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { NOW, newSigningKey } from "./records.ts";
 
 export function describeSigningKeys(open: OpenStore): void {
   it("starts with an empty ring at version 0", async () => {

@@ -1,6 +1,6 @@
 import { expect, it } from "vitest";
+import { DAY, NOW, newSession, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
-import { DAY, NOW, newSession, vouched } from "./records.ts";
 
 export function describeSweep(open: OpenStore): void {
   it("deletes the sessions whose absolute end has come, revoked or not, and no other", async () => {

@@ -1,6 +1,5 @@
 import { expect, it } from "vitest";
 import type { Store, User } from "../../src/store/store.ts";
-import type { OpenStore } from "./place.ts";
 import {
   awkwardTexts,
   NOW,
@@ -11,7 +10,8 @@ import {
   unstorableTexts,
   verified,
   vouched,
-} from "./records.ts";
+} from "../support/records.ts";
+import type { OpenStore } from "./place.ts";
 
 async function createUsers(store: Store, ...users: User[]): Promise<void> {
   for (const user of users) expect(await store.createUser(user)).toStrictEqual(user);

@@ -4,9 +4,9 @@ import { migrations as postgresMigrations } from "../../src/store/postgres/schem
 import { APPLICATION_ID, migrations as sqliteMigrations } from "../../src/store/sqlite/schema.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { postgresWorld } from "./postgres-world.ts";
-import { DAY, NOW, newId, newSession, newUser, vouched } from "./records.ts";
-import { newPath } from "./sqlite-places.ts";
+import { newPath } from "../support/places.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { DAY, NOW, newId, newSession, newUser, vouched } from "../support/records.ts";
 
 // A process of version 0.1 serves while one of this version brings the schema up to date beside it. What it says to the
 // database is repeated here in its own words.

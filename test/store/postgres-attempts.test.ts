@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { AttemptCounts, AttemptsAllowed, CountedAttempt, Store } from "../../src/store/store.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
 
 let server: PostgresServer;
 beforeAll(async () => {

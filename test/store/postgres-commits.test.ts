@@ -1,8 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
 import type { FoundSession, Store } from "../../src/store/store.ts";
-import type { TcpProxy } from "../tcp-proxy.ts";
-import { postgresWorld } from "./postgres-world.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
 import {
   NOW,
   newClient,
@@ -13,7 +12,8 @@ import {
   passwordChange,
   verified,
   vouched,
-} from "./records.ts";
+} from "../support/records.ts";
+import type { TcpProxy } from "../support/tcp-proxy.ts";
 
 const world = postgresWorld();
 

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:net";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { serverProblem } from "../../src/store/postgres/connection/open.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
 
 const PASSWORD = "canary-5e2a9f61 c7:/@?#%";
 

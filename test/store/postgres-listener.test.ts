@@ -2,9 +2,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
-import { expectWithin } from "../on-time.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { NOW, newSession, vouched } from "./records.ts";
+import { expectWithin } from "../support/on-time.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { NOW, newSession, vouched } from "../support/records.ts";
 
 let server: PostgresServer;
 let database: string;

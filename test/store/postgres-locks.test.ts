@@ -3,8 +3,8 @@ import pg from "pg";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { migrations } from "../../src/store/postgres/schema.ts";
 import type { Store } from "../../src/store/store.ts";
-import { postgresWorld } from "./postgres-world.ts";
-import { NOW, newClient, newId, newSession, newUser, vouched } from "./records.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { NOW, newClient, newId, newSession, newUser, vouched } from "../support/records.ts";
 
 const world = postgresWorld();
 

@@ -8,10 +8,10 @@ import { join } from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
+import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../support/debian-package.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { newSession, vouched } from "../support/records.ts";
 import { describeStoreContract } from "./contract.ts";
-import { newSession, vouched } from "./records.ts";
 
 const pgbouncer: DebianProgram = {
   debianPackage: "pgbouncer",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { NEWEST_POSTGRES_SCHEMA_VERSION } from "../../src/store/postgres/schema.ts";
-import { postgresWorld } from "./postgres-world.ts";
-import { NOW, newSession, vouched } from "./records.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { NOW, newSession, vouched } from "../support/records.ts";
 
 const world = postgresWorld();
 

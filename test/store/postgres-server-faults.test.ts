@@ -2,9 +2,9 @@ import { setTimeout as wait } from "node:timers/promises";
 import { afterEach, describe, expect, it } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { postgresWorld } from "./postgres-world.ts";
-import { NOW, newSession, newUser, vouched } from "./records.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
+import { postgresWorld } from "../support/postgres-world.ts";
+import { NOW, newSession, newUser, vouched } from "../support/records.ts";
 
 const world = postgresWorld();
 

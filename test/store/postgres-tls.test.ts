@@ -4,8 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../debian-package.ts";
-import { startPostgres } from "../postgres-server.ts";
+import { type DebianProgram, PACKAGE_TEST_TIMEOUT_MS, requireProgram } from "../support/debian-package.ts";
+import { startPostgres } from "../support/postgres.ts";
 
 const openssl: DebianProgram = {
   debianPackage: "openssl",

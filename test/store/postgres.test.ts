@@ -1,6 +1,6 @@
 import { afterAll, beforeAll } from "vitest";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
+import { type PostgresServer, startPostgres } from "../support/postgres.ts";
 import { describeStoreContract } from "./contract.ts";
 
 let server: PostgresServer;

@@ -16,8 +16,8 @@ import Libsql from "libsql";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { APPLICATION_ID, migrations } from "../../src/store/sqlite/schema.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import { NOW, newSession, newUser, vouched } from "./records.ts";
-import { mountTmpfs, newDirectory, newPath, notPossible } from "./sqlite-places.ts";
+import { mountTmpfs, newDirectory, newPath, notPossible } from "../support/places.ts";
+import { NOW, newSession, newUser, vouched } from "../support/records.ts";
 
 /** Expects that opening is refused with a cause and a remedy for the operator, and a public text that names no path. */
 async function expectRefusal(path: string, code: string, detail: RegExp): Promise<void> {

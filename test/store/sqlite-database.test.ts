@@ -1,6 +1,6 @@
 import { describe, expect, it, onTestFinished } from "vitest";
 import { type Parameter, SqliteDatabase } from "../../src/store/sqlite/database.ts";
-import { newPath } from "./sqlite-places.ts";
+import { newPath } from "../support/places.ts";
 
 const bindable = /whole numbers .* bytes, null, and text/;
 

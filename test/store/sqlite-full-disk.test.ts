@@ -2,8 +2,8 @@ import { join } from "node:path";
 import { expect, it, onTestFinished } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { NOW, newSession, newSigningKey, newUser, passwordChange, verified, vouched } from "./records.ts";
-import { fill, mountTmpfs } from "./sqlite-places.ts";
+import { fill, mountTmpfs } from "../support/places.ts";
+import { NOW, newSession, newSigningKey, newUser, passwordChange, verified, vouched } from "../support/records.ts";
 
 it("on a full disk every writing act is rejected with store_unavailable, writes nothing, and works once there is space", async (test) => {
   const directory = mountTmpfs(test, "1m");

@@ -5,10 +5,10 @@ import { SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { createSqliteReader } from "../../src/store/sqlite/reader.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
-import { longestTurnOf } from "../event-loop.ts";
-import { DAY, NOW, newId, newSession, newUser, vouched } from "./records.ts";
-import { type Crowd, crowdedStore } from "./sqlite-crowd.ts";
-import { newPath } from "./sqlite-places.ts";
+import { longestTurnOf } from "../support/event-loop.ts";
+import { newPath } from "../support/places.ts";
+import { DAY, NOW, newId, newSession, newUser, vouched } from "../support/records.ts";
+import { type Crowd, crowdedStore } from "../support/sqlite-crowd.ts";
 
 const SIZE = 100_000;
 const everybody: Crowd = { size: SIZE };

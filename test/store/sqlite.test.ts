@@ -10,9 +10,9 @@ import { openSqliteDatabase } from "../../src/store/sqlite/open.ts";
 import { createRunner } from "../../src/store/sqlite/retry.ts";
 import { APPLICATION_ID, migrations } from "../../src/store/sqlite/schema.ts";
 import { createSqliteStore, type SqliteStoreOptions } from "../../src/store/sqlite/sqlite.ts";
+import { newPath } from "../support/places.ts";
+import { NOW, newClient, newSession, newUser, vouched } from "../support/records.ts";
 import { describeStoreContract } from "./contract.ts";
-import { NOW, newClient, newSession, newUser, vouched } from "./records.ts";
-import { newPath } from "./sqlite-places.ts";
 
 describeStoreContract("SQLite in a file", async () => {
   const path = newPath();

@@ -4,8 +4,8 @@ import { createDpopProofs } from "../../src/access-token/used-dpop-proofs.ts";
 import { createAccessTokenVerifier } from "../../src/access-token/verifier.ts";
 import { createPublishedKeys } from "../../src/verify/published-keys.ts";
 import type { Fetch } from "../../src/verify/verifier-options.ts";
-import { createTestClock } from "../harness.ts";
-import { outcome, type ServedBed, serve, serveBed } from "./harness.ts";
+import { createTestClock } from "../support/test-bed.ts";
+import { outcome, type ServedBed, serve, serveBed } from "../support/verifiers.ts";
 
 const JWKS = "/.well-known/jwks.json";
 const fetchesOf = (bed: ServedBed) => bed.served.requests.filter(({ path }) => path === JWKS).length;

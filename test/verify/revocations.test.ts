@@ -5,10 +5,10 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { createIssuer } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { createVerifier } from "../../src/verify/verifier.ts";
-import { SECRET } from "../harness.ts";
-import { expectWithin } from "../on-time.ts";
-import { startServer } from "../server-process.ts";
-import { afterwards, createCable, outcome, type ServedBed, serve, serveBed } from "./harness.ts";
+import { expectWithin } from "../support/on-time.ts";
+import { startServer } from "../support/server-process.ts";
+import { SECRET } from "../support/test-bed.ts";
+import { afterwards, createCable, outcome, type ServedBed, serve, serveBed } from "../support/verifiers.ts";
 
 const FEED = "/auth/revocations";
 const eventually = { timeout: 20_000, interval: 10 };

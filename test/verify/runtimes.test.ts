@@ -6,9 +6,9 @@ import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
 import { expect, it } from "vitest";
-import { createProofKey, presented, proofBy } from "../dpop/harness.ts";
-import { createTestClock, ISSUER } from "../harness.ts";
-import { afterwards, type ServedBed, serveBed } from "./harness.ts";
+import { createProofKey, presented, proofBy } from "../support/dpop-proofs.ts";
+import { createTestClock, ISSUER } from "../support/test-bed.ts";
+import { afterwards, type ServedBed, serveBed } from "../support/verifiers.ts";
 import { type Runtime, runtimes } from "./runtimes.ts";
 
 const SCRIPT = fileURLToPath(new URL("./runtime-script.mjs", import.meta.url));

@@ -2,8 +2,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createTestClock, type TestBed } from "../harness.ts";
-import { afterwards, outcome, type ServedBed, serveBed } from "./harness.ts";
+import { createTestClock, type TestBed } from "../support/test-bed.ts";
+import { afterwards, outcome, type ServedBed, serveBed } from "../support/verifiers.ts";
 
 const eventually = { timeout: 20_000, interval: 20 };
 const HALF_AN_HOUR = 1800;

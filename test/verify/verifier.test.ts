@@ -2,8 +2,8 @@ import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jos
 import { describe, expect, it } from "vitest";
 import type { SigningAlgorithm } from "../../src/index.ts";
 import { createVerifier, type VerifierOptions } from "../../src/verify/verifier.ts";
-import { createTestBed, ISSUER } from "../harness.ts";
-import { outcome, serveBed } from "./harness.ts";
+import { createTestBed, ISSUER } from "../support/test-bed.ts";
+import { outcome, serveBed } from "../support/verifiers.ts";
 
 const good: VerifierOptions = {
   issuer: "https://auth.example.com",

@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll } from "vitest";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { latchkey, PASSWORD, type ServerProcess, startServer } from "../server-process.ts";
+import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { latchkey, PASSWORD, type ServerProcess, startServer } from "./server-process.ts";
 
 export const ISSUER = "http://127.0.0.1:4000";
 

@@ -1,7 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { type CryptoKey, calculateJwkThumbprint, exportJWK, generateKeyPair, type JWK, SignJWT } from "jose";
 import type { DpopRequest } from "../../src/access-token/dpop-proof.ts";
-import { ISSUER, type TestClock } from "../harness.ts";
+import { ISSUER, type TestClock } from "./test-bed.ts";
 
 /** A key that proofs are made with. */
 export interface ProofKey {

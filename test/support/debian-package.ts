@@ -1,7 +1,7 @@
 import { spawnSync } from "node:child_process";
 import { accessSync, constants } from "node:fs";
 import type { TestContext } from "vitest";
-import { notPossible } from "./store/sqlite-places.ts";
+import { notPossible } from "./places.ts";
 
 /** How long a test may take that may have to install a package first. */
 export const PACKAGE_TEST_TIMEOUT_MS = 300_000;

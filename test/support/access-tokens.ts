@@ -7,7 +7,7 @@ import {
   type AccessTokensOptions,
   createAccessTokens,
 } from "../../src/signing/sign-access-token.ts";
-import { environmentAt, schedule, type TestClock } from "../keys/harness.ts";
+import { environmentAt, schedule, type TestClock } from "./key-rings.ts";
 
 export const ISSUER = "https://auth.example.test";
 export const AUDIENCE = "https://api.example.test";

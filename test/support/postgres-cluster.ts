@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { TestProject } from "vitest/node";
-import { newPassword, type SharedCluster } from "../scripts/postgres-server.mjs";
+import { newPassword, type SharedCluster } from "./postgres-server.mjs";
 
 declare module "vitest" {
   interface ProvidedContext {

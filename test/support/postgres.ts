@@ -4,7 +4,7 @@ import {
   type PostgresServerOptions,
   type Settings,
   startPostgresServer,
-} from "../scripts/postgres-server.mjs";
+} from "./postgres-server.mjs";
 
 export type { PostgresServer, Settings };
 

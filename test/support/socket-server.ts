@@ -1,8 +1,8 @@
 import { afterEach, expect, onTestFinished } from "vitest";
 import { createHandler } from "../../src/index.ts";
 import { listen } from "../../src/server/process/http-server.ts";
-import { createTestBed, type TestBed } from "../harness.ts";
 import { exchange, type RawAnswer, requestText } from "./raw-socket.ts";
+import { createTestBed, type TestBed } from "./test-bed.ts";
 
 /** The whole server on a real socket. */
 export interface World {

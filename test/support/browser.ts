@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { type BrowserContext, chromium, type Page } from "playwright-core";
 import { afterAll, expect, onTestFinished, type TestContext } from "vitest";
 import { installPackage } from "./debian-package.ts";
-import { notPossible } from "./store/sqlite-places.ts";
+import { notPossible } from "./places.ts";
 
 /** How long a test may take that may have to install the browser first. */
 export const BROWSER_TEST_TIMEOUT_MS = 300_000;

@@ -2,8 +2,8 @@ import Libsql from "libsql";
 import { onTestFinished } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
+import { newPath } from "./places.ts";
 import { newSession, newUser, vouched } from "./records.ts";
-import { newPath } from "./sqlite-places.ts";
 
 /** What a crowd's users and sessions are like; columns that are not named are the same for all of them. */
 export interface Crowd {

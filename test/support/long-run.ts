@@ -35,4 +35,4 @@ export function report(figure: Figure): void {
   writeFileSync(new URL(`${run.replaceAll(/[^\w]+/g, "-")}.json`, FOLDER), `${JSON.stringify(figure, null, 2)}\n`);
 }
 
-const FOLDER = new URL("../.cache/faults/", import.meta.url);
+const FOLDER = new URL("../../.cache/faults/", import.meta.url);

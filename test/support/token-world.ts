@@ -1,9 +1,9 @@
 import type { Endpoint } from "../../src/http/endpoint.ts";
-import { CookieJar } from "../cookie-jar.ts";
-import { createProofKey, presented, proofBy } from "../dpop/harness.ts";
-import { createTestBed, ISSUER, PASSWORD, type Reply, reply, SECRET, type TestBed } from "../harness.ts";
-import { newPath } from "../store/sqlite-places.ts";
+import { CookieJar } from "./cookie-jar.ts";
+import { createProofKey, presented, proofBy } from "./dpop-proofs.ts";
+import { newPath } from "./places.ts";
 import { contentTypeOf, encode, methodOf, pathOf, type RouteWithBody, shapedBody } from "./route-table.ts";
+import { createTestBed, ISSUER, PASSWORD, type Reply, reply, SECRET, type TestBed } from "./test-bed.ts";
 
 /** What stands in `Authorization`, and what a route that takes a person's access token says to it; `null` where it lets it in. */
 export interface Kind {

@@ -2,8 +2,8 @@ import pg from "pg";
 import { afterAll, afterEach, beforeAll, beforeEach, expect } from "vitest";
 import { createPostgresStore, type PostgresStoreOptions } from "../../src/store/postgres/postgres.ts";
 import type { Store } from "../../src/store/store.ts";
-import { type PostgresServer, startPostgres } from "../postgres-server.ts";
-import { startProxy, type TcpProxy } from "../tcp-proxy.ts";
+import { type PostgresServer, startPostgres } from "./postgres.ts";
+import { startProxy, type TcpProxy } from "./tcp-proxy.ts";
 
 /** A server for the tests of a file, and an empty database for each of them. */
 export interface PostgresWorld {

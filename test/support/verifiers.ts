@@ -12,7 +12,7 @@ import {
   type TestBed,
   type TestBedOptions,
   type TestClock,
-} from "../harness.ts";
+} from "./test-bed.ts";
 
 const SCOPE = "revocations:read";
 

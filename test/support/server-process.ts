@@ -3,10 +3,10 @@ import { once } from "node:events";
 import { createInterface } from "node:readline";
 import { setTimeout as wait } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { freePort } from "./free-port.ts";
+import { freePort } from "./free-port.mjs";
 
 /** The built command line; `npm test` builds before it tests. */
-export const CLI = fileURLToPath(new URL("../dist/server/cli.js", import.meta.url));
+export const CLI = fileURLToPath(new URL("../../dist/server/cli.js", import.meta.url));
 
 /** A real server process of the built package, on a free port of the loopback interface. */
 export interface ServerProcess {

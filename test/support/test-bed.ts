@@ -1,5 +1,5 @@
 import { afterEach } from "vitest";
-import { systemEnvironment } from "../src/environment.ts";
+import { systemEnvironment } from "../../src/environment.ts";
 import {
   createHandler,
   createIssuer,
@@ -8,9 +8,9 @@ import {
   type Issuer,
   type IssuerOptions,
   type LatchkeyEvent,
-} from "../src/index.ts";
-import { createSqliteStore } from "../src/store/sqlite/sqlite.ts";
-import type { Store } from "../src/store/store.ts";
+} from "../../src/index.ts";
+import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
+import type { Store } from "../../src/store/store.ts";
 
 export const ISSUER = "http://127.0.0.1:4000";
 export const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";

@@ -7,7 +7,7 @@ import {
   type Reply,
   type TestBed,
   type TestBedOptions,
-} from "../harness.ts";
+} from "./test-bed.ts";
 
 /** A client of the test bed, with its secret. */
 export interface TestClient {

@@ -2,7 +2,7 @@ import type { z } from "@hono/zod-openapi";
 import type { Endpoint } from "../../src/http/endpoint.ts";
 import type { BodyRule } from "../../src/http/request/body.ts";
 import { routes } from "../../src/http/routes.ts";
-import { ISSUER, type Reply, reply, type TestBed } from "../harness.ts";
+import { ISSUER, type Reply, reply, type TestBed } from "./test-bed.ts";
 
 /** Stands in every text that is sent, so that no answer can repeat one unseen. */
 export const CANARY = "zQ7canaryK2";
