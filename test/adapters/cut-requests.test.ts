@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { type ClientHttp2Stream, connect, constants, type IncomingHttpHeaders } from "node:http2";
 import { setImmediate, setTimeout as wait } from "node:timers/promises";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { CookieJar } from "../support/cookie-jar.ts";
@@ -96,5 +97,56 @@ describe.each(overHttp1)("a request that is cut off on %s", (_, start) => {
     const [whole] = await exchange(app.port, text);
     expect([whole!.status, whole!.headers.getSetCookie().length]).toEqual([200, 3]);
     expect(jar.take(whole!.headers).get("refresh")).toMatch(/^lkr_/);
+  });
+});
+
+describe("a request over HTTP/2 whose stream ends early", () => {
+  it.each([
+    ["reset", (stream: ClientHttp2Stream) => stream.close(constants.NGHTTP2_CANCEL)],
+    ["broken off with its connection", (stream: ClientHttp2Stream) => stream.session?.destroy()],
+  ])("%s at any moment of its refresh changes nothing for the next one", async (_, end) => {
+    const failures: unknown[] = [];
+    const note = (error: unknown) => failures.push(error);
+    process.on("uncaughtExceptionMonitor", note);
+    onTestFinished(() => void process.off("uncaughtExceptionMonitor", note));
+    const bed = await createTestBed();
+    const app = await apps["HTTP/2"]!({ issuer: bed.issuer, beforehand: "nothing", seen: [] });
+    await bed.login();
+    const json = { username: "ada", password: PASSWORD, transport: "cookie" };
+    const jar = new CookieJar().take((await bed.call("POST", "/auth/login", { json })).headers).drop("access");
+    const headers = { ":method": "POST", ":path": "/shop/orders", ...jar.header(), "x-csrf-token": jar.get("csrf")! };
+
+    async function request(whileOpen: (stream: ClientHttp2Stream) => Promise<void>, body: string) {
+      const client = connect(`http://127.0.0.1:${app.port}`).on("error", () => {});
+      onTestFinished(() => client.destroy());
+      const stream = client.request(headers).on("error", () => {});
+      let answer: IncomingHttpHeaders | undefined;
+      stream.on("response", (received) => {
+        answer = received;
+      });
+      const closed = new Promise((resolve) => stream.once("close", resolve));
+      stream.resume();
+      if (body === "body") stream.end(body);
+      else stream.write(body);
+      await whileOpen(stream);
+      await closed;
+      return answer;
+    }
+
+    for (const body of ["bo", "body"]) {
+      const turns = [0, 1, 2, 3, 5, 8, 13, 21, 34];
+      await Promise.all(
+        turns.map((count) =>
+          request(async (stream) => {
+            for (let turn = 0; turn < count; turn++) await setImmediate();
+            end(stream);
+          }, body),
+        ),
+      );
+    }
+    const answer = await request(async () => {}, "body");
+    expect([answer?.[":status"], answer?.["set-cookie"]?.length]).toEqual([200, 3]);
+    expect(bed.events.map(({ type }) => type)).not.toContain("refresh_token.reused");
+    expect(failures).toEqual([]);
   });
 });
