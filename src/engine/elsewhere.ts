@@ -1,4 +1,4 @@
-import { addressKeys } from "../accounts/address-keys.ts";
+import { addressKeys, UNKNOWN_ADDRESS } from "../accounts/address-keys.ts";
 import { shortUserAgent } from "../records/session.ts";
 import type { RequestContext } from "./events.ts";
 import type { RefreshOrigin } from "./refresh-decision.ts";
@@ -17,7 +17,10 @@ export function isElsewhere(
 ): boolean {
   if (ip === null || before.ip === null || userAgent === null || before.userAgent === null) return false;
   if (isTrustedProxy(ip) || isTrustedProxy(before.ip)) return false;
-  return addressKeys(ip).address !== addressKeys(before.ip).address && shortUserAgent(userAgent) !== before.userAgent;
+  const [here, there] = [addressKeys(ip), addressKeys(before.ip)];
+  // An application may pass any text as an address. One that is none says nothing about a place.
+  if (here === UNKNOWN_ADDRESS || there === UNKNOWN_ADDRESS) return false;
+  return here.address !== there.address && shortUserAgent(userAgent) !== before.userAgent;
 }
 
 /** Says of a session whether it is asked about for the first time that day (UTC), in this process. */

@@ -71,6 +71,17 @@ describe("a refresh token that is used twice within the grace window", () => {
     expect(reports(bed)).toEqual([]);
   });
 
+  it.each([
+    ["before", { ip: "the office" }, THIEF],
+    ["now", OWNER, { ip: "the office" }],
+  ])("is no report where the address %s is a text of the application that is no address", async (_, first, second) => {
+    const bed = await createTestBed();
+    const { refresh_token: token } = await bed.login();
+    await bed.issuer.refresh(token, { ...OWNER, ...first });
+    await bed.issuer.refresh(token, { ...THIEF, ...second });
+    expect(reports(bed)).toEqual([]);
+  });
+
   it("is no report of a confidential client's session", async () => {
     const bed = await createTestBed();
     const { client, secret } = await bed.issuer.clients.create({
