@@ -137,6 +137,17 @@ export type LatchkeyEvent =
       readonly subject: string | null;
       readonly address: string | null;
     })
+  | (EventBase & {
+      /** An operator has created the database, or brought it up to date. Schema versions; `from` is 0 for a new database. */
+      readonly type: "database.migrated";
+      readonly from: number;
+      readonly to: number;
+    })
+  | (EventBase & {
+      /** An operator has copied the database into a file: all sessions and password hashes are in it. */
+      readonly type: "database.backed_up";
+      readonly file: string;
+    })
   | (EventBase & { readonly type: "user.disabled" | "user.enabled"; readonly subject: string })
   | (EventBase & { readonly type: "user.roles_changed"; readonly subject: string; readonly roles: readonly string[] })
   | (EventBase & { readonly type: "client.created" | "client.disabled" | "client.enabled"; readonly clientId: string })

@@ -1,5 +1,6 @@
 import { userInfo } from "node:os";
-import type { LatchkeyEvent } from "../engine/events.ts";
+import { createEmit, type LatchkeyEvent, type StatedEvent } from "../engine/events.ts";
+import { systemEnvironment } from "../environment.ts";
 import type { Store } from "../store/store.ts";
 
 /** More sessions than that, ended by one command, are told as a number. */
@@ -49,6 +50,14 @@ export function createOperatorTrace(actor: string): OperatorTrace {
         await store.addOperatorEvents(texts.slice(start, start + BATCH));
     },
   };
+}
+
+/** Writes down an act of this command that no issuer emits. The act is done: a trace that cannot be kept does not undo it. */
+export async function keepOperatorAct(act: StatedEvent, store: Pick<Store, "addOperatorEvents">): Promise<void> {
+  const actor = operatorName();
+  const trace = createOperatorTrace(actor);
+  createEmit(() => systemEnvironment.clock.now(), [trace.onEvent])(act, { actor });
+  await trace.keep(store).catch(() => {});
 }
 
 /** How often a server looks for what operators have done. */

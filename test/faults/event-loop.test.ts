@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
 import type { Store } from "../../src/store/store.ts";
-import { longestTurnOf } from "../event-loop.ts";
-import { report, times } from "../long-run.ts";
-import { DAY, NOW, newUser } from "../store/records.ts";
-import { crowdedStore } from "../store/sqlite-crowd.ts";
+import { longestTurnOf } from "../support/event-loop.ts";
+import { report, times } from "../support/long-run.ts";
+import { DAY, NOW, newUser } from "../support/records.ts";
+import { crowdedStore } from "../support/sqlite-crowd.ts";
 
 const SIZE = times({ short: 100_000, long: 1_000_000 });
 /** Of so many sessions, one is one of three persons', who have a third of these each. */

@@ -5,13 +5,15 @@ import { Readable } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
 import { runCommand } from "../../src/server/command-line.ts";
 import { createOperatorTrace } from "../../src/server/operator.ts";
-import { type InProcessServer, PASSWORD, serve } from "../support/server-in-process.ts";
+import { type InProcessServer, PASSWORD, serve, temporaryFolder } from "../support/server-in-process.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
 /** Runs a command on the server's database, as a process beside it would. */
-async function latchkey(server: InProcessServer, ...command: readonly string[]) {
-  vi.stubEnv("LATCHKEY_DATABASE_URL", `sqlite:${join(server.folder, "latchkey.db")}`);
+const latchkey = (server: InProcessServer, ...command: readonly string[]) => latchkeyIn(server.folder, ...command);
+
+async function latchkeyIn(folder: string, ...command: readonly string[]) {
+  vi.stubEnv("LATCHKEY_DATABASE_URL", `sqlite:${join(folder, "latchkey.db")}`);
   let output = "";
   const code = await runCommand(command, {
     input: Readable.from([PASSWORD]),
@@ -40,6 +42,8 @@ it("what the command line changes is in the log of the running server, with the 
   await latchkey(server, "user", "import", join(server.folder, "users.jsonl"));
   await latchkey(server, "client", "add", "worker");
   await latchkey(server, "throttle", "clear", "--all");
+  const file = join(server.folder, "copy.db");
+  await latchkey(server, "backup", file);
   const actor = expect.stringContaining(userInfo().username);
   await vi.waitFor(
     () =>
@@ -52,10 +56,20 @@ it("what the command line changes is in the log of the running server, with the 
           expect.objectContaining({ event: "users.imported", created: 1, actor }),
           expect.objectContaining({ event: "client.created", actor }),
           expect.objectContaining({ event: "throttle.cleared", actor }),
+          expect.objectContaining({ event: "database.backed_up", file, actor }),
         ]),
       ),
     { timeout: 20_000, interval: 100 },
   );
+});
+
+it("a migration is in the log of the server that starts after it, and none where nothing was migrated", async () => {
+  const folder = temporaryFolder();
+  for (let time = 0; time < 2; time++) expect((await latchkeyIn(folder, "migrate")).code).toBe(0);
+  const server = await serve({}, folder);
+  const told = () => lines(server).filter(({ event }) => event === "database.migrated");
+  await vi.waitFor(() => expect(told()).toHaveLength(1), { timeout: 20_000, interval: 100 });
+  expect(told()).toMatchObject([{ from: 0, actor: expect.stringContaining(userInfo().username) }]);
 });
 
 it("an operator's act is told once, by one of two servers on the database, also by one that starts later", async () => {

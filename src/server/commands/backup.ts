@@ -1,7 +1,11 @@
 import type { Command } from "commander";
 import { backUpSqlite } from "../backup.ts";
 import { OperatorError } from "../failure.ts";
+import { inspectDatabase } from "../inspect-database.ts";
+import { openStore } from "../open-store.ts";
+import { keepOperatorAct } from "../operator.ts";
 import { loadConfig } from "../settings/config.ts";
+import type { DatabaseLocation } from "../settings/setting-values.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** `latchkey backup` */
@@ -18,6 +22,19 @@ export function addBackupCommand(program: Command, terminal: Terminal): void {
         );
       }
       const { bytes, path } = await backUpSqlite(database.path, file);
+      await leaveTrace(database, path);
       terminal.out(`${path}: ${bytes} bytes, durable. The root secret is not in it; keep that elsewhere.\n`);
     });
+}
+
+/** A copy of an older database is no reason to bring that up to date: then it has no place for a trace, and there is none. */
+async function leaveTrace(database: DatabaseLocation, file: string): Promise<void> {
+  try {
+    const inspection = await inspectDatabase(database);
+    if (inspection?.schemaVersion !== inspection?.newestVersion) return;
+    const store = await openStore(database);
+    await keepOperatorAct({ type: "database.backed_up", file }, store).finally(() => store.close());
+  } catch {
+    // The backup is made, and good.
+  }
 }

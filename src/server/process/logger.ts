@@ -91,6 +91,8 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "user.created": ["info", "user created"],
   "users.imported": ["info", "users imported"],
   "sessions.revoked": ["info", "sessions revoked"],
+  "database.migrated": ["info", "database migrated"],
+  "database.backed_up": ["info", "database backed up"],
   "throttle.cleared": ["info", "limits on attempts lifted"],
   "user.password_changed": ["info", "password changed"],
   "user.disabled": ["info", "user disabled"],
