@@ -31,7 +31,9 @@ export { type ConnectionInfo, createHandler, type Handler } from "./http/handler
 export type { HandlerOptions, RequestEntry } from "./http/handler-options.ts";
 export { createIssuer, type Issuer } from "./issuer.ts";
 export type { JsonValue } from "./json.ts";
+export type { Client, GrantType } from "./records/client.ts";
 export type { RevocationReason, Session } from "./records/session.ts";
+export type { User } from "./records/user.ts";
 export type { KeyDescription } from "./signing/key-ring.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing/signing-algorithms.ts";
-export type { Client, GrantType, Store, User, UserImported } from "./store/store.ts";
+export type { Store, UserImported } from "./store/store.ts";

@@ -32,6 +32,7 @@ import {
   sessionEndShown,
   sessionStatus,
 } from "./records/session.ts";
+import type { User } from "./records/user.ts";
 import { createRevocationFeed, type RevocationFeed } from "./revocations/feed.ts";
 import { loadRevocations } from "./revocations/known-revocations.ts";
 import { createReplacedAccessTokens, nothingIsReplaced } from "./revocations/replaced-access-tokens.ts";
@@ -43,7 +44,6 @@ import { deriveRootKeys } from "./secrets/root-secret.ts";
 import { openAccessLifetimes } from "./signing/access-lifetimes.ts";
 import { type KeyDescription, openKeyRing } from "./signing/key-ring.ts";
 import { createAccessTokens } from "./signing/sign-access-token.ts";
-import type { User } from "./store/store.ts";
 
 /** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
 const REVOCATION_POLL_MS = 500;

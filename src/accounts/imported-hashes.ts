@@ -2,7 +2,7 @@ import { type BinaryLike, pbkdf2, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import argon2 from "@node-rs/argon2";
 import bcrypt from "@node-rs/bcrypt";
-import { IMPORTED_HASH_PREFIX } from "../store/store.ts";
+import { IMPORTED_HASH_PREFIX } from "../records/user.ts";
 
 /** A password hash that another system made, in a form and of a size that can be verified here. */
 export interface ImportedHash {

@@ -1,4 +1,5 @@
-import type { Store, User } from "../store/store.ts";
+import type { User } from "../records/user.ts";
+import type { Store } from "../store/store.ts";
 
 /** The usernames of people whom this process has met, for its events. */
 export interface KnownUsernames {

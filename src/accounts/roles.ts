@@ -1,8 +1,5 @@
 import { LatchkeyError } from "../errors.ts";
 
-/** The one role that means something to Latchkey itself: its holder may use `/auth/admin/…`. */
-export const ADMIN_ROLE = "admin";
-
 /** The most roles that one user may have. */
 const ROLES_MAX = 32;
 

@@ -1,6 +1,6 @@
 import { LatchkeyError } from "../errors.ts";
+import type { User } from "../records/user.ts";
 import { looksLikeClientId } from "../secrets/client-credentials.ts";
-import type { User } from "../store/store.ts";
 import { hashFamily } from "./hash-families.ts";
 import { storedImportedHash } from "./imported-hashes.ts";
 import { normaliseRoles } from "./roles.ts";

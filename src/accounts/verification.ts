@@ -1,5 +1,6 @@
 import type { Clock } from "../environment.ts";
-import type { Store, User } from "../store/store.ts";
+import type { User } from "../records/user.ts";
+import type { Store } from "../store/store.ts";
 import { isImportedHash } from "./imported-hashes.ts";
 import type { Passwords } from "./passwords.ts";
 

@@ -2,6 +2,7 @@ import type { DpopRequest } from "../access-token/dpop-proof.ts";
 import { grantedScope, parseScope } from "../access-token/scope.ts";
 import { LatchkeyError } from "../errors.ts";
 import { inSlices } from "../in-slices.ts";
+import type { Client, GrantType } from "../records/client.ts";
 import {
   createClientId,
   createClientSecret,
@@ -9,7 +10,6 @@ import {
   hashClientSecret,
   isClientSecret,
 } from "../secrets/client-credentials.ts";
-import type { Client, GrantType } from "../store/store.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 

@@ -9,8 +9,9 @@ import {
   type RotationState,
 } from "../records/rotation.ts";
 import { type Session, type SessionLimits, sessionStatus, usedBeforeRotation } from "../records/session.ts";
+import type { SessionChange } from "../records/session-change.ts";
 import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
-import type { FoundSession, SessionChange } from "../store/store.ts";
+import type { FoundSession } from "../store/store.ts";
 
 /** A refresh token, who presents it, and what is asked for with it. */
 export interface RefreshRequest {

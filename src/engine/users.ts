@@ -1,8 +1,9 @@
 import type { Accounts, Credentials } from "../accounts/accounts.ts";
 import type { ImportedUser } from "../accounts/user-import.ts";
 import { LatchkeyError } from "../errors.ts";
+import type { User } from "../records/user.ts";
 import { createSetupToken, readSetupToken } from "../secrets/setup-token.ts";
-import type { User, UserImported } from "../store/store.ts";
+import type { UserImported } from "../store/store.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";

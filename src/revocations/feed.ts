@@ -1,6 +1,6 @@
 import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
 import { LatchkeyError } from "../errors.ts";
-import type { RevocationEntry } from "../store/store.ts";
+import type { RevocationEntry } from "../records/revocation.ts";
 import type { Revocations } from "./known-revocations.ts";
 
 /** A follower that has nothing to tell says so this often. */

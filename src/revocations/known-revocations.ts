@@ -1,7 +1,8 @@
 import { type AnyAccessTokenClaims, isCovered } from "../access-token/claims.ts";
 import { pause } from "../in-slices.ts";
+import type { RevocationEntry } from "../records/revocation.ts";
 import type { AccessLifetimes } from "../signing/access-lifetimes.ts";
-import type { RevocationEntry, Store } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 
 const PAGE = 1000;
 /** Forgotten at once: some milliseconds' work. */

@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Random } from "../environment.ts";
-import type { Client } from "../store/store.ts";
+import type { Client } from "../records/client.ts";
 
 const ID_PREFIX = "lkc_";
 const SECRET_PREFIX = "lks_";

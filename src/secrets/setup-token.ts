@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { SetupLink } from "../store/store.ts";
+import type { SetupLink } from "../records/setup-link.ts";
 import { type DerivedKeys, hmacSha256 } from "./root-secret.ts";
 
 const TIME_BYTES = 8;

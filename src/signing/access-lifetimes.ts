@@ -1,4 +1,5 @@
-import type { AccessLifetime, Store } from "../store/store.ts";
+import type { AccessLifetime } from "../records/access-lifetime.ts";
+import type { Store } from "../store/store.ts";
 
 /** What is said of this process's lifetime holds for this long; a token is signed only while it does. */
 const IN_FORCE_MS = 120_000;

@@ -1,8 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import type { Environment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import type { StoredSigningKey } from "../records/signing-key.ts";
 import type { RootKeys } from "../secrets/root-secret.ts";
-import type { Store, StoredSigningKey } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import type { AccessLifetimes } from "./access-lifetimes.ts";
 import {
   type KeySchedule,

@@ -1,4 +1,4 @@
-import type { StoredSigningKey } from "../store/store.ts";
+import type { StoredSigningKey } from "../records/signing-key.ts";
 
 /** What decides when a signing key begins to sign, stops, and is forgotten. */
 export interface KeySchedule {

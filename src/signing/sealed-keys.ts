@@ -1,8 +1,9 @@
 import type { Environment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import type { StoredKeyRing, StoredSigningKey } from "../records/signing-key.ts";
 import type { RootKeys } from "../secrets/root-secret.ts";
 import { seal, unseal } from "../secrets/sealing.ts";
-import type { Store, StoredKeyRing, StoredSigningKey } from "../store/store.ts";
+import type { Store } from "../store/store.ts";
 import { keyIn } from "./key-schedule.ts";
 import {
   exportPrivateKey,

@@ -1,8 +1,11 @@
-import type { RotationState } from "../records/rotation.ts";
-import type { RevocationReason, Session, SessionUse } from "../records/session.ts";
-
-/** What the `passwordHash` of a user begins with whose password hash another system has made. */
-export const IMPORTED_HASH_PREFIX = "imported:";
+import type { AccessLifetime } from "../records/access-lifetime.ts";
+import type { Client } from "../records/client.ts";
+import type { Revocation, RevocationEntry, RevokedSession } from "../records/revocation.ts";
+import type { Session } from "../records/session.ts";
+import type { SessionChange } from "../records/session-change.ts";
+import type { SetupLink } from "../records/setup-link.ts";
+import type { StoredKeyRing, StoredSigningKey } from "../records/signing-key.ts";
+import type { User } from "../records/user.ts";
 
 /** How many of a subject's sessions are listed where nobody asks for more. */
 export const MOST_SESSIONS_LISTED = 1000;
@@ -108,7 +111,7 @@ export interface Store {
    */
   replacePasswordHash(replacement: PasswordHashReplacement): Promise<boolean>;
 
-  /** The last in binary order of the password hashes that begin with {@link IMPORTED_HASH_PREFIX}, or `null` where there is none. */
+  /** The last in binary order of the password hashes that begin with `IMPORTED_HASH_PREFIX`, or `null` where there is none. */
   findLastImportedHash(): Promise<string | null>;
 
   /**
@@ -292,80 +295,12 @@ export interface FoundSession {
   readonly user: User | null;
 }
 
-/**
- * A rotation, with where it came from (`use`) and with a new `authTime` after a reauthentication; or a revocation. What is left
- * out stays as it is.
- */
-export type SessionChange =
-  | { readonly rotation: RotationState; readonly authTime?: number; readonly use?: SessionUse }
-  | { readonly revocation: Revocation };
-
-/** The session as it is after the change. */
-export function changedSession(session: Session, change: SessionChange): Session {
-  if ("revocation" in change) {
-    return { ...session, revokedAt: change.revocation.at, revokedFor: change.revocation.reason };
-  }
-  const { rotation, authTime = session.authTime, use } = change;
-  return { ...session, ...use, rotation, authTime };
-}
-
-export interface Revocation {
-  readonly at: number;
-  readonly reason: RevocationReason;
-}
-
 export interface EverySession extends Revocation {
   /** Where to go on; `null` for the beginning. */
   readonly afterId: string | null;
   readonly limit: number;
   /** Is appended to the log of revocations in the same act, though no session has this id; `null` for nothing. */
   readonly alsoLogged: string | null;
-}
-
-/** A session that an act has just revoked. */
-export interface RevokedSession {
-  readonly id: string;
-  readonly subject: string;
-}
-
-export interface RevocationEntry {
-  /** Grows with every entry; a reader goes on from the last one it saw. */
-  readonly sequence: number;
-  /** The session; or, of a client that was disabled, the `grantId` that its own access tokens begin their `jti` with. */
-  readonly sessionId: string;
-  readonly at: number;
-}
-
-/** A person who can sign in with a password. */
-export interface User {
-  /** 16 random bytes as base64url; the `sub` of their access tokens. */
-  readonly id: string;
-  /** As the person wrote it. */
-  readonly username: string;
-  /** What uniqueness and sign-in go by. */
-  readonly canonicalUsername: string;
-  /**
-   * A PHC string, a hash of another system's behind {@link IMPORTED_HASH_PREFIX}, or `!`, which no password matches; never
-   * leaves the store and `accounts/`.
-   */
-  readonly passwordHash: string;
-  readonly roles: readonly string[];
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly disabledAt: number | null;
-  /**
-   * 1 for a new user. The database itself raises it at every change of `passwordHash` and `disabledAt`, and draws a new salt with
-   * it, so what was made for an older version can be told.
-   */
-  readonly credentialsVersion: number;
-}
-
-/** A link by which the first administrator is created. */
-export interface SetupLink {
-  /** Another for every link. */
-  readonly id: string;
-  /** When it stops working, and need not be remembered any more. */
-  readonly expiresAt: number;
 }
 
 /** What became of a user who was to be imported. */
@@ -397,63 +332,10 @@ export interface PasswordChange {
  */
 export type PasswordChangeRefusal = "session_revoked" | "changed_meanwhile";
 
-/** The ways to a token that a client may be allowed (RFC 6749 section 1.3). */
-export type GrantType = "client_credentials" | "password" | "refresh_token";
-
-/** A program that asks for tokens (RFC 6749 section 2). */
-export interface Client {
-  /** The `client_id`: `lkc_` and 16 random bytes as base64url. */
-  readonly id: string;
-  /** What the operator calls it. */
-  readonly name: string;
-  /** Whether it can keep a secret (RFC 6749 section 2.1). */
-  readonly kind: "confidential" | "public";
-  /** SHA-256 of the secret, which is itself never stored; `null` for a public client. */
-  readonly secretHash: Uint8Array | null;
-  readonly grantTypes: readonly GrantType[];
-  /** What it may ask for, space-separated; the empty text for nothing. */
-  readonly scope: string;
-  /** 16 random bytes as base64url: what the `jti` of its own access tokens begins with, so that all of them are revoked at once. */
-  readonly grantId: string;
-  readonly createdAt: number;
-  readonly updatedAt: number;
-  readonly disabledAt: number | null;
-}
-
 /** A client as it is once it has been disabled, and the sessions that ended with it just now. */
 export interface DisabledClient {
   readonly client: Client;
   readonly revoked: readonly RevokedSession[];
-}
-
-/** How long the access tokens live that some process signs. */
-export interface AccessLifetime {
-  readonly seconds: number;
-  /** Until when one may be signed that lives this long, in milliseconds since the Unix epoch. */
-  readonly lastInForceAt: number;
-}
-
-export interface StoredKeyRing {
-  /** Counts the replacements; 0 when there has been none. */
-  readonly version: number;
-  readonly keys: readonly StoredSigningKey[];
-}
-
-/** A signing key at rest. */
-export interface StoredSigningKey {
-  /** RFC 7638 thumbprint. */
-  readonly kid: string;
-  readonly alg: string;
-  readonly state: "next" | "current" | "retired";
-  /** The public JWK (RFC 7517) as JSON; `null` for HS256. */
-  readonly publicJwk: string | null;
-  /** The private part, sealed under a key from the root secret. */
-  readonly sealedPrivateKey: Uint8Array;
-  readonly createdAt: number;
-  /** When it began to sign, or `null`. */
-  readonly activatedAt: number | null;
-  /** When it stopped signing, or `null`. */
-  readonly retiredAt: number | null;
 }
 
 export interface SweepRequest {

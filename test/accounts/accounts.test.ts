@@ -6,8 +6,9 @@ import { createThrottle, type ThrottleOptions } from "../../src/accounts/throttl
 import { systemEnvironment } from "../../src/environment.ts";
 import { LatchkeyError } from "../../src/errors.ts";
 import { initialRotation } from "../../src/records/rotation.ts";
+import type { User } from "../../src/records/user.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import type { Store, User } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { newSession } from "../support/records.ts";
 
 let laterByMs = 0;

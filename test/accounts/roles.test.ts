@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { ADMIN_ROLE, normaliseRoles } from "../../src/accounts/roles.ts";
+import { normaliseRoles } from "../../src/accounts/roles.ts";
+import { ADMIN_ROLE } from "../../src/records/user.ts";
 
 describe("roles", () => {
   it("are sorted and each kept once", () => {

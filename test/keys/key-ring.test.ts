@@ -3,9 +3,10 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import { LatchkeyError } from "../../src/errors.ts";
+import type { StoredSigningKey } from "../../src/records/signing-key.ts";
 import { seal } from "../../src/secrets/sealing.ts";
 import { keyThumbprint, type SigningAlgorithm, signingAlgorithms } from "../../src/signing/signing-algorithms.ts";
-import type { Store, StoredSigningKey } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { counting, createClock, openRing, openStore, rootKeys } from "../support/key-rings.ts";
 
 const unusable = expect.objectContaining({ code: "store_unusable" });

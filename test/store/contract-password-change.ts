@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
-import type { Store, User } from "../../src/store/store.ts";
+import type { User } from "../../src/records/user.ts";
+import type { Store } from "../../src/store/store.ts";
 import { NOW, newClient, newId, newSession, newUser, passwordChange, verified, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
 

@@ -1,7 +1,7 @@
 import { setImmediate as endOfTurn } from "node:timers/promises";
 import { expect, it } from "vitest";
+import type { RevokedSession } from "../../src/records/revocation.ts";
 import type { Session } from "../../src/records/session.ts";
-import type { RevokedSession } from "../../src/store/store.ts";
 import { NOW, newId, newSession, newUser, passwordChange, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
 

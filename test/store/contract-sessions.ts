@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import type { JsonValue } from "../../src/json.ts";
 import { MAX_GENERATION } from "../../src/records/rotation.ts";
 import type { Session } from "../../src/records/session.ts";
-import type { FoundSession, SessionChange } from "../../src/store/store.ts";
+import type { SessionChange } from "../../src/records/session-change.ts";
+import type { FoundSession } from "../../src/store/store.ts";
 import {
   awkwardTexts,
   DAY,

@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { Store, User } from "../../src/store/store.ts";
+import type { User } from "../../src/records/user.ts";
+import type { Store } from "../../src/store/store.ts";
 import {
   awkwardTexts,
   NOW,

@@ -1,7 +1,7 @@
 import type { AccessTokenClaims } from "../../access-token/claims.ts";
 import type { RequestContext } from "../../engine/events.ts";
 import { LatchkeyError } from "../../errors.ts";
-import type { User } from "../../store/store.ts";
+import type { User } from "../../records/user.ts";
 import { refuseCrossSite, refuseDroppedCookies } from "../csrf.ts";
 import { type Call, endpoint } from "../endpoint.ts";
 import { proofToBind, refuseProofForCookies } from "../request/dpop.ts";

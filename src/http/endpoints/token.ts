@@ -2,7 +2,7 @@ import type { DpopRequest } from "../../access-token/dpop-proof.ts";
 import type { ClientDescription } from "../../engine/clients.ts";
 import { scopeFor } from "../../engine/clients.ts";
 import { LatchkeyError } from "../../errors.ts";
-import type { GrantType } from "../../store/store.ts";
+import type { GrantType } from "../../records/client.ts";
 import { type Call, endpoint } from "../endpoint.ts";
 import { authenticateClient } from "../request/client-authentication.ts";
 import { proofToBind } from "../request/dpop.ts";

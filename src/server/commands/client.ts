@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { type ClientDescription, clientGrantTypes } from "../../engine/clients.ts";
-import type { GrantType } from "../../store/store.ts";
+import type { GrantType } from "../../records/client.ts";
 import { instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";
 import { collect, type ListOptions, limitOption, noteMore } from "./list-options.ts";

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
 import { canonicalUsername } from "../../accounts/usernames.ts";
 import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
-import type { Store, User } from "../../store/store.ts";
+import type { User } from "../../records/user.ts";
+import type { Store } from "../../store/store.ts";
 import { OperatorError } from "../failure.ts";
 import { askNewPassword, instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";

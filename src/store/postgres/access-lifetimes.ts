@@ -1,4 +1,4 @@
-import type { AccessLifetime } from "../store.ts";
+import type { AccessLifetime } from "../../records/access-lifetime.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 import type { Row } from "./rows.ts";
 

@@ -1,4 +1,4 @@
-import type { StoredKeyRing, StoredSigningKey } from "../store.ts";
+import type { StoredKeyRing, StoredSigningKey } from "../../records/signing-key.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 import { type Column, insertion, type Row, toBytes } from "./rows.ts";
 

@@ -1,5 +1,6 @@
+import type { Client } from "../../records/client.ts";
 import type { RevocationReason, Session } from "../../records/session.ts";
-import type { Client, User } from "../store.ts";
+import { isAdmin, type User } from "../../records/user.ts";
 import type { Parameter } from "./connection/pool.ts";
 
 /** A column of a table that records are written to: its type, and what of the record stands in it. */
@@ -76,6 +77,7 @@ export const userColumns: readonly Column<User>[] = [
   { name: "username", type: "text", of: ({ username }) => username },
   { name: "canonical_username", type: "text", of: ({ canonicalUsername }) => canonicalUsername },
   { name: "password_hash", type: "text", of: ({ passwordHash }) => passwordHash },
+  // As JSON in a text, which takes any string and which no index can look into.
   { name: "roles", type: "text", of: ({ roles }) => JSON.stringify(roles) },
   { name: "is_admin", type: "boolean", of: ({ roles }) => isAdmin(roles) },
   { name: "created_at", type: "bigint", of: ({ createdAt }) => createdAt },
@@ -83,11 +85,6 @@ export const userColumns: readonly Column<User>[] = [
   { name: "disabled_at", type: "bigint", of: ({ disabledAt }) => disabledAt },
   { name: "credentials_version", type: "int", of: ({ credentialsVersion }) => credentialsVersion },
 ];
-
-/** Roles are kept as JSON in a text, which takes any string and which no index can look into. */
-export function isAdmin(roles: readonly string[]): boolean {
-  return roles.includes("admin");
-}
 
 /** @param prefix what the columns' names begin with, where they stand beside those of another table. */
 export function toUser(row: Row, prefix = ""): User {

@@ -1,7 +1,9 @@
-import type { PasswordHashReplacement, SetupLink, User, UserImported } from "../store.ts";
+import type { SetupLink } from "../../records/setup-link.ts";
+import { isAdmin, type User } from "../../records/user.ts";
+import type { PasswordHashReplacement, UserImported } from "../store.ts";
 import { lockFirstAdmin } from "./connection/locks.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
-import { checked, insertion, isAdmin, isStorable, type Row, toUser, userColumns } from "./rows.ts";
+import { checked, insertion, isStorable, type Row, toUser, userColumns } from "./rows.ts";
 import { HAS_IMPORTED_HASH } from "./schema.ts";
 import { revokeWhere, touchSessions } from "./sessions.ts";
 

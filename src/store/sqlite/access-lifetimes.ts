@@ -1,4 +1,4 @@
-import type { AccessLifetime } from "../store.ts";
+import type { AccessLifetime } from "../../records/access-lifetime.ts";
 import type { SqliteDatabase } from "./database.ts";
 
 /** The acts on lifetimes of access tokens. Each is synchronous and is whole only inside the transaction that its caller runs it in. */

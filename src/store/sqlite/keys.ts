@@ -1,4 +1,4 @@
-import type { StoredKeyRing, StoredSigningKey } from "../store.ts";
+import type { StoredKeyRing, StoredSigningKey } from "../../records/signing-key.ts";
 import { bytesFromHex, type SqliteDatabase } from "./database.ts";
 
 /** The acts on signing keys. Each is synchronous and is whole only inside the transaction that its caller runs it in. */

@@ -1,19 +1,17 @@
+import type { Client } from "../../records/client.ts";
+import type { Revocation, RevocationEntry, RevokedSession } from "../../records/revocation.ts";
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason, type Session } from "../../records/session.ts";
-import {
-  type Client,
-  changedSession,
-  type DisabledClient,
-  type EverySession,
-  type FoundSession,
-  type Revocation,
-  type RevocationEntry,
-  type RevokedSession,
-  type SessionCreated,
-  type SessionCreation,
-  type SessionDecision,
-  type SweepRequest,
-  type Swept,
-  type User,
+import { changedSession } from "../../records/session-change.ts";
+import type { User } from "../../records/user.ts";
+import type {
+  DisabledClient,
+  EverySession,
+  FoundSession,
+  SessionCreated,
+  SessionCreation,
+  SessionDecision,
+  SweepRequest,
+  Swept,
 } from "../store.ts";
 import type { Parameter, Query, SqliteDatabase } from "./database.ts";
 import { bytesToHex, idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./rows.ts";

@@ -1,11 +1,6 @@
-import type {
-  PasswordChange,
-  PasswordChangeRefusal,
-  PasswordHashReplacement,
-  SetupLink,
-  User,
-  UserImported,
-} from "../store.ts";
+import type { SetupLink } from "../../records/setup-link.ts";
+import { isAdmin, type User } from "../../records/user.ts";
+import type { PasswordChange, PasswordChangeRefusal, PasswordHashReplacement, UserImported } from "../store.ts";
 import type { Query, SqliteDatabase } from "./database.ts";
 import { USER_JSON } from "./rows.ts";
 import { pause, type SqliteSessions } from "./sessions.ts";
@@ -120,13 +115,13 @@ export class SqliteUsers {
   setRoles(id: string, roles: readonly string[], at: number): boolean | "last_admin" {
     const user = this.find(id);
     if (user === null) return false;
-    if (!roles.includes("admin") && this.#isLastAdmin(user)) return "last_admin";
+    if (!isAdmin(roles) && this.#isLastAdmin(user)) return "last_admin";
     this.#statements.setRoles.run(JSON.stringify(roles), at, id);
     return true;
   }
 
   #isLastAdmin({ id, roles }: User): boolean {
-    return roles.includes("admin") && this.#statements.findOtherAdmin.first(id) === null;
+    return isAdmin(roles) && this.#statements.findOtherAdmin.first(id) === null;
   }
 }
 

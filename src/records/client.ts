@@ -1,0 +1,22 @@
+/** The ways to a token that a client may be allowed (RFC 6749 section 1.3). */
+export type GrantType = "client_credentials" | "password" | "refresh_token";
+
+/** A program that asks for tokens (RFC 6749 section 2). */
+export interface Client {
+  /** The `client_id`: `lkc_` and 16 random bytes as base64url. */
+  readonly id: string;
+  /** What the operator calls it. */
+  readonly name: string;
+  /** Whether it can keep a secret (RFC 6749 section 2.1). */
+  readonly kind: "confidential" | "public";
+  /** SHA-256 of the secret, which is itself never stored; `null` for a public client. */
+  readonly secretHash: Uint8Array | null;
+  readonly grantTypes: readonly GrantType[];
+  /** What it may ask for, space-separated; the empty text for nothing. */
+  readonly scope: string;
+  /** 16 random bytes as base64url: what the `jti` of its own access tokens begins with, so that all of them are revoked at once. */
+  readonly grantId: string;
+  readonly createdAt: number;
+  readonly updatedAt: number;
+  readonly disabledAt: number | null;
+}
