@@ -1,5 +1,5 @@
 import { parseArgs } from "node:util";
-import { nearestName } from "../dist/option-names.js";
+import { nearestName } from "../dist/nearest-name.js";
 
 /** The parts of a whole run, in its order. */
 const parts = /** @type {const} */ (["refresh", "sizes", "login-storm", "guards", "verification"]);

@@ -182,13 +182,18 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     isNonce: asksForNonce ? (nonce) => isDpopNonce(rootKeys, nonce, now()) : undefined,
   });
   const accessTokens = createAccessTokens({ ...options, keys, proofs, beforeSigning: lifetimes.keepIfStale });
-  const throttle = createThrottle({ ...options, clock: environment.clock, counts: store.attempts });
+  const throttle = createThrottle({
+    ...options,
+    maxKeys: options.throttleMaxKeys,
+    clock: environment.clock,
+    counts: store.attempts,
+  });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({
     ...options,
     throttle,
     policy,
-    passwords: createPasswords(environment),
+    passwords: createPasswords({ ...options, random: environment.random }),
     onMet: usernames.meet,
     recognisedDevice: (account, deviceToken) => recognisedDevice(rootKeys, account, deviceToken, now()),
   });

@@ -1,7 +1,7 @@
 import type { Clock } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
-import { createNumberRanges } from "../number-ranges.ts";
 import { DPOP_PROOF_SECONDS, type DpopProof, type DpopRequest, readDpopProof, refused } from "./dpop-proof.ts";
+import { createNumberRanges } from "./number-ranges.ts";
 
 /** How many proofs of one key are remembered while they are good, and of all keys together. */
 const KEY_LIMIT = 65_536;

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { LatchkeyError } from "../errors.ts";
+import { createOptionSet, listOfTexts, wholeNumber, withDefault } from "../option-rules.ts";
 import { estimateGuesses, repeatsItself, type Weakness } from "./password-guesses.ts";
 import { preparePassword } from "./password-text.ts";
 
@@ -25,13 +26,21 @@ export interface PasswordPolicy {
   check(password: string, username: string): Promise<void>;
 }
 
+/** The rule of the shortest length, which the issuer's options hold too. */
+export const passwordMinLengthRule = withDefault(15, wholeNumber(8, 128));
+
+const policyOptions = createOptionSet<
+  PasswordPolicyOptions,
+  { readonly passwordMinLength: number; readonly contextWords: readonly string[] }
+>({
+  of: "createPasswordPolicy",
+  rules: { passwordMinLength: passwordMinLengthRule, contextWords: withDefault<readonly string[]>([], listOfTexts()) },
+});
+
 /** @throws TypeError naming the option that is wrong. */
 export function createPasswordPolicy(options: PasswordPolicyOptions = {}): PasswordPolicy {
-  const minLength = options.passwordMinLength ?? 15;
-  if (!Number.isInteger(minLength) || minLength < 8 || minLength > 128) {
-    throw new TypeError("Option 'passwordMinLength' must be a whole number from 8 to 128.");
-  }
-  const contextWords = ["latchkey", ...(options.contextWords ?? [])];
+  const { passwordMinLength: minLength, contextWords: furtherWords } = policyOptions.resolveFrom(options);
+  const contextWords = ["latchkey", ...furtherWords];
   let commonWords: Promise<ReadonlyMap<string, number>> | undefined;
 
   return {

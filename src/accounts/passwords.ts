@@ -1,24 +1,14 @@
-import { availableParallelism } from "node:os";
 import argon2 from "@node-rs/argon2";
 import pLimit from "p-limit";
 import type { Random } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import { isImportedHash, readStoredImportedHash } from "./imported-hashes.ts";
+import { type PasswordHashing, passwordHashing } from "./password-hashing.ts";
 import { preparePassword } from "./password-text.ts";
 
-/** How passwords are hashed. The three `argon2` settings are refused where they are weaker than OWASP's. */
-export interface PasswordsOptions {
+/** What {@link createPasswords} takes. */
+export interface PasswordsOptions extends PasswordHashing {
   readonly random: Random;
-  /** Memory of one hash, in KiB: 19,456 or more, or 47,104 or more with a single pass. Default: 19,456 (19 MiB). */
-  readonly argon2MemoryKib?: number | undefined;
-  /** Passes over the memory. Default: 2. */
-  readonly argon2Passes?: number | undefined;
-  /** Lanes. Default: 1. */
-  readonly argon2Lanes?: number | undefined;
-  /** How many hashes run at once. Default: one less than the processors, 3 at most. */
-  readonly hashConcurrency?: number | undefined;
-  /** How many wait while those run; what comes on top gets `server_busy`. Default: 64. */
-  readonly hashQueueLength?: number | undefined;
 }
 
 /**
@@ -52,22 +42,14 @@ const SALT_BYTES = 16;
 const DIGEST_BYTES = 32;
 const BUSY_RETRY_SECONDS = 2;
 
-// argon2 runs on libuv's pool, four threads unless UV_THREADPOOL_SIZE says otherwise, and access tokens are signed on the
-// same pool: one thread always stays free of hashing, so that no flood of logins can keep refreshes waiting.
-const MOST_POOL_THREADS = 3;
-
 // A damaged parameter in a stored hash could ask for 4 TiB of memory, which ends the process rather than the request.
 const MOST_TIMES_COSTLIER = 16;
 
 /** @throws TypeError naming the option that is wrong, or weaker than OWASP's password storage guidance. */
 export function createPasswords(options: PasswordsOptions): Passwords {
-  const memoryCost = wholeNumber(options, "argon2MemoryKib", 19_456, 1, 1_048_576);
-  const timeCost = wholeNumber(options, "argon2Passes", 2, 1, 100);
-  const parallelism = wholeNumber(options, "argon2Lanes", 1, 1, 16);
-  const byDefault = Math.max(1, Math.min(availableParallelism() - 1, MOST_POOL_THREADS));
-  const concurrency = wholeNumber(options, "hashConcurrency", byDefault, 1, 1024);
-  const queueLength = wholeNumber(options, "hashQueueLength", 64, 0, 10_000);
-  refuseWeak(memoryCost, timeCost);
+  const resolved = passwordHashing.resolveFrom(options);
+  const { argon2MemoryKib: memoryCost, argon2Passes: timeCost, argon2Lanes: parallelism } = resolved;
+  const { hashConcurrency: concurrency, hashQueueLength: queueLength } = resolved;
 
   const limit = pLimit(concurrency);
   // Nobody's hash: random bytes in place of a digest, so verifying against it is the real work and no password matches.
@@ -133,30 +115,4 @@ export function createPasswords(options: PasswordsOptions): Passwords {
 
     statistics: () => ({ computed, running: limit.activeCount, waiting: limit.pendingCount, refused }),
   };
-}
-
-/** OWASP's two pairs of argon2id parameters at its recommended memory, and whatever is stronger than either. */
-function refuseWeak(memoryKib: number, passes: number): void {
-  if (memoryKib < 19_456) {
-    throw new TypeError("Option 'argon2MemoryKib' must be 19456 (19 MiB) or more.");
-  }
-  if (passes < 2 && memoryKib < 47_104) {
-    throw new TypeError("Option 'argon2Passes' must be 2 or more, unless 'argon2MemoryKib' is 47104 (46 MiB) or more.");
-  }
-}
-
-type NumericOption = Exclude<keyof PasswordsOptions, "random">;
-
-function wholeNumber(
-  options: PasswordsOptions,
-  name: NumericOption,
-  byDefault: number,
-  least: number,
-  most: number,
-): number {
-  const value = options[name] ?? byDefault;
-  if (!Number.isInteger(value) || value < least || value > most) {
-    throw new TypeError(`Option '${name}' must be a whole number from ${least} to ${most}.`);
-  }
-  return value;
 }

@@ -1,7 +1,5 @@
 import { createHash } from "node:crypto";
-import type { Clock } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
-import type { AttemptCounts } from "../store/store.ts";
 import { type AddressKeys, addressKeys, UNKNOWN_ADDRESS } from "./address-keys.ts";
 import {
   type Attempts,
@@ -12,39 +10,10 @@ import {
   type LimitedKey,
   type Taking,
 } from "./attempts.ts";
+import { type ThrottleOptions, throttleOptions } from "./throttle-options.ts";
 import { createWindowCount } from "./window-count.ts";
 
-/** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
-export interface ThrottleOptions {
-  readonly clock: Clock;
-  /**
-   * Where logins and registrations are counted for several processes together. Default: in memory, as are refreshes always:
-   * those limits are about load, which each process has for itself, and must not cost a refresh a round trip.
-   */
-  readonly counts?: AttemptCounts | undefined;
-  /** Failed logins of one account from one address, or from one recognised device wherever it is. Default: 10. */
-  readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
-  /** Failed logins from one address, of whatever accounts. Default: 100. */
-  readonly failuresPerAddressPer15Minutes?: number | undefined;
-  /** Failed logins of one account, from wherever; and, counted apart, from all its recognised devices. Default: 100. */
-  readonly failuresPerAccountPerHour?: number | undefined;
-  /** Logins of one account that succeed. 0 = no limit. Default: 60. */
-  readonly loginsPerHour?: number | undefined;
-  /** Passwords proved again or changed inside one session, right or wrong. Default: 10. */
-  readonly reauthenticationsPer15Minutes?: number | undefined;
-  /** Registrations from one address, those of taken usernames included. 0 = no limit. Default: 60. */
-  readonly registrationsPerHour?: number | undefined;
-  /** Refresh tokens from one address that were none of ours. Default: 60. */
-  readonly invalidRefreshTokensPerMinute?: number | undefined;
-  /** Refreshes of one session. 0 = no limit. Default: 120. */
-  readonly sessionRefreshesPerMinute?: number | undefined;
-  /**
-   * How many accounts, addresses and sessions each limit keeps count of in memory. Above it the login limits forget whichever was
-   * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
-   * Default: 100,000, about 50 MB for each of the five login limits when full.
-   */
-  readonly maxKeys?: number | undefined;
-}
+export type { ThrottleOptions } from "./throttle-options.ts";
 
 /** A login that was let through to the verifier, and counts as a failure until something else is said. */
 export interface LoginAttempt {
@@ -118,35 +87,41 @@ const HOUR = 60 * MINUTE;
 
 /** @throws TypeError naming the option that is wrong. */
 export function createThrottle(options: ThrottleOptions): Throttle {
-  const maxKeys = wholeNumber(options, "maxKeys", 100_000, 1);
-  const perAccountAndAddress = wholeNumber(options, "failuresPerAccountAndAddressPer15Minutes", 10, 1);
-  const perAddress = wholeNumber(options, "failuresPerAddressPer15Minutes", 100, 1);
-  const perAccount = wholeNumber(options, "failuresPerAccountPerHour", 100, 1);
-  const logins = wholeNumber(options, "loginsPerHour", 60, 0);
-  const reauthentications = wholeNumber(options, "reauthenticationsPer15Minutes", 10, 1);
-  const registrations = wholeNumber(options, "registrationsPerHour", 60, 0);
-  const invalidTokens = wholeNumber(options, "invalidRefreshTokensPerMinute", 60, 1);
-  const refreshes = wholeNumber(options, "sessionRefreshesPerMinute", 120, 0);
+  const { maxKeys, ...limits } = throttleOptions.resolveFrom(options);
+  const { clock, counts } = options;
+  const { loginsPerHour: logins, registrationsPerHour: registrations, sessionRefreshesPerMinute: refreshes } = limits;
+  const { failuresPerAddressPer15Minutes: perAddress, invalidRefreshTokensPerMinute: invalidTokens } = limits;
 
-  const windowCount = (limit: number) =>
-    createWindowCount({ limit, windowSeconds: MINUTE, maxKeys, clock: options.clock });
+  const windowCount = (limit: number) => createWindowCount({ limit, windowSeconds: MINUTE, maxKeys, clock });
 
   const login = {
-    accountAndAddress: { name: "login-both", attempts: perAccountAndAddress, windowSeconds: QUARTER },
-    accountAndDevice: { name: "login-device", attempts: perAccountAndAddress, windowSeconds: QUARTER },
-    devices: { name: "login-devices", attempts: perAccount, windowSeconds: HOUR },
+    accountAndAddress: {
+      name: "login-both",
+      attempts: limits.failuresPerAccountAndAddressPer15Minutes,
+      windowSeconds: QUARTER,
+    },
+    accountAndDevice: {
+      name: "login-device",
+      attempts: limits.failuresPerAccountAndAddressPer15Minutes,
+      windowSeconds: QUARTER,
+    },
+    devices: { name: "login-devices", attempts: limits.failuresPerAccountPerHour, windowSeconds: HOUR },
     success: { name: "login-success", attempts: logins, windowSeconds: HOUR },
     address: { name: "login-address", attempts: perAddress, windowSeconds: QUARTER },
     network: { name: "login-network", attempts: perAddress * NETWORK_FACTOR, windowSeconds: QUARTER },
-    account: { name: "login-account", attempts: perAccount, windowSeconds: HOUR },
+    account: { name: "login-account", attempts: limits.failuresPerAccountPerHour, windowSeconds: HOUR },
   };
-  const reauthentication = { name: "reauthentication", attempts: reauthentications, windowSeconds: QUARTER };
+  const reauthentication = {
+    name: "reauthentication",
+    attempts: limits.reauthenticationsPer15Minutes,
+    windowSeconds: QUARTER,
+  };
   const registration = {
     address: { name: "register-address", attempts: registrations, windowSeconds: HOUR },
     network: { name: "register-network", attempts: registrations * NETWORK_FACTOR, windowSeconds: HOUR },
   };
   const local = createLocalAttempts(maxKeys);
-  const attempts = options.counts === undefined ? local : createSharedAttempts(options.counts, local);
+  const attempts = counts === undefined ? local : createSharedAttempts(counts, local);
   const guessing = { address: windowCount(invalidTokens), network: windowCount(invalidTokens * NETWORK_FACTOR) };
   const refreshing = windowCount(refreshes);
 
@@ -204,7 +179,7 @@ export function createThrottle(options: ThrottleOptions): Throttle {
     },
 
     async list(afterKey, limit) {
-      const found = (await options.counts?.listAttempts(afterKey, limit)) ?? [];
+      const found = (await counts?.listAttempts(afterKey, limit)) ?? [];
       const all: readonly Limit[] = [...Object.values(login), ...Object.values(registration), reauthentication];
       return found.map(({ key, count, windowEndsAt }) => {
         const [name = "", ...of] = key.split(" ");
@@ -283,17 +258,4 @@ function refuseFor(waitSeconds: number): void {
 /** Of one length, whatever was typed as a username. */
 export function keyOfAccount(account: string): string {
   return createHash("sha256").update(account).digest("base64url").slice(0, 22);
-}
-
-function wholeNumber(
-  options: ThrottleOptions,
-  name: Exclude<keyof ThrottleOptions, "clock" | "counts">,
-  byDefault: number,
-  least: number,
-): number {
-  const value = options[name] ?? byDefault;
-  if (!Number.isSafeInteger(value) || value < least) {
-    throw new TypeError(`Option '${name}' must be a whole number, ${least} or more.`);
-  }
-  return value;
 }

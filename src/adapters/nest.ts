@@ -14,13 +14,8 @@ import {
 import { HttpAdapterHost } from "@nestjs/core";
 import type { Request } from "express";
 import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
-import {
-  createGuard,
-  type Guard,
-  type GuardOptions,
-  type OptionalAdmission,
-  refuseWrongGuardOptions,
-} from "../http/guard/guard.ts";
+import { createGuard, type Guard, type GuardOptions, type OptionalAdmission } from "../http/guard/guard.ts";
+import { resolveGuardOptions } from "../http/guard/guard-options.ts";
 import { createHandler } from "../http/handler.ts";
 import type { HandlerOptions } from "../http/handler-options.ts";
 import { latchkey } from "./express.ts";
@@ -87,7 +82,7 @@ export class LatchkeyModule extends ConfigurableModuleClass implements NestModul
   /** @throws TypeError naming an option that is unknown or wrong, and on another platform than Express. */
   configure(): void {
     const { issuer, path = "/", guardDefaults = {}, ...handlerOptions } = this.#options;
-    refuseWrongGuardOptions(guardDefaults);
+    resolveGuardOptions(guardDefaults);
     const misplaced = requirementNames.find((name) => name in guardDefaults);
     if (misplaced !== undefined)
       throw new TypeError(`Option '${misplaced}' belongs to @Guarded(), not to 'guardDefaults'.`);
@@ -178,7 +173,7 @@ export function Guarded(
   requirements: GuardOptions = {},
   options: GuardedRouteOptions = {},
 ): ClassDecorator & MethodDecorator {
-  refuseWrongGuardOptions(requirements);
+  resolveGuardOptions(requirements);
   return applyDecorators(withRule({ requirements, ...options }), UseGuards(LatchkeyGuard));
 }
 

@@ -1,8 +1,24 @@
+import { audienceOrIssuerRule, leewayRule, verifiedCacheSizeRule } from "../access-token/verifying-rules.ts";
+import { hashingTooWeak, type PasswordHashing, passwordHashingRules } from "../accounts/password-hashing.ts";
+import { passwordMinLengthRule } from "../accounts/password-policy.ts";
+import { maxKeysRule, type ThrottleLimits, throttleLimitRules } from "../accounts/throttle-options.ts";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { issuerProblem } from "../issuer-url.ts";
-import type { JsonValue } from "../json.ts";
-import { unknownNames } from "../option-names.ts";
+import {
+  aFunction,
+  anObject,
+  createOptionSet,
+  group,
+  type OptionRules,
+  oneOf,
+  optional,
+  required,
+  trueOrFalse,
+  wholeNumber,
+  withDefault,
+} from "../option-rules.ts";
 import { rootSecretProblem } from "../secrets/root-secret.ts";
+import { keyRotationTooQuick } from "../signing/key-schedule.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../signing/signing-algorithms.ts";
 import type { Store } from "../store/store.ts";
 import type { EventListener } from "./events.ts";
@@ -27,10 +43,8 @@ export interface CookieOptions {
   readonly sameSite?: "lax" | "strict" | "none";
 }
 
-const defaultCookies = Object.freeze({ name: "latchkey", sameSite: "lax" } as const);
-
 /** What `createIssuer` takes. Everything but `issuer`, `secret` and `store` has a default. */
-export interface IssuerOptions {
+export interface IssuerOptions extends ThrottleLimits, PasswordHashing {
   /**
    * The `iss` of every access token: an absolute https URL with no query, fragment or trailing slash (RFC 8414 section 2). Plain
    * http is accepted on this machine alone: `localhost`, 127.0.0.0/8 and `[::1]`.
@@ -69,12 +83,13 @@ export interface IssuerOptions {
   readonly passwordMinLength?: number | undefined;
   /** How many sessions a person may hold; the oldest gives way. 0 = no limit. Default: 100. */
   readonly sessionsPerUser?: number | undefined;
-  /** How often one session may refresh. 0 = no limit. Default: 120. */
-  readonly sessionRefreshesPerMinute?: number | undefined;
-  /** How often one account may be logged in to. 0 = no limit. Default: 60. */
-  readonly loginsPerHour?: number | undefined;
-  /** How many accounts one address may register. 0 = no limit. Default: 60. */
-  readonly registrationsPerHour?: number | undefined;
+  /**
+   * How many accounts, addresses and sessions each limit on attempts keeps count of in memory; above it, the login limits forget
+   * the one that was tried longest ago. Default: 100,000, about 50 MB for each of the five login limits when full.
+   */
+  readonly throttleMaxKeys?: number | undefined;
+  /** How many verified access tokens are remembered, under their full text; 0 = none. Default: 10,000. */
+  readonly verifiedCacheSize?: number | undefined;
   /** The cookies of sessions that are signed in with `"transport": "cookie"`. */
   readonly cookies?: CookieOptions | undefined;
   /** Whether DPoP proofs must hold a nonce of this server (RFC 9449 section 8). Default: `off`. */
@@ -99,140 +114,67 @@ export interface IssuerOptions {
   readonly environment?: Environment | undefined;
 }
 
+/** What stays `undefined` where it is left out. */
+type WithoutDefault = "previousSecret" | "signingAlg" | "subjects" | "foreignRefreshTokens" | "onEvent";
+
+type Filled<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };
+
 /** The options with all defaults in place, frozen. */
-export interface ResolvedOptions {
-  readonly issuer: string;
-  readonly secret: string;
-  readonly previousSecret: string | undefined;
-  readonly store: Store;
+export interface ResolvedOptions
+  extends Filled<Omit<IssuerOptions, WithoutDefault | "audience" | "cookies">>,
+    Required<Pick<IssuerOptions, WithoutDefault>> {
   readonly audience: readonly string[];
-  readonly signingAlg: SigningAlgorithm | undefined;
-  readonly accessTtlSeconds: number;
-  readonly sessionTtlSeconds: number;
-  readonly idleTtlSeconds: number;
-  readonly rotationGraceSeconds: number;
-  readonly leewaySeconds: number;
-  readonly revokeReplacedAccessTokens: boolean;
-  readonly keyRotationSeconds: number;
-  readonly jwksMaxAgeSeconds: number;
-  readonly sweepIntervalSeconds: number;
-  readonly registration: "open" | "closed";
-  readonly passwordMinLength: number;
-  readonly sessionsPerUser: number;
-  readonly sessionRefreshesPerMinute: number;
-  readonly loginsPerHour: number;
-  readonly registrationsPerHour: number;
-  readonly cookies: { readonly name: string; readonly sameSite: "lax" | "strict" | "none" };
-  readonly dpopNonce: "off" | "required";
-  readonly staleWithProof: "answer" | "revoke";
-  readonly subjects: SubjectSource | undefined;
-  readonly foreignRefreshTokens: ForeignRefreshTokens | undefined;
-  readonly onEvent: EventListener | undefined;
-  readonly environment: Environment;
+  readonly cookies: Required<CookieOptions>;
 }
 
-/** How one option is checked and what it is when it is left out. Gives what is wrong with a value, or `undefined`. */
-interface Rule<Resolved> {
-  readonly byDefault: (given: IssuerOptions) => Resolved | undefined;
-  readonly problem: (value: unknown) => string | undefined;
-  /** Brings an accepted value into its resolved form. */
-  readonly resolve?: (value: never) => Resolved;
-}
-
-// One rule an option: an option that is added above and forgotten here does not compile.
-const rules: { readonly [Name in keyof ResolvedOptions]: Rule<ResolvedOptions[Name]> } = {
-  issuer: { byDefault: required, problem: issuerProblem },
-  secret: { byDefault: required, problem: secretProblem },
-  previousSecret: { byDefault: nothing, problem: secretProblem },
-  store: { byDefault: required, problem: storeProblem },
-  audience: {
-    byDefault: (given) => [given.issuer],
-    problem: audienceProblem,
-    resolve: (value: string | readonly string[]) => Object.freeze(typeof value === "string" ? [value] : [...value]),
-  },
-  signingAlg: { byDefault: nothing, problem: oneOf(...signingAlgorithms) },
-  accessTtlSeconds: { byDefault: () => 900, problem: wholeNumber(1, 86_400) },
-  sessionTtlSeconds: { byDefault: () => 30 * 86_400, problem: wholeNumber(1, 10 * 366 * 86_400) },
-  idleTtlSeconds: { byDefault: () => 14 * 86_400, problem: wholeNumber(1, 10 * 366 * 86_400) },
-  rotationGraceSeconds: { byDefault: () => 10, problem: wholeNumber(0, 300) },
-  leewaySeconds: { byDefault: () => 5, problem: wholeNumber(0, 60) },
-  revokeReplacedAccessTokens: { byDefault: () => false, problem: ofType("boolean") },
-  keyRotationSeconds: { byDefault: () => 30 * 86_400, problem: wholeNumber(60, 10 * 366 * 86_400) },
-  jwksMaxAgeSeconds: { byDefault: () => 300, problem: wholeNumber(1, 86_400) },
-  sweepIntervalSeconds: { byDefault: () => 300, problem: wholeNumber(0, 86_400) },
-  registration: { byDefault: () => "closed", problem: oneOf("open", "closed") },
-  passwordMinLength: { byDefault: () => 15, problem: wholeNumber(8, 128) },
-  sessionsPerUser: { byDefault: () => 100, problem: wholeNumber(0, 1_000_000) },
-  sessionRefreshesPerMinute: { byDefault: () => 120, problem: wholeNumber(0, 1_000_000) },
-  loginsPerHour: { byDefault: () => 60, problem: wholeNumber(0, 1_000_000) },
-  registrationsPerHour: { byDefault: () => 60, problem: wholeNumber(0, 1_000_000) },
-  cookies: {
-    byDefault: () => defaultCookies,
-    problem: cookiesProblem,
-    resolve: (given: CookieOptions) => Object.freeze({ ...defaultCookies, ...given }),
-  },
-  dpopNonce: { byDefault: () => "off", problem: oneOf("off", "required") },
-  staleWithProof: { byDefault: () => "answer", problem: oneOf("answer", "revoke") },
-  subjects: { byDefault: nothing, problem: ofType("function") },
-  foreignRefreshTokens: { byDefault: nothing, problem: ofType("function") },
-  onEvent: { byDefault: nothing, problem: ofType("function") },
-  environment: { byDefault: () => systemEnvironment, problem: ofType("object") },
+const rules: OptionRules<IssuerOptions, ResolvedOptions> = {
+  issuer: required(issuerProblem),
+  secret: required(secretProblem),
+  previousSecret: optional(secretProblem),
+  store: required(storeProblem),
+  audience: audienceOrIssuerRule,
+  signingAlg: optional(oneOf(...signingAlgorithms)),
+  accessTtlSeconds: withDefault(900, wholeNumber(1, 86_400)),
+  sessionTtlSeconds: withDefault(30 * 86_400, wholeNumber(1, 10 * 366 * 86_400)),
+  idleTtlSeconds: withDefault(14 * 86_400, wholeNumber(1, 10 * 366 * 86_400)),
+  rotationGraceSeconds: withDefault(10, wholeNumber(0, 300)),
+  leewaySeconds: leewayRule,
+  revokeReplacedAccessTokens: withDefault<boolean>(false, trueOrFalse),
+  keyRotationSeconds: withDefault(30 * 86_400, wholeNumber(60, 10 * 366 * 86_400)),
+  jwksMaxAgeSeconds: withDefault(300, wholeNumber(1, 86_400)),
+  sweepIntervalSeconds: withDefault(300, wholeNumber(0, 86_400)),
+  registration: withDefault<"open" | "closed">("closed", oneOf("open", "closed")),
+  passwordMinLength: passwordMinLengthRule,
+  sessionsPerUser: withDefault(100, wholeNumber(0, 1_000_000)),
+  ...throttleLimitRules,
+  throttleMaxKeys: maxKeysRule,
+  ...passwordHashingRules,
+  verifiedCacheSize: verifiedCacheSizeRule,
+  cookies: group<CookieOptions, Required<CookieOptions>>(
+    {
+      name: withDefault("latchkey", cookieNameProblem),
+      sameSite: withDefault<"lax" | "strict" | "none">("lax", oneOf("lax", "strict", "none")),
+    },
+    { isAlwaysThere: true },
+  ),
+  dpopNonce: withDefault<"off" | "required">("off", oneOf("off", "required")),
+  staleWithProof: withDefault<"answer" | "revoke">("answer", oneOf("answer", "revoke")),
+  subjects: optional(aFunction),
+  foreignRefreshTokens: optional(aFunction),
+  onEvent: optional(aFunction),
+  environment: withDefault(systemEnvironment, anObject),
 };
 
-/**
- * Validates, fills in the defaults and freezes.
- * @throws TypeError naming every option that is missing, unknown or wrong.
- */
+/** The options of `createIssuer`. */
+export const issuerOptions = createOptionSet<IssuerOptions, ResolvedOptions>({
+  of: "createIssuer",
+  rules,
+  across: (resolved) => [...hashingTooWeak(resolved), ...keyRotationTooQuick(resolved), ...cookiesDropped(resolved)],
+});
+
+/** @throws TypeError naming every option that is missing, unknown or wrong. */
 export function resolveOptions(given: IssuerOptions): ResolvedOptions {
-  if (typeof given !== "object" || given === null) throw new TypeError("createIssuer takes an object of options.");
-  const problems = unknownNames(given, Object.keys(rules), "option");
-  const resolved: Record<string, unknown> = {};
-  for (const [name, rule] of Object.entries(rules) as [keyof ResolvedOptions, Rule<unknown>][]) {
-    const value = given[name];
-    const problem = value === undefined ? missing(rule) : rule.problem(value);
-    if (problem !== undefined) problems.push(`Option '${name}' ${problem}.`);
-    else resolved[name] = value === undefined ? rule.byDefault(given) : (rule.resolve?.(value as never) ?? value);
-  }
-  if (problems.length === 0 && given.cookies?.sameSite === "none" && !given.issuer.startsWith("https:")) {
-    problems.push(
-      "Option 'cookies' must not have sameSite 'none' with a plain http issuer: browsers drop such cookies.",
-    );
-  }
-  if (problems.length > 0) throw new TypeError(problems.join("\n"));
-  return Object.freeze(resolved) as unknown as ResolvedOptions;
-}
-
-/** What is wrong with a value for one option, or `undefined`; for whoever reads options from elsewhere. */
-export function optionProblem(name: keyof IssuerOptions, value: unknown): string | undefined {
-  return rules[name].problem(value);
-}
-
-function required(): undefined {
-  return undefined;
-}
-
-function nothing(): undefined {
-  return undefined;
-}
-
-function missing(rule: Rule<unknown>): string | undefined {
-  return rule.byDefault === required ? "is required" : undefined;
-}
-
-function wholeNumber(least: number, most: number): (value: unknown) => string | undefined {
-  return (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
-      ? undefined
-      : `must be a whole number from ${least} to ${most}`;
-}
-
-function oneOf(...allowed: readonly string[]): (value: unknown) => string | undefined {
-  return (value) => (allowed.includes(value as string) ? undefined : `must be one of ${allowed.join(", ")}`);
-}
-
-function ofType(type: "boolean" | "function" | "object"): (value: unknown) => string | undefined {
-  return (value) =>
-    typeof value === type && value !== null ? undefined : `must be ${type === "object" ? "an" : "a"} ${type}`;
+  return issuerOptions.resolve(given);
 }
 
 function secretProblem(value: unknown): string | undefined {
@@ -244,22 +186,16 @@ function secretProblem(value: unknown): string | undefined {
 function storeProblem(value: unknown): string | undefined {
   return typeof (value as Store | null)?.changeSessions === "function"
     ? undefined
-    : "must be a store, such as createSqliteStore() from 'latchkey/sqlite' gives";
+    : "must be a store, such as createSqliteStore() from 'latchkey/sqlite' returns";
 }
 
-function audienceProblem(value: unknown): string | undefined {
-  const all: readonly JsonValue[] = Array.isArray(value) ? value : [value];
-  return all.length > 0 && all.every((one) => typeof one === "string" && one !== "")
+function cookieNameProblem(value: unknown): string | undefined {
+  return typeof value === "string" && /^[A-Za-z][A-Za-z0-9-]{0,31}$/.test(value)
     ? undefined
-    : "must be a text, or a list of at least one, none of them empty";
+    : "must be a name of letters, digits and hyphens, 32 at most";
 }
 
-function cookiesProblem(value: unknown): string | undefined {
-  if (typeof value !== "object" || value === null) return "must be an object";
-  const { name = "latchkey", sameSite = "lax", ...others } = value as Record<string, unknown>;
-  const unknown = Object.keys(others)[0];
-  if (unknown !== undefined) return `has no setting '${unknown}'; its settings are 'name' and 'sameSite'`;
-  if (typeof name !== "string" || !/^[A-Za-z][A-Za-z0-9-]{0,31}$/.test(name))
-    return "must have a 'name' of letters, digits and hyphens, 32 at most";
-  return oneOf("lax", "strict", "none")(sameSite)?.replace("must", "must have a 'sameSite' that is");
+function cookiesDropped({ cookies, issuer }: ResolvedOptions): readonly string[] {
+  if (cookies.sameSite !== "none" || issuer.startsWith("https:")) return [];
+  return ["Option 'cookies' must not have sameSite 'none' with a plain http issuer: browsers drop such cookies."];
 }

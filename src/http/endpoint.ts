@@ -7,7 +7,7 @@ import type { Issuer } from "../issuer.ts";
 import type { AuthenticationTerms } from "./authenticate.ts";
 import type { SessionCookies } from "./cookies/cookies.ts";
 import type { ErrorStyle } from "./error-response.ts";
-import type { HandlerOptions } from "./handler-options.ts";
+import type { ResolvedHandlerOptions } from "./handler-options.ts";
 import type { BodyRule } from "./request/body.ts";
 import type { QueryRule } from "./request/query.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
@@ -50,7 +50,7 @@ export function letsChooseTransport({ body }: Pick<Endpoint, "body">): boolean {
 /** What an endpoint's `handle` is given. */
 export interface Call<Auth, Body, Query = undefined> {
   readonly issuer: Issuer;
-  readonly options: HandlerOptions;
+  readonly options: ResolvedHandlerOptions;
   readonly respond: Responder;
   readonly cookies: SessionCookies;
   readonly request: Request;

@@ -1,6 +1,15 @@
-import { unknownNames } from "../option-names.ts";
+import {
+  aFunction,
+  createOptionSet,
+  listOfTexts,
+  type OptionRules,
+  optional,
+  trueOrFalse,
+  withDefault,
+} from "../option-rules.ts";
 import { hstsMismatch, hstsProblem } from "./hsts.ts";
-import { isExactOrigin } from "./request/origins.ts";
+import { addressRangeProblem } from "./request/address-ranges.ts";
+import { exactOrigins } from "./request/origins.ts";
 
 /** What `createHandler` takes beside the issuer. */
 export interface HandlerOptions {
@@ -38,41 +47,35 @@ export interface RequestEntry {
   readonly ip: string | null;
 }
 
-// One rule an option: an option that is added above and forgotten here does not compile.
-const rules: { readonly [Name in keyof Required<HandlerOptions>]: (value: unknown) => string | undefined } = {
-  passwordGrant: (value) => (typeof value === "boolean" ? undefined : "must be true or false."),
-  allowedOrigins: (value) =>
-    listProblem(value, isExactOrigin, "is not an exact origin such as https://app.example.com."),
-  // Each entry is looked at where it is read.
-  trustedProxies: (value) => listProblem(value, () => true, ""),
-  hsts: (value) => {
-    const problem = hstsProblem(value);
-    return problem && `${problem}.`;
-  },
-  isReady: functionProblem,
-  onIgnoredProxy: functionProblem,
-  onRequest: functionProblem,
-  onError: functionProblem,
+/** The options with all defaults in place, frozen. */
+export interface ResolvedHandlerOptions extends Required<HandlerOptions> {
+  readonly passwordGrant: boolean;
+  readonly allowedOrigins: readonly string[];
+  readonly trustedProxies: readonly string[];
+  readonly isReady: () => boolean;
+}
+
+const rules: OptionRules<HandlerOptions, ResolvedHandlerOptions> = {
+  passwordGrant: withDefault<boolean>(false, trueOrFalse),
+  allowedOrigins: withDefault<readonly string[]>(Object.freeze([]), exactOrigins),
+  trustedProxies: withDefault<readonly string[]>(Object.freeze([]), listOfTexts(addressRangeProblem)),
+  hsts: optional(hstsProblem),
+  isReady: withDefault(() => () => true, aFunction),
+  onRequest: optional(aFunction),
+  onIgnoredProxy: optional(aFunction),
+  onError: optional(aFunction),
 };
 
+const optionSet = createOptionSet<HandlerOptions, ResolvedHandlerOptions>({ of: "createHandler", rules });
+
 /** @throws TypeError naming every option that is unknown or wrong. */
-export function refuseWrongOptions(options: HandlerOptions, issuer: string): void {
-  const wrong = Object.entries(options).flatMap(([name, value]) => {
-    const problem = value === undefined ? undefined : rules[name as keyof HandlerOptions]?.(value);
-    return problem === undefined ? [] : [`Option '${name}' ${problem}`];
-  });
-  const problems = [...unknownNames(options, Object.keys(rules), "option"), ...wrong];
+export function resolveHandlerOptions(given: HandlerOptions, issuer: string): ResolvedHandlerOptions {
+  const options = optionSet.resolve(given);
   const mismatch = hstsMismatch(issuer, options.hsts);
-  if (problems.length === 0 && mismatch !== undefined) problems.push(`Option 'hsts' ${mismatch}.`);
-  if (problems.length > 0) throw new TypeError(problems.join("\n"));
+  if (mismatch !== undefined) throw new TypeError(`Option 'hsts' ${mismatch}.`);
+  return options;
 }
 
-function functionProblem(value: unknown): string | undefined {
-  return typeof value === "function" ? undefined : "must be a function.";
-}
-
-function listProblem(value: unknown, accepts: (entry: string) => boolean, problem: string): string | undefined {
-  if (!Array.isArray(value) || value.some((entry) => typeof entry !== "string")) return "must be a list of texts.";
-  const refused = value.find((entry) => !accepts(entry));
-  return refused === undefined ? undefined : `holds '${refused}', which ${problem}`;
-}
+/** What is wrong with a value for one option, as words that follow its name, for options that are read from elsewhere. */
+export const handlerOptionProblem = optionSet.problem;
+export const handlerOptionNames = optionSet.names;

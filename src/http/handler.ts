@@ -17,7 +17,7 @@ import { createSessionCookies } from "./cookies/cookies.ts";
 import { type Endpoint, scopeOf, takesAccessToken } from "./endpoint.ts";
 import { errorResponse } from "./error-response.ts";
 import { requireRoles, requireScopes } from "./guard/require-claims.ts";
-import { type HandlerOptions, refuseWrongOptions } from "./handler-options.ts";
+import { type HandlerOptions, type ResolvedHandlerOptions, resolveHandlerOptions } from "./handler-options.ts";
 import { hstsHeader } from "./hsts.ts";
 import { writeOpenApi } from "./openapi/openapi.ts";
 import { readBody } from "./request/body.ts";
@@ -56,15 +56,15 @@ const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
  * Makes the handler: `Request` in, `Response` out, in every framework and runtime that speaks the fetch API.
  * @throws TypeError naming an option that is unknown or wrong.
  */
-export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Handler {
-  refuseWrongOptions(options, issuer.options.issuer);
-  const clientAddress = createClientAddress(options.trustedProxies ?? []);
-  let watchesForProxies = options.onIgnoredProxy !== undefined && (options.trustedProxies ?? []).length === 0;
+export function createHandler(issuer: Issuer, given: HandlerOptions = {}): Handler {
+  const options = resolveHandlerOptions(given, issuer.options.issuer);
+  const clientAddress = createClientAddress(options.trustedProxies);
+  let watchesForProxies = options.onIgnoredProxy !== undefined && options.trustedProxies.length === 0;
   const issuerPath = new URL(issuer.options.issuer).pathname.replace(/\/$/, "");
   const publicPaths = new Set(
     routes.filter(({ anyOrigin }) => anyOrigin).flatMap((route) => pathsOf(route, issuerPath)),
   );
-  const crossOrigin = createCrossOrigin(options.allowedOrigins ?? [], (path) => publicPaths.has(path));
+  const crossOrigin = createCrossOrigin(options.allowedOrigins, (path) => publicPaths.has(path));
   const app = createApp(issuer, options, clientAddress, issuerPath);
   const { clock, random } = issuer.options.environment;
   const hsts = hstsHeader(issuer.options.issuer, options.hsts);
@@ -106,13 +106,18 @@ export function createHandler(issuer: Issuer, options: HandlerOptions = {}): Han
   };
 }
 
-function createApp(issuer: Issuer, options: HandlerOptions, clientAddress: ClientAddress, issuerPath: string): App {
+function createApp(
+  issuer: Issuer,
+  options: ResolvedHandlerOptions,
+  clientAddress: ClientAddress,
+  issuerPath: string,
+): App {
   const app: App = new Hono<{ Bindings: Bindings }>();
   const cookies = createSessionCookies(issuer.options);
   const terms: AuthenticationTerms = {
     locations: ["header", "cookie"],
     implicitRefresh: true,
-    allowedOrigins: options.allowedOrigins ?? [],
+    allowedOrigins: options.allowedOrigins,
     publicUrl: issuer.options.issuer,
   };
   let document: string | undefined;

@@ -8,8 +8,10 @@ import type { AccessLifetimes } from "./access-lifetimes.ts";
 import {
   type KeySchedule,
   keyIn,
+  keyRotationTooQuick,
   keysTowards,
   keysWithout,
+  RELOAD_LAG_SECONDS,
   rotatedKeys,
   scheduledKeys,
   signsFrom,
@@ -20,8 +22,6 @@ import { type PublicJwk, type SigningAlgorithm, signingAlgorithms, signWith } fr
 
 /** A process whose ring was read longer ago than this re-reads it before it signs. */
 const STALE_AFTER_SECONDS = 20;
-/** What the schedule allows for that: the rest is for making and writing a key, and for clocks that differ. */
-const RELOAD_LAG_SECONDS = 30;
 const UNKNOWN_KID_RELOAD_MS = 1000;
 const MAX_ATTEMPTS = 10;
 /** What a `kid` of ours looks like: a SHA-256 thumbprint. Nothing else is worth looking for. */
@@ -275,13 +275,8 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 
 function scheduleOf(options: KeyRingOptions): KeySchedule {
   const { accessTtlSeconds, lifetimes, leewaySeconds, keyRotationSeconds, jwksMaxAgeSeconds } = options;
-  const publishedFor = jwksMaxAgeSeconds + RELOAD_LAG_SECONDS;
-  if (keyRotationSeconds < publishedFor) {
-    throw new TypeError(
-      `Option 'keyRotationSeconds' must be ${publishedFor} or more with 'jwksMaxAgeSeconds' at ${jwksMaxAgeSeconds}: ` +
-        "a key has to be known to every verifier before it signs.",
-    );
-  }
+  const [problem] = keyRotationTooQuick(options);
+  if (problem !== undefined) throw new TypeError(problem);
   return {
     get accessTtlSeconds() {
       return lifetimes?.greatestSeconds() ?? accessTtlSeconds;

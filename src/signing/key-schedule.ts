@@ -13,6 +13,22 @@ export interface KeySchedule {
   readonly leewaySeconds: number;
 }
 
+/** What the schedule allows for a process to read the ring again: for making and writing a key, and for clocks that differ. */
+export const RELOAD_LAG_SECONDS = 30;
+
+/** What is wrong with keys that would sign before every verifier could know them. */
+export function keyRotationTooQuick({
+  keyRotationSeconds,
+  jwksMaxAgeSeconds,
+}: Pick<KeySchedule, "keyRotationSeconds" | "jwksMaxAgeSeconds">): readonly string[] {
+  const publishedFor = jwksMaxAgeSeconds + RELOAD_LAG_SECONDS;
+  if (keyRotationSeconds >= publishedFor) return [];
+  return [
+    `Option 'keyRotationSeconds' must be ${publishedFor} or more with 'jwksMaxAgeSeconds' at ${jwksMaxAgeSeconds}: ` +
+      "a key has to be known to every verifier before it signs.",
+  ];
+}
+
 /** All that the schedule looks at; generic, so that what else a record holds is carried along. */
 export type ScheduledKey = Pick<StoredSigningKey, "kid" | "alg" | "state" | "createdAt" | "activatedAt" | "retiredAt">;
 

@@ -11,14 +11,15 @@ import {
   type AccessTokenVerifier,
   createAccessTokenVerifier,
 } from "../access-token/verifier.ts";
+import { audienceRule, leewayRule, verifiedCacheSizeRule } from "../access-token/verifying-rules.ts";
 import type { Environment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
+import { createOptionSet, isText, required, wholeNumber } from "../option-rules.ts";
 import type { KeyRing, SigningKey } from "./key-ring.ts";
 
 export type { AccessTokenClaims } from "../access-token/claims.ts";
 
 const JTI_UNIQUE_BYTES = 9;
-const MAX_LEEWAY_SECONDS = 60;
 
 /** What {@link createAccessTokens} takes. */
 export interface AccessTokensOptions {
@@ -54,16 +55,35 @@ export interface AccessTokens extends AccessTokenVerifier {
   signForClient(grant: ClientAccessTokenGrant): Promise<SignedAccessToken>;
 }
 
+type CheckedOptions = Pick<
+  AccessTokensOptions,
+  "issuer" | "audience" | "accessTtlSeconds" | "leewaySeconds" | "verifiedCacheSize"
+>;
+
+const checkedOptions = createOptionSet<
+  CheckedOptions,
+  Required<Omit<CheckedOptions, "audience">> & {
+    readonly audience: readonly string[];
+    readonly verifiedCacheSize: number;
+  }
+>({
+  of: "createAccessTokens",
+  rules: {
+    issuer: required<string>((value) => (isText(value) ? undefined : "must be a text that is not empty")),
+    audience: audienceRule,
+    accessTtlSeconds: required<number>(wholeNumber(1)),
+    leewaySeconds: leewayRule,
+    verifiedCacheSize: verifiedCacheSizeRule,
+  },
+});
+
 /**
  * Access tokens in the JWT profile of RFC 9068, signed with the ring's current key.
  * @throws TypeError naming an option that is missing or wrong: nothing is verified without issuer and audience.
  */
 export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
-  const { keys, environment, issuer, accessTtlSeconds, leewaySeconds, verifiedCacheSize = 10_000 } = options;
-  const audience = Object.freeze(
-    typeof options.audience === "string" ? [options.audience] : [...(options.audience ?? [])],
-  );
-  refuseBadOptions({ ...options, audience, verifiedCacheSize });
+  const { keys, environment } = options;
+  const { issuer, audience, accessTtlSeconds, leewaySeconds, verifiedCacheSize } = checkedOptions.resolveFrom(options);
   const terms = { issuer, audience, accessTtlSeconds };
   const verifier = createAccessTokenVerifier({
     keys,
@@ -113,23 +133,4 @@ function tooLong(length: number): LatchkeyError {
       `The access token would be ${length} characters long; ${ACCESS_TOKEN_MAX_LENGTH} is the most. ` +
       "The subject has too many roles, or its scope is too long.",
   });
-}
-
-function refuseBadOptions(options: AccessTokensOptions & { readonly audience: readonly string[] }): void {
-  const isText = (value: unknown) => typeof value === "string" && value !== "";
-  const isWholeNumber = (value: unknown, least: number, most: number) =>
-    Number.isSafeInteger(value) && (value as number) >= least && (value as number) <= most;
-
-  if (!isText(options.issuer)) throw new TypeError("Option 'issuer' is required.");
-  if (options.audience.length === 0 || !options.audience.every(isText))
-    throw new TypeError("Option 'audience' is required.");
-  if (!isWholeNumber(options.accessTtlSeconds, 1, Number.MAX_SAFE_INTEGER)) {
-    throw new TypeError("Option 'accessTtlSeconds' must be a whole number of 1 or more.");
-  }
-  if (!isWholeNumber(options.leewaySeconds, 0, MAX_LEEWAY_SECONDS)) {
-    throw new TypeError(`Option 'leewaySeconds' must be a whole number from 0 to ${MAX_LEEWAY_SECONDS}.`);
-  }
-  if (!isWholeNumber(options.verifiedCacheSize, 0, Number.MAX_SAFE_INTEGER)) {
-    throw new TypeError("Option 'verifiedCacheSize' must be a whole number of 0 or more.");
-  }
 }

@@ -1,6 +1,18 @@
+import { audienceRule, leewayRule, verifiedCacheSizeRule } from "../access-token/verifying-rules.ts";
 import { type Environment, systemEnvironment } from "../environment.ts";
 import { issuerProblem } from "../issuer-url.ts";
-import { unknownNames } from "../option-names.ts";
+import {
+  aFunction,
+  anObject,
+  createOptionSet,
+  group,
+  isText,
+  type OptionRules,
+  oneOf,
+  required,
+  wholeNumber,
+  withDefault,
+} from "../option-rules.ts";
 
 /** The algorithms that a published key can verify. HS256 is not among them: whoever could verify could also sign. */
 export const publicKeyAlgorithms = Object.freeze(["ES256", "EdDSA", "RS256", "PS256"] as const);
@@ -50,7 +62,7 @@ export interface RevocationOptions {
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
-/** The options with all defaults in place. */
+/** The options with all defaults in place, frozen. */
 export interface ResolvedVerifierOptions {
   readonly issuer: string;
   readonly audience: readonly string[];
@@ -71,94 +83,45 @@ export interface ResolvedRevocationOptions {
   readonly onError: (error: unknown) => void;
 }
 
-type Problem = (value: unknown) => string | undefined;
+const revocationRules: OptionRules<RevocationOptions, ResolvedRevocationOptions> = {
+  token: required<() => string | Promise<string>>(
+    (value) =>
+      isText(value) || typeof value === "function"
+        ? undefined
+        : "must be an access token or a function that returns one",
+    (token: RevocationOptions["token"]) => (typeof token === "string" ? () => token : token),
+  ),
+  url: withDefault<string>(({ issuer }: VerifierOptions) => `${issuer}/auth/revocations`, urlProblem),
+  whenFeedIsDown: withDefault<"accept" | "refuse">("accept", oneOf("accept", "refuse")),
+  maxFeedLagSeconds: withDefault(30, wholeNumber(10, 3600)),
+  onError: withDefault(() => () => {}, aFunction),
+};
 
-// One rule an option: an option that is added above and forgotten here does not compile.
-const rules: { readonly [Name in keyof Required<VerifierOptions>]: Problem } = {
+const rules: OptionRules<VerifierOptions, ResolvedVerifierOptions> = {
   issuer: required(issuerProblem),
-  audience: required((value) =>
-    isText(value) || isTexts(value) ? undefined : "must be a text, or a list of at least one, none of them empty",
-  ),
+  audience: audienceRule,
   algorithms: required(algorithmsProblem),
-  jwksUri: optional(urlProblem),
-  leewaySeconds: optional(wholeNumber(0, 60)),
-  verifiedCacheSize: optional(wholeNumber(0, 1_000_000)),
-  revocations: optional((value) => (typeof value === "object" && value !== null ? undefined : "must be an object")),
-  fetch: optional(ofType("function")),
-  environment: optional(ofType("object")),
+  jwksUri: withDefault<string>(({ issuer }: VerifierOptions) => `${issuer}/.well-known/jwks.json`, urlProblem),
+  leewaySeconds: leewayRule,
+  verifiedCacheSize: verifiedCacheSizeRule,
+  revocations: group(revocationRules),
+  fetch: withDefault<Fetch>(() => (url: string, init: RequestInit) => fetch(url, init), aFunction),
+  environment: withDefault(systemEnvironment, anObject),
 };
 
-const revocationRules: { readonly [Name in keyof Required<RevocationOptions>]: Problem } = {
-  token: required((value) =>
-    isText(value) || typeof value === "function" ? undefined : "must be an access token or a function that gives one",
-  ),
-  url: optional(urlProblem),
-  whenFeedIsDown: optional((value) =>
-    value === "accept" || value === "refuse" ? undefined : "must be one of accept, refuse",
-  ),
-  maxFeedLagSeconds: optional(wholeNumber(10, 3600)),
-  onError: optional(ofType("function")),
-};
+/** The options of `createVerifier`, and those inside `revocations`. */
+export const verifierOptions = createOptionSet<VerifierOptions, ResolvedVerifierOptions>({
+  of: "createVerifier",
+  rules,
+});
+export const revocationOptionNames = Object.freeze(Object.keys(revocationRules));
 
 /**
- * Validates and fills in the defaults.
+ * Validates, fills in the defaults and freezes.
  * @throws TypeError naming every option that is missing, unknown or wrong.
  */
 export function resolveVerifierOptions(given: VerifierOptions): ResolvedVerifierOptions {
-  if (typeof given !== "object" || given === null) throw new TypeError("createVerifier takes an object of options.");
-  const problems = problemsOf(given, rules, "");
-  if (typeof given.revocations === "object" && given.revocations !== null) {
-    problems.push(...problemsOf(given.revocations, revocationRules, "revocations."));
-  }
-  if (problems.length > 0) throw new TypeError(problems.join("\n"));
-
-  const { issuer, audience, algorithms, revocations } = given;
-  return {
-    issuer,
-    audience: typeof audience === "string" ? [audience] : [...audience],
-    algorithms: [...algorithms],
-    jwksUri: given.jwksUri ?? `${issuer}/.well-known/jwks.json`,
-    leewaySeconds: given.leewaySeconds ?? 5,
-    verifiedCacheSize: given.verifiedCacheSize ?? 10_000,
-    revocations: revocations && resolveRevocationOptions(revocations, issuer),
-    fetch: given.fetch ?? ((url, init) => fetch(url, init)),
-    environment: given.environment ?? systemEnvironment,
-  };
-}
-
-function resolveRevocationOptions(given: RevocationOptions, issuer: string): ResolvedRevocationOptions {
-  const { token } = given;
-  return {
-    token: typeof token === "string" ? () => token : token,
-    url: given.url ?? `${issuer}/auth/revocations`,
-    whenFeedIsDown: given.whenFeedIsDown ?? "accept",
-    maxFeedLagSeconds: given.maxFeedLagSeconds ?? 30,
-    onError: given.onError ?? (() => {}),
-  };
-}
-
-function problemsOf(given: object, rulesByName: Readonly<Record<string, Problem>>, prefix: string): string[] {
-  const wrong = Object.entries(rulesByName).flatMap(([name, problem]) => {
-    const found = problem((given as Readonly<Record<string, unknown>>)[name]);
-    return found === undefined ? [] : [`Option '${prefix}${name}' ${found}.`];
-  });
-  return [...unknownNames(given, Object.keys(rulesByName), "option"), ...wrong];
-}
-
-function required(problem: Problem): Problem {
-  return (value) => (value === undefined ? "is required" : problem(value));
-}
-
-function optional(problem: Problem): Problem {
-  return (value) => (value === undefined ? undefined : problem(value));
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-function isTexts(value: unknown): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isText);
+  return verifierOptions.resolve(given);
 }
 
 function algorithmsProblem(value: unknown): string | undefined {
@@ -170,18 +133,6 @@ function algorithmsProblem(value: unknown): string | undefined {
     return `holds '${refused}', which published keys cannot verify; it takes ${known}`;
   }
   return `must hold only ${known}`;
-}
-
-function wholeNumber(least: number, most: number): Problem {
-  return (value) =>
-    Number.isInteger(value) && (value as number) >= least && (value as number) <= most
-      ? undefined
-      : `must be a whole number from ${least} to ${most}`;
-}
-
-function ofType(type: "function" | "object"): Problem {
-  return (value) =>
-    typeof value === type && value !== null ? undefined : `must be ${type === "object" ? "an" : "a"} ${type}`;
 }
 
 function urlProblem(value: unknown): string | undefined {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { createNumberRanges } from "../../src/number-ranges.ts";
+import { createNumberRanges } from "../../src/access-token/number-ranges.ts";
 
 const numbers = fc.array(fc.integer({ min: 0, max: 60 }), { maxLength: 60 });
 

@@ -1,14 +1,7 @@
 import * as express from "../../src/adapters/express.ts";
 import * as node from "../../src/adapters/node.ts";
-import type {
-  CookieOptions,
-  Guard,
-  GuardOptions,
-  HandlerOptions,
-  Issuer,
-  IssuerOptions,
-  Users,
-} from "../../src/index.ts";
+import { issuerOptions as issuerOptionSet } from "../../src/engine/options.ts";
+import type { CookieOptions, Guard, GuardOptions, HandlerOptions, Issuer, Users } from "../../src/index.ts";
 import * as latchkey from "../../src/index.ts";
 import { settings } from "../../src/server/settings/settings.ts";
 import * as verify from "../../src/verify/verifier.ts";
@@ -19,37 +12,7 @@ export function inBackticks(text: string): string[] {
   return [...text.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
 }
 
-// That these are all names, and all of them names, the compiler sees to.
-const issuerOptions: Record<keyof IssuerOptions, true> = {
-  issuer: true,
-  secret: true,
-  previousSecret: true,
-  store: true,
-  audience: true,
-  signingAlg: true,
-  accessTtlSeconds: true,
-  sessionTtlSeconds: true,
-  idleTtlSeconds: true,
-  rotationGraceSeconds: true,
-  leewaySeconds: true,
-  revokeReplacedAccessTokens: true,
-  keyRotationSeconds: true,
-  jwksMaxAgeSeconds: true,
-  sweepIntervalSeconds: true,
-  registration: true,
-  passwordMinLength: true,
-  sessionsPerUser: true,
-  sessionRefreshesPerMinute: true,
-  loginsPerHour: true,
-  registrationsPerHour: true,
-  cookies: true,
-  dpopNonce: true,
-  staleWithProof: true,
-  subjects: true,
-  foreignRefreshTokens: true,
-  onEvent: true,
-  environment: true,
-};
+const issuerOptions = Object.fromEntries(issuerOptionSet.names.map((name) => [name, true]));
 const cookieOptions: Record<keyof CookieOptions, true> = { name: true, sameSite: true };
 const guardOptions = {
   locations: true,

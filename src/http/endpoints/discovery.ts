@@ -66,11 +66,7 @@ function answerMetadata({ issuer, options, respond }: Call<undefined, undefined>
     ...(issuer.jwks().keys.length > 0 && { jwks_uri: `${url}/.well-known/jwks.json` }),
     // Required by RFC 8414; there is no authorization endpoint, so there are no response types.
     response_types_supported: [],
-    grant_types_supported: [
-      "refresh_token",
-      "client_credentials",
-      ...(options.passwordGrant === true ? ["password"] : []),
-    ],
+    grant_types_supported: ["refresh_token", "client_credentials", ...(options.passwordGrant ? ["password"] : [])],
     token_endpoint_auth_methods_supported: [...confidential, "none"],
     revocation_endpoint_auth_methods_supported: [...confidential, "none"],
     introspection_endpoint_auth_methods_supported: confidential,

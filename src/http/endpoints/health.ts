@@ -25,7 +25,7 @@ export const healthEndpoints = [
     success: { status: 200, description: "The store answers and can be written.", schema: schemas.health },
     errors: ["store_unavailable", "server_busy"],
     async handle({ issuer, options, respond }) {
-      if (options.isReady?.() === false) {
+      if (options.isReady() === false) {
         throw new LatchkeyError("server_busy", { description: "The server is stopping.", retryAfterSeconds: 5 });
       }
       await sharedCheck(issuer);

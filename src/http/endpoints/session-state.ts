@@ -114,7 +114,7 @@ function whoIs(
   const terms = {
     locations: [location],
     implicitRefresh: true,
-    allowedOrigins: options.allowedOrigins ?? [],
+    allowedOrigins: options.allowedOrigins,
     publicUrl: issuer.options.issuer,
   };
   return authenticate(issuer, cookies, request, terms, origin);

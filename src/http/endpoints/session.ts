@@ -47,7 +47,7 @@ export const sessionEndpoints = [
         });
       }
       try {
-        refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins ?? [] });
+        refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins });
         refuseProofForCookies(request);
         return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
       } catch (error) {

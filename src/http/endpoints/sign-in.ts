@@ -158,6 +158,6 @@ function refuseForeignSignIn({
 }: Call<unknown, { readonly transport?: "body" | "cookie" | undefined }>): void {
   if (body.transport !== "cookie") return;
   const ownOrigin = new URL(issuer.options.issuer).origin;
-  refuseCrossSite(request, ownOrigin, options.allowedOrigins ?? []);
+  refuseCrossSite(request, ownOrigin, options.allowedOrigins);
   refuseDroppedCookies(request, ownOrigin, issuer.options.cookies.sameSite);
 }

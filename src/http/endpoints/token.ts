@@ -51,7 +51,7 @@ async function tokensFor(call: TokenCall, client: ClientDescription | undefined)
     case "client_credentials":
       return ofClient(call, client);
     case "password":
-      if (call.options.passwordGrant === true) return signedIn(call, client);
+      if (call.options.passwordGrant) return signedIn(call, client);
   }
   throw new LatchkeyError("unsupported_grant_type");
 }

@@ -1,14 +1,7 @@
 import type { AnyAccessTokenClaims } from "../../access-token/claims.ts";
 import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
 import type { Issuer } from "../../issuer.ts";
-import { unknownNames } from "../../option-names.ts";
-import {
-  type Authentication,
-  authenticate,
-  authenticatedOrThrow,
-  type BodyCredentials,
-  type TokenLocation,
-} from "../authenticate.ts";
+import { type Authentication, authenticate, authenticatedOrThrow, type BodyCredentials } from "../authenticate.ts";
 import { carryingCookies, settingCookies } from "../cookies/carried-cookies.ts";
 import { setCookiesOf, withSetCookies } from "../cookies/cookie-endings.ts";
 import { createSessionCookies } from "../cookies/cookies.ts";
@@ -17,65 +10,10 @@ import { type AskingRequest, plainBearerToken, refuseTokenInQuery } from "../req
 import { inSchemeOf, nonceHeader } from "../request/dpop.ts";
 import { agreeOn, recordOf } from "../request/request-record.ts";
 import { createResponder, withCookies } from "../respond.ts";
-import {
-  type Policy,
-  type Required,
-  requireFresh,
-  requirePolicy,
-  requireRoles,
-  requireScopes,
-} from "./require-claims.ts";
+import { asksForAny, type GuardOptions, resolveGuardOptions } from "./guard-options.ts";
+import { requireFresh, requirePolicy, requireRoles, requireScopes } from "./require-claims.ts";
 
-/** Whom a guard lets through. Everything that is named must hold. */
-export interface GuardOptions<User = unknown> {
-  /** Where the access token may stand. Default: header and cookie. `query` only for WebSocket handshakes: URLs end up in logs. */
-  readonly locations?: readonly TokenLocation[] | undefined;
-  /** Lets a request without an access token pass, with no subject, and one whose cookies are no longer good. A bad token that was sent on purpose (header, body, query) is still refused. Default: false. */
-  readonly optional?: boolean | undefined;
-  /** Takes only the access token of a login or a reauthentication no longer ago than this. */
-  readonly freshForSeconds?: number | undefined;
-  /** Roles of the subject: one, or all and any of several. */
-  readonly role?: string | Required | undefined;
-  /**
-   * Scopes of the token: one, or all and any of several; a granted `admin:*` covers `admin:users:read`. A guard that asks for
-   * a scope also takes a client's own access token, and no other guard does.
-   */
-  readonly scope?: string | Required | undefined;
-  /** Asked last. One deny wins, nobody allowing is a deny, and throwing is one too. */
-  readonly policy?: Policy | readonly Policy[] | undefined;
-  /** What the policy is asked about. */
-  readonly action?: string | undefined;
-  /** The application's own word on a token, given its verified claims. `true` refuses it as `session_revoked`. */
-  readonly isRevoked?: ((auth: AnyAccessTokenClaims) => boolean | Promise<boolean>) | undefined;
-  /** Loads who it is; nobody found is 401. */
-  readonly loadUser?:
-    | ((auth: AnyAccessTokenClaims) => User | null | undefined | Promise<User | null | undefined>)
-    | undefined;
-  /** Whether an access cookie that has expired is renewed on the spot. Default: true. */
-  readonly implicitRefresh?: boolean | undefined;
-  /** Origins beside the issuer's whose pages may send the cookies with an unsafe request. Default: none. */
-  readonly allowedOrigins?: readonly string[] | undefined;
-  /**
-   * Where clients reach the application: its origin, and the path that a proxy takes away. DPoP proofs are held against it and
-   * the request's path, since the request's `Host` proves nothing. Default: the issuer's origin.
-   */
-  readonly publicUrl?: string | undefined;
-}
-
-const optionNames = Object.keys({
-  locations: true,
-  optional: true,
-  freshForSeconds: true,
-  role: true,
-  scope: true,
-  policy: true,
-  action: true,
-  isRevoked: true,
-  loadUser: true,
-  implicitRefresh: true,
-  allowedOrigins: true,
-  publicUrl: true,
-} satisfies Record<keyof GuardOptions, true>);
+export type { GuardOptions } from "./guard-options.ts";
 
 /** What only the caller of a guard knows. */
 export interface GuardedRequest extends BodyCredentials {
@@ -134,17 +72,14 @@ export function createGuard<User = undefined>(
   options: GuardOptions<User> & { readonly optional: true },
 ): Guard<OptionalAdmission<User>>;
 export function createGuard<User = undefined>(issuer: Issuer, options?: GuardOptions<User>): Guard<Admission<User>>;
-export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = {}): Guard<Admission<User>> {
-  refuseWrongGuardOptions(options);
+export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}): Guard<Admission<User>> {
+  const options = resolveGuardOptions(given);
   const cookies = createSessionCookies(issuer.options);
   // These are answers of the application, whose own word on HSTS for its host they must not replace.
   const respond = createResponder(undefined);
-  const { locations = ["header", "cookie"], implicitRefresh = true, allowedOrigins = [] } = options;
-  const roles = asRequired(options.role);
-  const scopes = asRequired(options.scope);
+  const { locations, implicitRefresh, allowedOrigins, role: roles, scope: scopes, policy: policies } = options;
   const publicUrl = options.publicUrl ?? new URL(issuer.options.issuer).origin;
   const terms = { locations, implicitRefresh, allowedOrigins, clients: asksForAny(scopes), publicUrl };
-  const policies = options.policy === undefined ? [] : [options.policy].flat();
 
   const asksOnlyTheToken = options.isRevoked === undefined && options.loadUser === undefined && policies.length === 0;
   const answersAtOnce = asksOnlyTheToken && locations.includes("header") && !locations.includes("query");
@@ -213,10 +148,10 @@ export function createGuard<User>(issuer: Issuer, options: GuardOptions<User> = 
     authentication: Authentication,
     resource: unknown,
   ): Promise<Pick<Admission<User>, "auth" | "user">> {
-    if (authentication.auth === undefined && options.optional === true) return nobody();
+    if (authentication.auth === undefined && options.optional) return nobody();
     const auth = authenticatedOrThrow(authentication);
     // Cookies are sent without being meant: where nobody need be there, those that are no longer good are nobody's.
-    const isLenient = options.optional === true && authentication.byCookie;
+    const isLenient = options.optional && authentication.byCookie;
     if (await options.isRevoked?.(auth)) {
       if (isLenient) return nobody();
       throw new LatchkeyError("session_revoked");
@@ -264,75 +199,4 @@ type Carried = Pick<Admission, "setCookies" | "setCookiesOnError" | "cookieHeade
 function asObject(thrown: unknown, { setCookiesOnError }: Carried): unknown {
   if (setCookiesOnError.length === 0 || (typeof thrown === "object" && thrown !== null)) return thrown;
   return new Error("An option of the guard threw a value that is not an error.", { cause: thrown });
-}
-
-function asRequired(wanted: string | Required | undefined): Required {
-  return typeof wanted === "string" ? { all: [wanted] } : (wanted ?? {});
-}
-
-function asksForAny({ all = [], any = [] }: Required): boolean {
-  return all.length + any.length > 0;
-}
-
-const tokenLocations: readonly TokenLocation[] = ["header", "cookie", "body", "query"];
-
-/** What each option must be. What is not understood must not pass for nothing to ask for: it would let everybody in. */
-const rules: readonly (readonly [name: keyof GuardOptions, isRight: (value: unknown) => boolean, rule: string])[] = [
-  ["locations", isLocations, `a list of some of ${tokenLocations.join(", ")}`],
-  ["optional", isBoolean, "true or false"],
-  ["freshForSeconds", (value) => Number.isInteger(value) && (value as number) > 0, "a whole number of 1 or more"],
-  ["role", isRequirement, "a name, or lists of names as { all: [...], any: [...] }"],
-  ["scope", isRequirement, "a name, or lists of names as { all: [...], any: [...] }"],
-  ["policy", (value) => isFunction(value) || isListOf(value, isFunction), "a function, or a list of at least one"],
-  ["isRevoked", isFunction, "a function"],
-  ["loadUser", isFunction, "a function"],
-  ["implicitRefresh", isBoolean, "true or false"],
-  ["allowedOrigins", (value) => Array.isArray(value) && value.every(isName), "a list of origins"],
-  ["publicUrl", isBareUrl, "an absolute http(s) URL with no query, fragment or trailing slash"],
-];
-
-/** @throws TypeError naming an option of a guard that is unknown or wrong. */
-export function refuseWrongGuardOptions(options: object): void {
-  const problems = unknownNames(options, optionNames, "option");
-  for (const [name, isRight, rule] of rules) {
-    const value = (options as GuardOptions)[name];
-    if (value !== undefined && !isRight(value)) problems.push(`Option '${name}' must be ${rule}.`);
-  }
-  if (problems.length > 0) throw new TypeError(problems.join("\n"));
-}
-
-function isRequirement(value: unknown): boolean {
-  if (isName(value)) return true;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
-  return Object.entries(value).every(([name, names]) => {
-    if (names !== undefined && !(Array.isArray(names) && names.every(isName))) return false;
-    // One of none is nobody: it would be taken for everybody where a list that was put together came out empty.
-    return name === "all" || (name === "any" && names?.length !== 0);
-  });
-}
-
-function isLocations(value: unknown): boolean {
-  return isListOf(value, (one) => tokenLocations.includes(one as TokenLocation));
-}
-
-function isListOf(value: unknown, isRight: (entry: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.length > 0 && value.every(isRight);
-}
-
-function isName(value: unknown): boolean {
-  return typeof value === "string" && value !== "";
-}
-
-function isFunction(value: unknown): boolean {
-  return typeof value === "function";
-}
-
-function isBoolean(value: unknown): boolean {
-  return typeof value === "boolean";
-}
-
-function isBareUrl(value: unknown): boolean {
-  if (typeof value !== "string" || !URL.canParse(value)) return false;
-  const { protocol, origin, pathname } = new URL(value);
-  return /^https?:$/.test(protocol) && value === origin + (pathname === "/" ? "" : pathname) && !value.endsWith("/");
 }

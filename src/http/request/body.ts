@@ -1,6 +1,6 @@
 import type { z } from "@hono/zod-openapi";
 import { LatchkeyError } from "../../errors.ts";
-import { nearestName } from "../../option-names.ts";
+import { nearestName } from "../../nearest-name.ts";
 import { readBytes } from "./body-bytes.ts";
 import { readMediaType } from "./media-type.ts";
 

@@ -1,4 +1,5 @@
-import { BlockList, isIP } from "node:net";
+import { isIP } from "node:net";
+import { addressRangeProblem, createAddressRanges } from "./address-ranges.ts";
 
 const WITH_PORT = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
 
@@ -16,9 +17,11 @@ export interface ClientAddress {
  * @throws TypeError naming an entry that is neither.
  */
 export function createClientAddress(trustedProxies: readonly string[]): ClientAddress {
-  const trusted = new BlockList();
-  for (const entry of trustedProxies) addEntry(trusted, entry);
-  const isTrusted = (address: string) => trusted.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
+  for (const entry of trustedProxies) {
+    const problem = addressRangeProblem(entry);
+    if (problem !== undefined) throw new TypeError(`Option 'trustedProxies': '${entry}' ${problem}.`);
+  }
+  const isTrusted = createAddressRanges(trustedProxies).has;
 
   const clientAddress = (headers: Headers, peer: string | null | undefined) => {
     const direct = plainAddress(peer ?? "");
@@ -37,41 +40,22 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
   return Object.assign(clientAddress, { isTrusted });
 }
 
-const nearby = new BlockList();
-for (const network of [
+const nearby = createAddressRanges([
   "127.0.0.0/8",
   "10.0.0.0/8",
   "172.16.0.0/12",
   "192.168.0.0/16",
   "100.64.0.0/10",
   "169.254.0.0/16",
-])
-  addEntry(nearby, network);
-for (const network of ["::1/128", "fc00::/7", "fe80::/10"]) addEntry(nearby, network);
+  "::1/128",
+  "fc00::/7",
+  "fe80::/10",
+]);
 
 /** Whether the peer is this machine or in a private network, as a proxy in front is; then it is given in one spelling. */
 export function nearbyPeer(peer: string | null | undefined): string | undefined {
   const address = plainAddress(peer ?? "");
-  if (address === null) return undefined;
-  return nearby.check(address, isIP(address) === 6 ? "ipv6" : "ipv4") ? address : undefined;
-}
-
-function addEntry(trusted: BlockList, entry: string): void {
-  const [address = "", prefix, ...rest] = entry.split("/");
-  const family = isIP(address);
-  const bits = family === 4 ? 32 : 128;
-  if (
-    family === 0 ||
-    rest.length > 0 ||
-    (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits))
-  ) {
-    throw new TypeError(
-      `Option 'trustedProxies': '${entry}' is neither an IP address nor a network such as 10.0.0.0/8.`,
-    );
-  }
-  const type = family === 4 ? "ipv4" : "ipv6";
-  if (prefix === undefined) trusted.addAddress(address, type);
-  else trusted.addSubnet(address, Number(prefix), type);
+  return address !== null && nearby.has(address) ? address : undefined;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { isIP } from "node:net";
+import { listOfTexts, type Problem } from "../../option-rules.ts";
 
 /** Schemes whose pages have an origin of another form, or none: of a WebSocket, too, `Origin` is the page's. */
 const NO_PAGES = /^(?:wss?|ftp|file|data|blob|about|javascript):/;
@@ -14,6 +15,11 @@ export function isExactOrigin(text: string): boolean {
   if (/^https?:/i.test(text)) return URL.canParse(text) && new URL(text).origin === text && !text.includes("*");
   return OF_AN_APP.test(text) && !NO_PAGES.test(text);
 }
+
+/** Refuses what is no list of such origins. */
+export const exactOrigins: Problem = listOfTexts((entry) =>
+  isExactOrigin(entry) ? undefined : "is not an exact origin such as https://app.example.com",
+);
 
 /**
  * Whether an origin is the issuer's own. In development, on plain http, the three names of this machine are one: people open

@@ -1,7 +1,7 @@
 import { isIP } from "node:net";
 import { hstsMismatch } from "../../http/hsts.ts";
 import { isLoopback } from "../../issuer-url.ts";
-import { nearestName } from "../../option-names.ts";
+import { nearestName } from "../../nearest-name.ts";
 import { OperatorError } from "../failure.ts";
 import { productionProblems, productionReasons } from "./production.ts";
 import { isPostgresUrl } from "./setting-values.ts";
@@ -149,8 +149,7 @@ function unknownSettings(variables: Variables): readonly string[] {
 function nearestSetting(name: string): string | undefined {
   const bare = name.slice(PREFIX.length).toUpperCase();
   const known = names.map((setting) => setting.slice(PREFIX.length));
-  const longer = known.filter((setting) => setting.startsWith(`${bare}_`));
-  const nearest = longer.length === 1 ? longer[0] : nearestName(bare, known);
+  const nearest = nearestName(bare, known);
   return nearest && PREFIX + nearest;
 }
 

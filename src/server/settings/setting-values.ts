@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { hstsProblem } from "../../http/hsts.ts";
+import { addressRangeProblem } from "../../http/request/address-ranges.ts";
 import { isExactOrigin } from "../../http/request/origins.ts";
 import { readPostgresUrl } from "../../store/postgres/connection/url.ts";
 
@@ -135,13 +136,9 @@ export const origins: Reader<readonly string[]> = listOf((entry) => {
 
 /** Addresses and networks in CIDR notation. */
 export const addressesAndNetworks: Reader<readonly string[]> = listOf((entry) => {
-  const [address = "", prefix, ...rest] = entry.split("/");
-  const bits = { 0: -1, 4: 32, 6: 128 }[isIP(address) as 0 | 4 | 6];
-  const isNetwork = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bits);
-  if (bits < 0 || address.includes("%") || rest.length > 0 || !isNetwork) {
-    return { problem: "is neither an IP address nor a network such as 10.0.0.0/8" };
-  }
-  return prefix !== undefined && Number(prefix) === 0
+  const problem = addressRangeProblem(entry);
+  if (problem !== undefined) return { problem };
+  return /\/0+$/.test(entry)
     ? { problem: "would trust everybody. Name the proxies in front of this server" }
     : { value: entry };
 });

@@ -1,5 +1,6 @@
-import { type IssuerOptions, optionProblem } from "../../engine/options.ts";
-import type { HandlerOptions } from "../../http/handler-options.ts";
+import { type IssuerOptions, issuerOptions } from "../../engine/options.ts";
+import { type HandlerOptions, handlerOptionProblem } from "../../http/handler-options.ts";
+import type { Problem } from "../../option-rules.ts";
 import { signingAlgorithms } from "../../signing/signing-algorithms.ts";
 import {
   addressesAndNetworks,
@@ -144,18 +145,7 @@ function issuer<const Option extends keyof IssuerOptions, Value extends IssuerOp
   read: Reader<Value>,
   help: string,
 ): Setting<"issuer", Option, Value> {
-  return {
-    feeds: "issuer",
-    option,
-    help,
-    read(text) {
-      const reading = read(text);
-      if ("problem" in reading) return reading;
-      const problem = optionProblem(option, reading.value);
-      if (problem === undefined) return reading;
-      return { problem: typeof reading.value === "number" ? `is ${reading.value}, but ${problem}` : problem };
-    },
-  };
+  return { feeds: "issuer", option, help, read: accepted(read, (value) => issuerOptions.problem(option, value)) };
 }
 
 function handler<const Option extends keyof HandlerOptions & string, Value extends HandlerOptions[Option]>(
@@ -163,7 +153,18 @@ function handler<const Option extends keyof HandlerOptions & string, Value exten
   read: Reader<Value>,
   help: string,
 ): Setting<"handler", Option, Value> {
-  return { feeds: "handler", option, read, help };
+  return { feeds: "handler", option, help, read: accepted(read, (value) => handlerOptionProblem(option, value)) };
+}
+
+/** What the text stands for has to pass the option's own rule too. */
+function accepted<Value>(read: Reader<Value>, problemOf: Problem): Reader<Value> {
+  return (text) => {
+    const reading = read(text);
+    if ("problem" in reading) return reading;
+    const problem = problemOf(reading.value);
+    if (problem === undefined) return reading;
+    return { problem: typeof reading.value === "number" ? `is ${reading.value}, but ${problem}` : problem };
+  };
 }
 
 function server<const Option extends keyof ServerSettings>(

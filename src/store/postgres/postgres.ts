@@ -1,5 +1,5 @@
 import { setTimeout } from "node:timers/promises";
-import { type Environment, type Random, systemEnvironment } from "../../environment.ts";
+import type { Random } from "../../environment.ts";
 import { LatchkeyError } from "../../errors.ts";
 import { MOST_SESSIONS_LISTED, type Store } from "../store.ts";
 import * as lifetimes from "./access-lifetimes.ts";
@@ -12,6 +12,7 @@ import { createPostgresRunner, type PostgresRunner } from "./connection/transact
 import { readPostgresUrl } from "./connection/url.ts";
 import * as keys from "./keys.ts";
 import { addOperatorEvents, takeOperatorEvents } from "./operator-events.ts";
+import { type PostgresStoreOptions, postgresStoreOptions } from "./options.ts";
 import { changePassword } from "./password-change.ts";
 import { changeSessions } from "./session-changes.ts";
 import { createSessions } from "./session-creation.ts";
@@ -19,23 +20,7 @@ import * as sessions from "./sessions.ts";
 import { sweep } from "./sweep.ts";
 import * as users from "./users.ts";
 
-export interface PostgresStoreOptions {
-  /** How many connections this process may hold. Refreshes need one; more are for sign-ins and lists beside them. Default: 10. */
-  readonly maxConnections?: number;
-  /** How long an act waits for a connection. Default: 3. */
-  readonly connectTimeoutSeconds?: number;
-  /** How long the server may work on one statement, waiting for locks included. Default: 5. */
-  readonly statementTimeoutSeconds?: number;
-  /** Default: the machine's. */
-  readonly environment?: Environment;
-}
-
-const optionNames = [
-  "maxConnections",
-  "connectTimeoutSeconds",
-  "statementTimeoutSeconds",
-  "environment",
-] satisfies (keyof PostgresStoreOptions)[];
+export type { PostgresStoreOptions } from "./options.ts";
 
 /** Readiness has to be told within five seconds. */
 const CHECK_MS = 4000;
@@ -168,7 +153,7 @@ interface Connected {
 }
 
 async function connect(url: string, options: PostgresStoreOptions): Promise<Connected> {
-  const { environment, ...limits } = readOptions(options);
+  const { environment, ...limits } = postgresStoreOptions.resolve(options);
   const reading = readPostgresUrl(url);
   if ("problem" in reading) throw new TypeError(`createPostgresStore: the URL ${reading.problem}.`);
   const { target } = reading;
@@ -177,28 +162,6 @@ async function connect(url: string, options: PostgresStoreOptions): Promise<Conn
   const { statementTimeoutSeconds } = limits;
   const runner = createPostgresRunner({ pool, place, statementTimeoutSeconds, random: environment.random });
   return { runner, random: environment.random, place, client: () => pool.client(), close: () => pool.close() };
-}
-
-function readOptions(options: PostgresStoreOptions) {
-  for (const name of Object.keys(options)) {
-    if (optionNames.some((known) => known === name)) continue;
-    throw new TypeError(`createPostgresStore has no option '${name}'; its options are ${optionNames.join(", ")}.`);
-  }
-  const {
-    maxConnections = 10,
-    connectTimeoutSeconds = 3,
-    statementTimeoutSeconds = 5,
-    environment = systemEnvironment,
-  } = options;
-  if (!(Number.isInteger(maxConnections) && maxConnections >= 1 && maxConnections <= 1000)) {
-    throw new TypeError("createPostgresStore: maxConnections must be a whole number from 1 to 1000.");
-  }
-  for (const [name, seconds] of Object.entries({ connectTimeoutSeconds, statementTimeoutSeconds })) {
-    if (!(Number.isInteger(seconds) && seconds >= 1 && seconds <= 60)) {
-      throw new TypeError(`createPostgresStore: ${name} must be a whole number from 1 to 60.`);
-    }
-  }
-  return { maxConnections, connectTimeoutSeconds, statementTimeoutSeconds, environment };
 }
 
 async function withinTime(act: Promise<void>, place: string): Promise<void> {

@@ -1,5 +1,4 @@
 import { resolve } from "node:path";
-import { type Environment, systemEnvironment } from "../../environment.ts";
 import { LatchkeyError } from "../../errors.ts";
 import { MOST_SESSIONS_LISTED, type Store, type StoreCounts } from "../store.ts";
 import { SqliteAccessLifetimes } from "./access-lifetimes.ts";
@@ -8,19 +7,13 @@ import { SqliteClients } from "./clients.ts";
 import type { Parameter, Query, SqliteDatabase } from "./database.ts";
 import { SqliteKeys } from "./keys.ts";
 import { IN_MEMORY, identifyFile, openSqliteDatabase, proveWritable } from "./open.ts";
+import { type SqliteStoreOptions, sqliteStoreOptions } from "./options.ts";
 import { createSqliteReader } from "./reader.ts";
 import { createRunner } from "./retry.ts";
 import { SqliteSessions } from "./sessions.ts";
 import { SqliteUsers } from "./users.ts";
 
-export interface SqliteStoreOptions {
-  /** How long an act waits, without blocking, while another process holds the lock on the database. Default: 2. */
-  readonly lockTimeoutSeconds?: number;
-  /** Default: the machine's. */
-  readonly environment?: Environment;
-}
-
-const optionNames = ["lockTimeoutSeconds", "environment"] satisfies (keyof SqliteStoreOptions)[];
+export type { SqliteStoreOptions } from "./options.ts";
 
 /**
  * A store in one SQLite file, or in memory with the path `:memory:`. Creates the file, with mode 0600, where there is none;
@@ -31,7 +24,8 @@ const optionNames = ["lockTimeoutSeconds", "environment"] satisfies (keyof Sqlit
  * version, and with `store_unavailable` where it is locked or the disk is full; `detail` names the cause and what to do.
  */
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
-  const { lockTimeoutSeconds, clock, random } = readOptions(options);
+  const { lockTimeoutSeconds, environment } = sqliteStoreOptions.resolve(options);
+  const { clock, random } = environment;
   const place = readPath(path);
   const run = createRunner({ place, lockTimeoutSeconds, random });
   const database = await openSqliteDatabase(place, run);
@@ -227,18 +221,6 @@ function prepareActs(database: SqliteDatabase) {
     "FROM sessions",
   );
   return { sessions, users, clients, lifetimes, keys, attempts, operatorEvents, counts };
-}
-
-function readOptions(options: SqliteStoreOptions) {
-  for (const name of Object.keys(options)) {
-    if (optionNames.some((known) => known === name)) continue;
-    throw new TypeError(`createSqliteStore has no option '${name}'; its options are ${optionNames.join(" and ")}.`);
-  }
-  const { lockTimeoutSeconds = 2, environment = systemEnvironment } = options;
-  if (!(lockTimeoutSeconds >= 0 && lockTimeoutSeconds <= 60)) {
-    throw new TypeError("createSqliteStore: lockTimeoutSeconds must be a number from 0 to 60.");
-  }
-  return { lockTimeoutSeconds, clock: environment.clock, random: environment.random };
 }
 
 /** An absolute path never looks like the URLs that SQLite and libsql know, whatever its characters. */

@@ -1,0 +1,63 @@
+import type { Clock } from "../environment.ts";
+import { createOptionSet, wholeNumber, withDefault } from "../option-rules.ts";
+import type { AttemptCounts } from "../store/store.ts";
+
+/** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
+export interface ThrottleLimits {
+  /** Failed logins of one account from one address, or from one recognised device wherever it is. Default: 10. */
+  readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
+  /** Failed logins from one address, of all accounts together. Default: 100. */
+  readonly failuresPerAddressPer15Minutes?: number | undefined;
+  /** Failed logins of one account, from all addresses; and, counted apart, from all its recognised devices. Default: 100. */
+  readonly failuresPerAccountPerHour?: number | undefined;
+  /** How often one account may be logged in to. 0 = no limit. Default: 60. */
+  readonly loginsPerHour?: number | undefined;
+  /** Passwords proved again or changed inside one session, right or wrong. Default: 10. */
+  readonly reauthenticationsPer15Minutes?: number | undefined;
+  /** How many accounts one address may register, taken usernames included. 0 = no limit. Default: 60. */
+  readonly registrationsPerHour?: number | undefined;
+  /** Unknown or forged refresh tokens from one address. Default: 60. */
+  readonly invalidRefreshTokensPerMinute?: number | undefined;
+  /** How often one session may refresh. 0 = no limit. Default: 120. */
+  readonly sessionRefreshesPerMinute?: number | undefined;
+}
+
+/** What `createThrottle` takes. */
+export interface ThrottleOptions extends ThrottleLimits {
+  readonly clock: Clock;
+  /**
+   * Where logins and registrations are counted for several processes together. Default: in memory, as are refreshes always:
+   * those limits are about load, which each process has for itself, and must not cost a refresh a round trip.
+   */
+  readonly counts?: AttemptCounts | undefined;
+  /**
+   * How many accounts, addresses and sessions each limit keeps count of in memory. Above it the login limits forget the one that was
+   * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
+   * Default: 100,000, about 50 MB for each of the five login limits when full.
+   */
+  readonly maxKeys?: number | undefined;
+}
+
+const rules = {
+  failuresPerAccountAndAddressPer15Minutes: withDefault(10, wholeNumber(1)),
+  failuresPerAddressPer15Minutes: withDefault(100, wholeNumber(1)),
+  failuresPerAccountPerHour: withDefault(100, wholeNumber(1)),
+  loginsPerHour: withDefault(60, wholeNumber(0, 1_000_000)),
+  reauthenticationsPer15Minutes: withDefault(10, wholeNumber(1)),
+  registrationsPerHour: withDefault(60, wholeNumber(0, 1_000_000)),
+  invalidRefreshTokensPerMinute: withDefault(60, wholeNumber(1)),
+  sessionRefreshesPerMinute: withDefault(120, wholeNumber(0, 1_000_000)),
+};
+
+/** The limits' rules, which the issuer's options hold too. */
+export const throttleLimitRules = Object.freeze(rules);
+
+/** How many keys are counted in memory. */
+export const maxKeysRule = withDefault(100_000, wholeNumber(1));
+
+type Counted = Omit<ThrottleOptions, "clock" | "counts">;
+
+export const throttleOptions = createOptionSet<Counted, { readonly [Name in keyof Counted]-?: number }>({
+  of: "createThrottle",
+  rules: { ...rules, maxKeys: maxKeysRule },
+});

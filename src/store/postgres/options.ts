@@ -1,0 +1,24 @@
+import { type Environment, systemEnvironment } from "../../environment.ts";
+import { anObject, createOptionSet, wholeNumber, withDefault } from "../../option-rules.ts";
+
+export interface PostgresStoreOptions {
+  /** How many connections this process may hold. Refreshes need one; more are for sign-ins and lists beside them. Default: 10. */
+  readonly maxConnections?: number;
+  /** How long an act waits for a connection. Default: 3. */
+  readonly connectTimeoutSeconds?: number;
+  /** How long the server may work on one statement, waiting for locks included. Default: 5. */
+  readonly statementTimeoutSeconds?: number;
+  /** Default: the machine's. */
+  readonly environment?: Environment;
+}
+
+/** The options of `createPostgresStore`. */
+export const postgresStoreOptions = createOptionSet<PostgresStoreOptions, Required<PostgresStoreOptions>>({
+  of: "createPostgresStore",
+  rules: {
+    maxConnections: withDefault(10, wholeNumber(1, 1000)),
+    connectTimeoutSeconds: withDefault(3, wholeNumber(1, 60)),
+    statementTimeoutSeconds: withDefault(5, wholeNumber(1, 60)),
+    environment: withDefault(systemEnvironment, anObject),
+  },
+});
