@@ -5,6 +5,8 @@ import { isLatchkeyError } from "../errors.ts";
 import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
+import { aFunction } from "../option-rules.ts";
+import { adapterOptions } from "./adapter-options.ts";
 import { admitExpress, type ExpressRequest } from "./express-admission.ts";
 import { toNodeListener } from "./node.ts";
 import { sendResponse } from "./node-message.ts";
@@ -41,6 +43,12 @@ export function latchkey(handler: Handler): (request: ExpressRequest, response: 
   };
 }
 
+interface GuardedOptions {
+  readonly resource?: ((request: AnyExpressRequest) => unknown) | undefined;
+}
+
+const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFunction });
+
 /**
  * A guard as middleware, which sets `request.auth`, and `auth` and `user` in `response.locals`. What the guard refuses is answered
  * here; only what is no refusal, such as a `loadUser` that threw, goes to Express's error handler.
@@ -48,8 +56,9 @@ export function latchkey(handler: Handler): (request: ExpressRequest, response: 
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
-  options: { readonly resource?: ((request: AnyExpressRequest) => unknown) | undefined } = {},
+  options: GuardedOptions = {},
 ): (request: ExpressRequest, response: ServerResponse & { locals: GuardedLocals<Admitted> }, next: Next) => void {
+  guardedOptions(options);
   return async (request, response, next) => {
     try {
       const resource = options.resource && (await options.resource(request as AnyExpressRequest));

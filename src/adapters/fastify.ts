@@ -8,6 +8,8 @@ import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
 import { BODY_LIMIT_BYTES } from "../http/request/body-bytes.ts";
 import { createResponder } from "../http/respond.ts";
+import { aFunction } from "../option-rules.ts";
+import { adapterOptions } from "./adapter-options.ts";
 import { toAskingRequest, toRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";
@@ -112,6 +114,12 @@ function refusalOf(status: number): LatchkeyError | undefined {
   return new LatchkeyError(codes[status] ?? "invalid_request");
 }
 
+interface GuardedOptions {
+  readonly resource?: ((request: FastifyRequest) => unknown) | undefined;
+}
+
+const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFunction });
+
 /**
  * A guard as the options of a route: `app.get("/orders", guarded(guard), handler)`, or spread into others. It sets `request.auth`,
  * once the body is parsed and before it is validated. What the guard refuses is answered here; only what is no refusal, such as a
@@ -120,8 +128,9 @@ function refusalOf(status: number): LatchkeyError | undefined {
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
-  options: { readonly resource?: ((request: FastifyRequest) => unknown) | undefined } = {},
+  options: GuardedOptions = {},
 ): GuardedRoute<Admitted> {
+  guardedOptions(options);
   return {
     config: { latchkey: guard },
     async preValidation(request, reply) {

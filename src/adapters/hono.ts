@@ -7,6 +7,8 @@ import { setCookiesOf } from "../http/cookies/cookie-endings.ts";
 import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { ownedPaths } from "../http/owned-paths.ts";
+import { aFunction } from "../option-rules.ts";
+import { adapterOptions } from "./adapter-options.ts";
 import { bodyCredentials, isFormType, unparsed } from "./parsed-body.ts";
 import { replaceCookies } from "./renewed-cookies.ts";
 
@@ -27,13 +29,17 @@ export interface GuardedEnv<Admitted extends OptionalAdmission> {
   readonly Variables: { auth: Admitted["auth"]; user: Admitted["user"] };
 }
 
+const honoOptions = adapterOptions<HonoOptions>("latchkey", { ip: aFunction });
+const guardedOptions = adapterOptions<GuardedOptions>("guarded", { ip: aFunction, resource: aFunction });
+
 const peer = (c: Context): string | undefined => c.env?.incoming?.socket?.remoteAddress;
 
 /**
  * Every route of the handler, for `app.route("/", latchkey(handler))` or under any other path. Whatever is none of them stays the
  * application's, and a route that the application has declared before is the application's too.
  */
-export function latchkey(handler: Handler, { ip = peer }: HonoOptions = {}): Hono {
+export function latchkey(handler: Handler, options: HonoOptions = {}): Hono {
+  const { ip = peer } = honoOptions(options);
   const app = new Hono();
   for (const path of ownedPaths) {
     app.all(path, async (c) => handler.fetch(await withoutMountPath(c, path), { remoteAddress: ip(c) }));
@@ -61,8 +67,9 @@ async function withoutMountPath(c: Context, path: string): Promise<Request> {
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
-  { ip = peer, resource }: GuardedOptions = {},
+  options: GuardedOptions = {},
 ): MiddlewareHandler<GuardedEnv<Admitted>> {
+  const { ip = peer, resource } = guardedOptions(options);
   return async (c, next) => {
     let admission: Admitted;
     try {

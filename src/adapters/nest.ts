@@ -17,7 +17,9 @@ import { isLatchkeyError, type LatchkeyError } from "../errors.ts";
 import { createGuard, type Guard, type GuardOptions, type OptionalAdmission } from "../http/guard/guard.ts";
 import { resolveGuardOptions } from "../http/guard/guard-options.ts";
 import { createHandler } from "../http/handler.ts";
-import type { HandlerOptions } from "../http/handler-options.ts";
+import { type HandlerOptions, handlerOptionProblems } from "../http/handler-options.ts";
+import { aFunction, anObject, isText } from "../option-rules.ts";
+import { adapterOptions } from "./adapter-options.ts";
 import { latchkey } from "./express.ts";
 import { admitExpress, type ExpressRequest } from "./express-admission.ts";
 import { type GuardedRouteOptions, PUBLIC, type Rule, rulesOf, withRule } from "./nest-rules.ts";
@@ -40,6 +42,14 @@ export interface LatchkeyModuleOptions extends HandlerOptions {
 export const LATCHKEY_ISSUER: unique symbol = Symbol("LATCHKEY_ISSUER");
 
 const OPTIONS = Symbol("LATCHKEY_OPTIONS");
+
+const moduleOptions = adapterOptions<LatchkeyModuleOptions>("LatchkeyModule", {
+  issuer: anObject,
+  path: (value) => (isText(value) && value.startsWith("/") ? undefined : "must be a path that begins with '/'"),
+  guardDefaults: anObject,
+  ...handlerOptionProblems,
+});
+const routeOptions = adapterOptions<GuardedRouteOptions>("Guarded", { resource: aFunction });
 
 const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LatchkeyModuleOptions>({
   optionsInjectionToken: OPTIONS,
@@ -81,7 +91,7 @@ export class LatchkeyModule extends ConfigurableModuleClass implements NestModul
 
   /** @throws TypeError naming an option that is unknown or wrong, and on another platform than Express. */
   configure(): void {
-    const { issuer, path = "/", guardDefaults = {}, ...handlerOptions } = this.#options;
+    const { issuer, path = "/", guardDefaults = {}, ...handlerOptions } = moduleOptions(this.#options);
     resolveGuardOptions(guardDefaults);
     const misplaced = requirementNames.find((name) => name in guardDefaults);
     if (misplaced !== undefined)
@@ -174,7 +184,7 @@ export function Guarded(
   options: GuardedRouteOptions = {},
 ): ClassDecorator & MethodDecorator {
   resolveGuardOptions(requirements);
-  return applyDecorators(withRule({ requirements, ...options }), UseGuards(LatchkeyGuard));
+  return applyDecorators(withRule({ requirements, ...routeOptions(options) }), UseGuards(LatchkeyGuard));
 }
 
 /** Opens a controller or one of its methods where the whole application is guarded. */

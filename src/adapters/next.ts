@@ -7,6 +7,8 @@ import { withCookiesFirst, withoutCookies } from "../http/cookies/cookie-header.
 import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { isOwnedPath } from "../http/owned-paths.ts";
+import { aFunction } from "../option-rules.ts";
+import { adapterOptions, anything } from "./adapter-options.ts";
 
 /** A value, or what gives it once a request has come: `next build` loads every module, and this way opens no database. */
 export type Lazy<Value extends object> = Value | (() => Value | Promise<Value>);
@@ -34,6 +36,14 @@ export interface AdmitOptions<Else> extends NextOptions {
 /** A request behind a guard. */
 export type GuardedNextRequest<Admitted extends OptionalAdmission> = NextRequest & { readonly auth: Admitted["auth"] };
 
+const nextOptions = adapterOptions<NextOptions>("latchkey", { ip: aFunction });
+const guardedOptions = adapterOptions<GuardedOptions<never>>("guarded", { ip: aFunction, resource: aFunction });
+const admitOptions = adapterOptions<AdmitOptions<unknown>>("admitPage", {
+  ip: aFunction,
+  resource: anything,
+  otherwise: aFunction,
+});
+
 type Route<Context> = (request: NextRequest, context: Context) => Promise<Response>;
 type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 
@@ -57,7 +67,8 @@ export function shared<Value>(name: string, create: () => Promise<Value>): () =>
  * The handler as the exports of a catch-all route, such as `app/auth/[...path]/route.ts`. It finds its paths under any folder, and
  * answers those that the route file catches.
  */
-export function latchkey(handler: Lazy<Handler>, { ip }: NextOptions = {}): Readonly<Record<Method, Route<unknown>>> {
+export function latchkey(handler: Lazy<Handler>, options: NextOptions = {}): Readonly<Record<Method, Route<unknown>>> {
+  const { ip } = nextOptions(options);
   const route: Route<unknown> = async (request) => {
     const remoteAddress = ip?.(request.headers);
     const url = new URL(request.url);
@@ -81,8 +92,9 @@ export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
     context: Context,
     admission: Admitted,
   ) => Response | Promise<Response>,
-  { ip, resource }: GuardedOptions<Context> = {},
+  options: GuardedOptions<Context> = {},
 ): Route<Context> {
+  const { ip, resource } = guardedOptions(options);
   return async (request, context) => {
     const known = { ip: ip?.(request.headers), resource: await resource?.(request, context) };
     const { admit, refuse } = await resolve(guard);
@@ -114,8 +126,9 @@ export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
 export function renewed(
   guard: Lazy<Guard<OptionalAdmission>>,
   next: (request: NextRequest) => Response | Promise<Response> = (request) => NextResponse.next({ request }),
-  { ip }: NextOptions = {},
+  options: NextOptions = {},
 ): (request: NextRequest) => Promise<Response> {
+  const { ip } = nextOptions(options);
   return async (request) => {
     const { pathname } = request.nextUrl;
     // Where something else than cookies speaks there is nothing to renew, and a DPoP proof is good for one guard only.
@@ -161,9 +174,10 @@ export function admitAction<Admitted extends OptionalAdmission, Else = never>(
 async function admitHere<Admitted extends OptionalAdmission>(
   guard: Lazy<Guard<Admitted>>,
   method: "GET" | "POST",
-  { ip, resource }: AdmitOptions<unknown>,
+  options: AdmitOptions<unknown>,
   csrfToken?: string,
 ): Promise<Admitted> {
+  const { ip, resource } = admitOptions(options);
   const fields = new Headers(await headers());
   const sent = fields.get("cookie") ?? "";
   fields.set("cookie", withChanges(sent, (await cookies()).getAll()));

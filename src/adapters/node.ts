@@ -6,6 +6,8 @@ import { errorResponse } from "../http/error-response.ts";
 import type { Guard, OptionalAdmission } from "../http/guard/guard.ts";
 import type { Handler } from "../http/handler.ts";
 import { createResponder } from "../http/respond.ts";
+import { aFunction } from "../option-rules.ts";
+import { adapterOptions } from "./adapter-options.ts";
 import { originOf, sendResponse, toAskingRequest } from "./node-message.ts";
 import { headWithoutUpgrade } from "./plain-upgrade.ts";
 import { carryCookies, replaceCookies } from "./renewed-cookies.ts";
@@ -33,10 +35,18 @@ export type GuardedMessage<Admitted> = IncomingMessage & {
   readonly auth: Admitted extends { auth: infer Auth } ? Auth : never;
 };
 
+const nodeOptions = adapterOptions<NodeOptions>("toNodeListener", { ip: aFunction });
+const guardNodeOptions = adapterOptions<GuardNodeOptions>("guardNode", {
+  ip: aFunction,
+  resource: aFunction,
+  onError: aFunction,
+});
+
 const peer = (request: IncomingMessage) => request.socket.remoteAddress;
 
 /** Every route of the handler as a listener: `createServer(toNodeListener(handler))`. It changes no global object. */
-export function toNodeListener(handler: Handler, { ip = peer }: NodeOptions = {}): NodeListener {
+export function toNodeListener(handler: Handler, options: NodeOptions = {}): NodeListener {
+  const { ip = peer } = nodeOptions(options);
   return getRequestListener(
     (request, { incoming }) => {
       const message = incoming as IncomingMessage;
@@ -61,8 +71,9 @@ function unreadable(): LatchkeyError {
 export function guardNode<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
   listener: (request: GuardedMessage<Admitted>, response: ServerResponse, admission: Admitted) => unknown,
-  { ip = peer, resource, onError }: GuardNodeOptions = {},
+  options: GuardNodeOptions = {},
 ): NodeListener {
+  const { ip = peer, resource, onError } = guardNodeOptions(options);
   return async (request, response) => {
     let admission: Admitted;
     try {
@@ -90,8 +101,9 @@ export async function admitUpgrade<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
   request: IncomingMessage,
   socket: Duplex,
-  { ip = peer, resource, onError }: GuardNodeOptions = {},
+  options: GuardNodeOptions = {},
 ): Promise<Admitted | undefined> {
+  const { ip = peer, resource, onError } = guardNodeOptions(options);
   // Nobody else listens now, and a client that hangs up must not end the process.
   const hangUp = () => socket.destroy();
   socket.on("error", hangUp);

@@ -4,6 +4,7 @@ import {
   listOfTexts,
   type OptionRules,
   optional,
+  type Problem,
   trueOrFalse,
   withDefault,
 } from "../option-rules.ts";
@@ -76,6 +77,9 @@ export function resolveHandlerOptions(given: HandlerOptions, issuer: string): Re
   return options;
 }
 
-/** What is wrong with a value for one option, as words that follow its name, for options that are read from elsewhere. */
-export const handlerOptionProblem = optionSet.problem;
-export const handlerOptionNames = optionSet.names;
+type Problems = { readonly [Name in keyof Required<HandlerOptions>]: Problem };
+
+/** What is wrong with a value for each option, as words that follow its name, for options that are read from elsewhere. */
+export const handlerOptionProblems = Object.freeze(
+  Object.fromEntries(optionSet.names.map((name) => [name, (value: unknown) => optionSet.problem(name, value)])),
+) as Problems;

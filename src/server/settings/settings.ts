@@ -1,5 +1,5 @@
 import { type IssuerOptions, issuerOptions } from "../../engine/options.ts";
-import { type HandlerOptions, handlerOptionProblem } from "../../http/handler-options.ts";
+import { type HandlerOptions, handlerOptionProblems } from "../../http/handler-options.ts";
 import type { Problem } from "../../option-rules.ts";
 import { signingAlgorithms } from "../../signing/signing-algorithms.ts";
 import {
@@ -153,7 +153,7 @@ function handler<const Option extends keyof HandlerOptions & string, Value exten
   read: Reader<Value>,
   help: string,
 ): Setting<"handler", Option, Value> {
-  return { feeds: "handler", option, help, read: accepted(read, (value) => handlerOptionProblem(option, value)) };
+  return { feeds: "handler", option, help, read: accepted(read, handlerOptionProblems[option]) };
 }
 
 /** What the text stands for has to pass the option's own rule too. */
