@@ -109,12 +109,10 @@ const rules: OptionRules<VerifierOptions, ResolvedVerifierOptions> = {
   environment: withDefault(systemEnvironment, anObject),
 };
 
-/** The options of `createVerifier`, and those inside `revocations`. */
-export const verifierOptions = createOptionSet<VerifierOptions, ResolvedVerifierOptions>({
+const verifierOptions = createOptionSet<VerifierOptions, ResolvedVerifierOptions>({
   of: "createVerifier",
   rules,
 });
-export const revocationOptionNames = Object.freeze(Object.keys(revocationRules));
 
 /**
  * Validates, fills in the defaults and freezes.

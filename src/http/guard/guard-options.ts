@@ -105,8 +105,6 @@ export function resolveGuardOptions<User>(given: GuardOptions<User>): ResolvedGu
   return optionSet.resolve(given) as ResolvedGuardOptions<User>;
 }
 
-export const guardOptionNames = optionSet.names;
-
 /** Whether any name is asked for. */
 export function asksForAny({ all = [], any = [] }: RequiredNames): boolean {
   return all.length + any.length > 0;
