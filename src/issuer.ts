@@ -8,6 +8,7 @@ import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
 import { canonicalUsername, usernameProblem } from "./accounts/usernames.ts";
 import { type Adoption, createAdoption } from "./engine/adoption.ts";
+import { createAnnounceRevoked } from "./engine/announce-revoked.ts";
 import { type Clients, createClients } from "./engine/clients.ts";
 import type { EngineParts, SigningDetails } from "./engine/engine.ts";
 import { createEmit, type RequestContext } from "./engine/events.ts";
@@ -225,11 +226,11 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     accounts,
     throttle,
     proofs,
-    revocations,
     replaced,
     stalls,
     usernames,
     emit,
+    announceRevoked: createAnnounceRevoked({ revocations, usernames, emit }),
     deviceToken,
     now,
     sign,
@@ -349,7 +350,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     jwks: () => keys.jwks(),
     listKeys: () => keys.list(),
     rotateKeys: (request) => keys.rotate(request),
-    users: createUsers(engine, revoke),
+    users: createUsers(engine),
     throttles: createThrottles(engine),
     clients: createClients(engine),
     metrics: () => metrics.read(),

@@ -1,7 +1,6 @@
 import type { DpopRequest } from "../access-token/dpop-proof.ts";
 import { grantedScope, parseScope } from "../access-token/scope.ts";
 import { LatchkeyError } from "../errors.ts";
-import { inSlices } from "../in-slices.ts";
 import type { Client, GrantType } from "../records/client.ts";
 import {
   createClientId,
@@ -86,7 +85,15 @@ export interface Clients {
 }
 
 /** Joins clients to sessions, tokens and events. */
-export function createClients({ options, store, accessTokens, proofs, revocations, emit, now }: EngineParts): Clients {
+export function createClients({
+  options,
+  store,
+  accessTokens,
+  proofs,
+  emit,
+  announceRevoked,
+  now,
+}: EngineParts): Clients {
   const { random } = options.environment;
 
   return {
@@ -125,18 +132,9 @@ export function createClients({ options, store, accessTokens, proofs, revocation
       const disabled = await store.disableClient(id, at);
       if (disabled === null) throw unknownClient();
       const { client, revoked } = disabled;
-      revocations.add([client.grantId], at);
-      await inSlices(revoked, (slice) =>
-        revocations.add(
-          slice.map((session) => session.id),
-          at,
-        ),
-      );
-      emit({ type: "client.disabled", clientId: id }, context);
-      await inSlices(revoked, (slice) => {
-        for (const { id: sessionId, subject } of slice)
-          emit({ type: "session.revoked", sessionId, subject, reason: "client_disabled" }, context);
-      });
+      const why = { reason: "client_disabled" } as const;
+      const act = { type: "client.disabled", clientId: id } as const;
+      await announceRevoked({ sessions: revoked, at, why, alsoEnded: client.grantId, act }, context);
       return described(client);
     },
 

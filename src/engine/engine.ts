@@ -4,12 +4,12 @@ import type { KnownUsernames } from "../accounts/known-usernames.ts";
 import type { Throttle } from "../accounts/throttle.ts";
 import type { Session } from "../records/session.ts";
 import type { User } from "../records/user.ts";
-import type { Revocations } from "../revocations/known-revocations.ts";
 import type { ReplacedAccessTokens } from "../revocations/replaced-access-tokens.ts";
 import type { RootKeys } from "../secrets/root-secret.ts";
 import type { KeyRing } from "../signing/key-ring.ts";
 import type { AccessTokens } from "../signing/sign-access-token.ts";
 import type { Store } from "../store/store.ts";
+import type { AnnounceRevoked } from "./announce-revoked.ts";
 import type { Emit } from "./events.ts";
 import type { ResolvedOptions } from "./options.ts";
 import type { TokenPair } from "./token-pair.ts";
@@ -25,11 +25,12 @@ export interface EngineParts {
   readonly accounts: Accounts;
   readonly throttle: Throttle;
   readonly proofs: DpopProofs;
-  readonly revocations: Revocations;
   readonly replaced: ReplacedAccessTokens;
   readonly stalls: StallWatch;
   readonly usernames: KnownUsernames;
   readonly emit: Emit;
+  /** Takes what has just ended: memory and events in one. */
+  readonly announceRevoked: AnnounceRevoked;
   /** The token by which a device is recognised that the user has just signed in from. */
   readonly deviceToken: (user: User) => string;
   /** The one clock, milliseconds since the Unix epoch. */

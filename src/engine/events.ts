@@ -177,18 +177,29 @@ export type EventListener = (event: LatchkeyEvent) => void;
 
 type WithoutBase<Event> = Event extends EventBase ? Omit<Event, keyof EventBase> : never;
 
-/** An event as the engine states it; time, request id and address are added when it is emitted. */
-export type StatedEvent = WithoutBase<LatchkeyEvent>;
+type AnyStatedEvent = WithoutBase<LatchkeyEvent>;
 
-/** Hands events to the listener, completed with time and origin. */
+/** The end of a session. Only `announce-revoked.ts` states one, so that no end is announced whose access tokens live on. */
+export type SessionEndedEvent = Extract<
+  AnyStatedEvent,
+  { readonly type: "session.revoked" | "session.logged_out" | "refresh_token.reused" }
+>;
+
+/** Any other event as the engine states it; time, request id and address are added when it is emitted. */
+export type StatedEvent = Exclude<AnyStatedEvent, SessionEndedEvent>;
+
+/** Hands events to the listeners, completed with time and origin. */
 export type Emit = (event: StatedEvent, context: RequestContext) => void;
+
+/** The same, for ends of sessions too. */
+export type EmitAny = (event: StatedEvent | SessionEndedEvent, context: RequestContext) => void;
 
 /** Makes the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
 export function createEmit(
   now: () => number,
   listeners: readonly EventListener[],
   usernameOf: (subject: string) => string | undefined = () => undefined,
-): Emit {
+): EmitAny {
   return (stated, context) => {
     const subject = "subject" in stated ? stated.subject : null;
     const username = subject === null ? undefined : usernameOf(subject);

@@ -1,9 +1,9 @@
 import { LatchkeyError } from "../errors.ts";
 import { type Session, sessionStatus } from "../records/session.ts";
+import { sessionsOf } from "./announce-revoked.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { newSession } from "./new-session.ts";
-import type { Revoke } from "./revoke.ts";
 import { reportingFailures } from "./throttling/login-failures.ts";
 import type { TokenPair } from "./token-pair.ts";
 
@@ -26,8 +26,8 @@ export interface PasswordChangeRequest {
  * Changes passwords. Copies of the tokens that the person holds die with them: a person who changes a password because of a thief
  * must be rid of the thief, also of one who shares the very session.
  */
-export function createPasswordChange(engine: EngineParts, revoke: Pick<Revoke, "revoked">) {
-  const { options, store, accounts, usernames, emit, now } = engine;
+export function createPasswordChange(engine: EngineParts) {
+  const { options, store, accounts, usernames, emit, announceRevoked, now } = engine;
 
   /** The session in which the password is changed, if it can be continued. */
   async function findLive(sessionId: string, userId: string): Promise<Session> {
@@ -61,8 +61,9 @@ export function createPasswordChange(engine: EngineParts, revoke: Pick<Revoke, "
       }),
     );
     usernames.meet(user);
-    emit({ type: "user.password_changed", subject: userId, sessionId: session.id }, context);
-    await revoke.revoked(revoked, userId, "password_changed", context);
+    const why = { reason: "password_changed" } as const;
+    const act = { type: "user.password_changed", subject: userId, sessionId: session.id } as const;
+    await announceRevoked({ sessions: sessionsOf(userId, revoked), at: now(), why, act }, context);
     const deviceToken = engine.deviceToken((await store.findUser(userId)) ?? user);
     const signing = { fresh: true, jkt: session.jkt ?? jkt };
     return { ...(await engine.sign(session, session.rotation.pendingTo, user.roles, signing)), deviceToken };

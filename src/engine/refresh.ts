@@ -5,6 +5,7 @@ import { LatchkeyError } from "../errors.ts";
 import { FIRST_PARTY_CLIENT_ID, shortUserAgent } from "../records/session.ts";
 import { type PresentedRefreshToken, parseRefreshToken } from "../secrets/refresh-token.ts";
 import type { Adoption } from "./adoption.ts";
+import { sessionsOf } from "./announce-revoked.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import { createElsewhereWatch, isElsewhere } from "./elsewhere.ts";
 import type { EngineParts } from "./engine.ts";
@@ -59,7 +60,7 @@ export function createRefresh(
   readonly refresh: (refreshToken: string, context: RequestContext, options: RefreshOptions) => Promise<TokenPair>;
   readonly batch: Batch<RefreshRequest, RefreshOutcome>;
 } {
-  const { options, store, throttle, proofs, revocations, stalls, emit, now } = engine;
+  const { options, store, throttle, proofs, stalls, emit, announceRevoked, now } = engine;
   const policy = refreshPolicy(options);
   const isFirstElsewhere = createElsewhereWatch(now);
 
@@ -111,7 +112,7 @@ export function createRefresh(
       hasWaited: () => stalls.hasWaited(arrivedAt),
       mayHaveGone: context.isAbandoned !== undefined,
     });
-    if (outcome.kind !== "issued") throw failed(outcome, presented.generation, context);
+    if (outcome.kind !== "issued") throw await failed(outcome, presented.generation, context);
     const { session, generation, decision, roles } = outcome;
     const { id: sessionId, subject } = session;
     throttle.countRefresh(sessionId);
@@ -123,30 +124,30 @@ export function createRefresh(
   }
 
   /** Reports what became of a refresh that brings no pair, and returns the error for its client. */
-  function failed(
+  async function failed(
     outcome: Exclude<RefreshOutcome, { readonly kind: "issued" }>,
     generation: number,
     context: RequestContext,
-  ): LatchkeyError {
+  ): Promise<LatchkeyError> {
     if (outcome.kind === "refused") {
       if (outcome.code === "invalid_refresh_token") return invalidToken(engine, context);
       return new LatchkeyError(outcome.code, outcome.code === "invalid_dpop_proof" ? boundToAnotherKey : {});
     }
     if (outcome.kind === "abandoned" || outcome.kind === "perhaps_reused") return abandoned();
     const { id: sessionId, subject, rotation, revokedAt } = outcome.session;
-    const about = { sessionId, subject };
     if (outcome.kind === "forgiven") {
       const cause = outcome.hasWaited ? "process_stalled" : "connection_lost";
       const { confirmed } = rotation;
-      emit({ type: "refresh_token.reuse_forgiven", ...about, generation, confirmed, cause }, context);
+      emit({ type: "refresh_token.reuse_forgiven", sessionId, subject, generation, confirmed, cause }, context);
       return abandoned();
     }
-    revocations.add([sessionId], revokedAt!);
+    const ended = { sessions: sessionsOf(subject, [sessionId]), at: revokedAt! };
     if (outcome.kind === "subject_gone") {
-      emit({ type: "session.revoked", ...about, reason: "user_disabled" }, context);
+      await announceRevoked({ ...ended, why: { reason: "user_disabled" } }, context);
       return new LatchkeyError("session_revoked");
     }
-    emit({ type: "refresh_token.reused", ...about, generation, confirmed: outcome.confirmed }, context);
+    const why = { reason: "refresh_token_reused", generation, confirmed: outcome.confirmed } as const;
+    await announceRevoked({ ...ended, why }, context);
     return new LatchkeyError("refresh_token_reused");
   }
 

@@ -1,11 +1,12 @@
 import { EVERY_SESSION } from "../access-token/claims.ts";
 import { looksLikeRefreshToken } from "../access-token/token-kinds.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
-import { inSlices, pause } from "../in-slices.ts";
+import { pause } from "../in-slices.ts";
 import type { RevokedSession } from "../records/revocation.ts";
-import { FIRST_PARTY_CLIENT_ID, type RevocationReason } from "../records/session.ts";
+import { FIRST_PARTY_CLIENT_ID } from "../records/session.ts";
 import { parseRefreshToken } from "../secrets/refresh-token.ts";
 import type { Adoption } from "./adoption.ts";
+import { sessionsOf } from "./announce-revoked.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 
@@ -14,8 +15,8 @@ const REVOCATION_BATCH = 100;
 /** A sign-in that was under way may commit behind the first one's back. */
 const REVOCATION_PASSES = 2;
 
-/** What ends all of a person's sessions. */
-type SubjectWideReason = "logout_all" | "password_changed" | "user_disabled";
+/** What ends one session. */
+type SingleReason = "logout" | "session_revoked" | "administrator";
 
 /** Who revokes. */
 export interface RevokeRequest {
@@ -46,13 +47,6 @@ export interface Revoke {
    * done again, it ends the rest.
    */
   revokeEverySession(context?: RequestContext): Promise<number>;
-  /** Takes over sessions that a store act of another module has just revoked. */
-  revoked(
-    sessionIds: readonly string[],
-    subject: string,
-    reason: Exclude<SubjectWideReason, "logout_all">,
-    context: RequestContext,
-  ): Promise<void>;
 }
 
 /** What stands behind a token: no session behind a client's own access token. */
@@ -64,7 +58,7 @@ interface Behind {
 
 /** Ends sessions. */
 export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "present">): Revoke {
-  const { store, rootKeys, accessTokens, revocations, usernames, emit, now } = engine;
+  const { store, rootKeys, accessTokens, announceRevoked, now } = engine;
 
   async function behindRefreshToken(token: string): Promise<Behind | undefined> {
     const presented = parseRefreshToken(token, rootKeys);
@@ -103,30 +97,15 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
     return (await behindAccessToken(token)) ?? (await behindForeignRefreshToken(token, context));
   }
 
-  async function endByHolder(sessionId: string, subject: string, context: RequestContext): Promise<void> {
-    await usernames.learn(subject);
-    if (await end(sessionId, "logout")) emit({ type: "session.logged_out", sessionId, subject }, context);
-  }
-
-  /** Revokes one session and says whether this call did it. */
-  async function end(sessionId: string, reason: RevocationReason): Promise<boolean> {
-    const at = now();
-    const revoked = await store.revokeSessions([sessionId], { at, reason });
-    revocations.add(revoked, at);
-    return revoked.length > 0;
-  }
-
-  /** Access tokens are refused before anybody hears of it. */
-  async function takeOver(
-    sessionIds: readonly string[],
-    { at, ...why }: { readonly subject: string; readonly reason: SubjectWideReason; readonly at: number },
+  /** Ends one session. One that is over already stays as it is, and nothing is announced. */
+  async function end(
+    { sessionId, subject }: { readonly sessionId: string; readonly subject: string },
+    reason: SingleReason,
     context: RequestContext,
   ): Promise<void> {
-    await inSlices(sessionIds, (slice) => revocations.add(slice, at));
-    if (sessionIds.length > 0) await usernames.learn(why.subject);
-    await inSlices(sessionIds, (slice) => {
-      for (const sessionId of slice) emit({ type: "session.revoked", sessionId, ...why }, context);
-    });
+    const at = now();
+    const revoked = await store.revokeSessions([sessionId], { at, reason });
+    await announceRevoked({ sessions: sessionsOf(subject, revoked), at, why: { reason } }, context);
   }
 
   async function endEverySession(context: RequestContext): Promise<number> {
@@ -142,10 +121,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
         reason,
         alsoLogged,
       });
-      const ids = revoked.map(({ id }) => id);
-      revocations.add(alsoLogged === null ? ids : [alsoLogged, ...ids], at);
-      for (const { id: sessionId, subject } of revoked)
-        emit({ type: "session.revoked", sessionId, subject, reason }, context);
+      await announceRevoked({ sessions: revoked, at, why: { reason }, alsoEnded: alsoLogged }, context);
       count += revoked.length;
       if (revoked.length < REVOCATION_BATCH) return count;
       await pause();
@@ -157,7 +133,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
     async logout(token, context = {}) {
       const found = await behind(token, context);
       if (found?.sessionId === undefined) return false;
-      await endByHolder(found.sessionId, found.subject, context);
+      await end({ ...found, sessionId: found.sessionId }, "logout", context);
       return true;
     },
 
@@ -170,14 +146,14 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
         });
       }
       if (found.sessionId === undefined) throw new LatchkeyError("unsupported_token_type");
-      await endByHolder(found.sessionId, found.subject, context);
+      await end({ ...found, sessionId: found.sessionId }, "logout", context);
     },
 
     async logoutAll(subject, context = {}, exceptId) {
       const at = now();
       const reason = "logout_all";
       const revoked = await store.revokeSubjectSessions(subject, { at, reason }, exceptId);
-      await takeOver(revoked, { subject, reason, at }, context);
+      await announceRevoked({ sessions: sessionsOf(subject, revoked), at, why: { reason } }, context);
       return revoked.length;
     },
 
@@ -186,10 +162,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
       if (session === null || (ofSubject !== undefined && session.subject !== ofSubject))
         throw new LatchkeyError("not_found");
       const reason = ofSubject === undefined ? "administrator" : "session_revoked";
-      if (await end(sessionId, reason)) {
-        await usernames.learn(session.subject);
-        emit({ type: "session.revoked", sessionId, subject: session.subject, reason }, context);
-      }
+      await end({ sessionId, subject: session.subject }, reason, context);
     },
 
     async revokeEverySession(context = {}) {
@@ -197,7 +170,5 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
       for (let round = 0; round < REVOCATION_PASSES; round++) count += await endEverySession(context);
       return count;
     },
-
-    revoked: (sessionIds, subject, reason, context) => takeOver(sessionIds, { subject, reason, at: now() }, context),
   };
 }

@@ -7,6 +7,7 @@ import { type Session, sessionStatus } from "../records/session.ts";
 import type { User } from "../records/user.ts";
 import { looksLikeClientId } from "../secrets/client-credentials.ts";
 import type { SessionCreated, SessionCreation } from "../store/store.ts";
+import { sessionsOf } from "./announce-revoked.ts";
 import { createBatch } from "./batch.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
@@ -57,7 +58,7 @@ export interface SignIn {
 
 /** Opens sessions. Sign-ins that arrive together are committed together. */
 export function createSignIn(engine: EngineParts): SignIn {
-  const { options, store, accounts, proofs, revocations, emit, now } = engine;
+  const { options, store, accounts, proofs, emit, announceRevoked, now } = engine;
   const batch = createBatch<SessionCreation, SessionCreated>((batch) => store.createSessions(batch), {
     maxBatch: 256,
     maxWaiting: 10_000,
@@ -80,10 +81,8 @@ export function createSignIn(engine: EngineParts): SignIn {
     if (!result.created)
       throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
     const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
-    revocations.add(result.evicted, createdAt);
-    for (const evicted of result.evicted) {
-      emit({ type: "session.revoked", sessionId: evicted, subject, reason: "session_limit" }, context);
-    }
+    const evicted = sessionsOf(subject, result.evicted);
+    await announceRevoked({ sessions: evicted, at: createdAt, why: { reason: "session_limit" } }, context);
     emit({ type: "login.succeeded", sessionId, subject, clientId, userAgent }, context);
     return engine.sign(session, session.rotation.pendingTo, roles, { fresh: true, jkt: proof?.jkt });
   }

@@ -4,10 +4,10 @@ import { LatchkeyError } from "../errors.ts";
 import type { User } from "../records/user.ts";
 import { createSetupToken, readSetupToken } from "../secrets/setup-token.ts";
 import type { UserImported } from "../store/store.ts";
+import { sessionsOf } from "./announce-revoked.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";
-import type { Revoke } from "./revoke.ts";
 import type { TokenPair } from "./token-pair.ts";
 
 /** How long a set-up link works. */
@@ -49,8 +49,8 @@ export interface Users {
 }
 
 /** Joins accounts to sessions and events. */
-export function createUsers(engine: EngineParts, revoke: Revoke): Users {
-  const { accounts, store, rootKeys, usernames, emit, now } = engine;
+export function createUsers(engine: EngineParts): Users {
+  const { accounts, store, rootKeys, usernames, emit, announceRevoked, now } = engine;
 
   return {
     async register(credentials, context = {}) {
@@ -92,13 +92,14 @@ export function createUsers(engine: EngineParts, revoke: Revoke): Users {
     find: (id) => store.findUser(id),
     list: (page) => accounts.list(page),
 
-    changePassword: createPasswordChange(engine, revoke),
+    changePassword: createPasswordChange(engine),
 
     async disable(username, context = {}) {
       const { user, revokedSessionIds } = await accounts.disable(username);
       usernames.meet(user);
-      emit({ type: "user.disabled", subject: user.id }, context);
-      await revoke.revoked(revokedSessionIds, user.id, "user_disabled", context);
+      const why = { reason: "user_disabled" } as const;
+      const act = { type: "user.disabled", subject: user.id } as const;
+      await announceRevoked({ sessions: sessionsOf(user.id, revokedSessionIds), at: now(), why, act }, context);
       return user;
     },
 

@@ -22,6 +22,7 @@ export function lint(files: Readonly<Record<string, string>>, rules: readonly st
     "biome.json",
     "biome.imports.json",
     "scripts/doors.grit",
+    "scripts/session-ends.grit",
     "package.json",
     ".gitignore",
   ]);
