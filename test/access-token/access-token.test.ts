@@ -207,7 +207,7 @@ describe("SECURITY 33: making the verifier", () => {
     expect(() => createAccessTokens(options)).toThrow(TypeError);
   });
 
-  it("CVE-2022-23540 jsonwebtoken: takes no algorithm from the caller or the token: each key of the ring brings the one it may be used with", () => {
+  it("CVE-2022-23540 jsonwebtoken: takes no algorithm from caller or token: each key is used with its own alone", () => {
     expect(ring.find(ring.current().kid)).toMatchObject({ alg: "ES256" });
     expect(Object.isFrozen(ring.find(ring.current().kid))).toBe(true);
   });

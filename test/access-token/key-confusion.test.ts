@@ -61,7 +61,7 @@ describe("SECURITY 34", () => {
   );
 
   it.each(published)(
-    "%s ring: the public key as an HMAC secret is refused: PEM, DER, JWK, raw, with white space in front or a line break missing (CVE-2023-48223, CVE-2026-34950 fast-jwt; CVE-2024-33663, CVE-2026-85394 python-jose; CVE-2026-22817, CVE-2026-22818 Hono)",
+    "%s refuses a public-key HMAC: CVE-2023-48223 CVE-2026-34950 CVE-2024-33663 CVE-2026-85394 CVE-2026-22817 CVE-2026-22818",
     async (alg) => {
       const { ring } = ringOf(alg);
       const { kid, key } = ring.find(ring.current().kid)!;
@@ -151,7 +151,7 @@ describe("SECURITY 35: jwk, jku, x5u, x5c and x5t in the header are never truste
     }
   });
 
-  it("any header member but alg, typ and kid refuses a token that is good in all else, with no read of the store and no request", async () => {
+  it("any header member but alg, typ and kid refuses an otherwise good token, with no read of the store and no request", async () => {
     const { ring, reads } = ringOf("ES256");
     const key = ring.current();
     const before = reads();

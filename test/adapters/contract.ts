@@ -202,7 +202,7 @@ export function describeAdapter(name: string, build: Build, { readsBodies, goesO
   });
 
   describe(`${name}: guards`, () => {
-    it(`PARITY 26: a guard works on its own in ${name}: 401 and 403 with a challenge, and no error handler is registered anywhere`, async () => {
+    it(`PARITY 26: a guard works on its own in ${name}: 401 and 403 with a challenge, without any error handler`, async () => {
       const { get, pair, sub } = await setUp();
       const missing = await get("/orders");
       expect([missing.status, missing.body.error]).toEqual([401, "missing_token"]);

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { counts, isGood } from "../../bench/quick.mjs";
 
-it("a refresh costs one transaction and one row write, on PostgreSQL two round trips; a batch costs no more, a racing twin nothing, no row is ever added, and what is allocated stays in bounds", async () => {
+it("a refresh costs one transaction and one row write, a racing twin nothing, and allocation stays in bounds", async () => {
   const counted = await counts();
   expect(counted.map(({ what }) => what)).toEqual(
     expect.arrayContaining([

@@ -25,7 +25,7 @@ function program(source: string): Subject["start"] {
     startServerProcess({ file: process.execPath, args: ["-e", source], environment, folder });
 }
 
-it("a subject that is not installed, whose port is taken, or that stops answering is not run, for a reason that is told, and the others are", async () => {
+it("a subject that is missing, whose port is taken, or that stops answering is left out with a reason; others run", async () => {
   const folder = temporaryFolder();
   const holder = createServer().listen(0, "127.0.0.1");
   onTestFinished(() => void holder.close());

@@ -51,7 +51,7 @@ describe("session fixation", () => {
 });
 
 describe("who the request is from", () => {
-  it("CVE-2026-109373 ZITADEL: is told by no cookie that merely names a user or a session: unsigned, re-signed and mixed ones are refused", async () => {
+  it("CVE-2026-109373 ZITADEL: is decided by no cookie that names a user or a session: unsigned or re-signed is refused", async () => {
     const bed = await createTestBed();
     const [jar, eve] = [await signIn(bed, "ada"), await signIn(bed, "eve")];
     const { id: sub } = await whoIs(bed, jar);

@@ -10,7 +10,7 @@ const face = ({ status, text, headers }: Reply) => [
 ];
 
 describe("whether there is a user", () => {
-  it("CVE-2026-58272 Sync-in: shows in no answer to a sign-in: unknown, disabled and a wrong password are alike to the byte, throttled ones too", async () => {
+  it("CVE-2026-58272 Sync-in: shows in no answer to a sign-in: unknown, disabled and a wrong password are the same bytes", async () => {
     const bed = await createTestBed({}, { passwordGrant: true });
     for (const username of ["ada", "grace"]) await bed.issuer.users.create({ username, password: PASSWORD, roles: [] });
     await bed.issuer.users.disable("grace");

@@ -14,7 +14,7 @@ const refresh = (bed: TestBed, { refresh_token }: Pair) =>
 const outcomes = (answers: readonly Reply[]) => answers.map(({ status, body }) => body.error ?? status);
 
 describe("refresh races", () => {
-  it("CVE-2026-53517 Better Auth: sixty refreshes of one token, over two processes at once, fork no second family: one successor", async () => {
+  it("CVE-2026-53517 Better Auth: sixty refreshes of one token, over two processes at once, get one successor", async () => {
     const beds = await twoProcesses();
     const pair = await beds[0].login();
     const answers = await Promise.all(Array.from({ length: 60 }, (_, at) => refresh(beds[at % 2]!, pair)));
@@ -23,7 +23,7 @@ describe("refresh races", () => {
     expect(beds[0].store.statistics.sessionWrites + beds[1].store.statistics.sessionWrites).toBe(1);
   });
 
-  it("CVE-2026-1035 Keycloak: where each token may be used once, forty at once over two processes get one pair, and it ends as reuse", async () => {
+  it("CVE-2026-1035 Keycloak: under strict rotation, forty at once over two processes get one pair, and it ends as reuse", async () => {
     const beds = await twoProcesses({ rotationGraceSeconds: 0 });
     const pair = await beds[0].login();
     const answers = await Promise.all(Array.from({ length: 40 }, (_, at) => refresh(beds[at % 2]!, pair)));
@@ -72,7 +72,7 @@ describe("what has been used up", () => {
     expect(outcomes([await refresh(after, current)])).toEqual(["session_revoked"]);
   });
 
-  it("django-oauth-toolkit#1617: the grace period covers the last token alone, none of its ancestors, though all are seconds old", async () => {
+  it("django-oauth-toolkit#1617: the grace period covers the last token alone, none of its ancestors", async () => {
     for (const age of [2, 3, 4]) {
       const bed = await createTestBed({ rotationGraceSeconds: 300 });
       const line = [await bed.login()];

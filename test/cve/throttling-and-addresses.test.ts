@@ -62,7 +62,7 @@ describe("the limit of failed sign-ins", () => {
     await expect(createTestBed({}, { trustedProxies: ["1.2.3.999"] })).rejects.toThrow(TypeError);
   });
 
-  it("CVE-2024-47070 authentik: and the password are asked for whatever stands in X-Forwarded-For, and so is the token at a guard", async () => {
+  it("CVE-2024-47070 authentik: and the password are required whatever X-Forwarded-For says, and so is a guard's token", async () => {
     const bed = await createTestBed({}, { trustedProxies: ["10.0.0.1"] });
     await bed.login();
     const guard = createGuard(bed.issuer);

@@ -9,7 +9,7 @@ import { nothingWrong } from "./tally.ts";
 
 const ROUNDS = times({ short: 1, long: 5 });
 
-it(`the disk of PostgreSQL full under load until it cannot write its log, ${ROUNDS} times: 503 and when to ask again, nothing acknowledged is forgotten, and the servers recover by themselves`, {
+it(`a full disk of PostgreSQL under load, ${ROUNDS} times: 503 with Retry-After, nothing acknowledged is forgotten`, {
   timeout: 90_000 + ROUNDS * 30_000,
 }, async (test) => {
   const disk = mountTmpfs(test, "320m");

@@ -303,7 +303,7 @@ const SESSIONS = 100;
 const batchRounds = times({ short: 15, long: 150 });
 
 it(
-  `${batchRounds} times ${SESSIONS} sessions refreshed at both processes at once: one successor each, one row write each, no deadlock`,
+  `${batchRounds} times ${SESSIONS} sessions refreshed at both processes: one successor and one row write each`,
   TIMEOUT,
   async () => {
     const processes = await openTwoProcesses();

@@ -70,7 +70,7 @@ async function race({ wires }: TwoProcesses, first: TokenPair, below: Below): Pr
   return { refreshes, "during the revoke": during, "after the acknowledgement": after };
 }
 
-it(`${races} times a revoke races a refresh across two processes, and none is answered after the acknowledgement (seed ${seed})`, {
+it(`${races} times a revoke races a refresh across two processes: none is good after the acknowledgement (seed ${seed})`, {
   timeout: 60_000 + races * 30,
 }, async () => {
   const below = seededRandom(seed);

@@ -1,17 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../support/cookie-jar.ts";
+import type { CookieJar } from "../support/cookie-jar.ts";
+import { signedIn, withCsrf } from "../support/signed-in.ts";
 import { createTestBed, ISSUER, PASSWORD, type Reply, reply, type TestBed } from "../support/test-bed.ts";
 
-async function signIn(bed: TestBed, username = "ada"): Promise<CookieJar> {
-  if ((await bed.store.findUserByUsername(username)) === null) {
-    await bed.issuer.users.create({ username, password: PASSWORD, roles: [] });
-  }
-  const answer = await bed.call("POST", "/auth/login", { json: { username, password: PASSWORD, transport: "cookie" } });
-  expect(answer.status).toBe(200);
-  return new CookieJar().take(answer.headers);
-}
-
-const proven = (jar: CookieJar) => ({ ...jar.header(), "x-csrf-token": jar.get("csrf") });
+const proven = (jar: CookieJar) => withCsrf(jar).headers;
 
 /** What clients send where their caller has given them nothing to send: content type, and the bytes, if there are any. */
 const emptyBodies: readonly [client: string, headers: Record<string, string>, body: string | undefined][] = [
@@ -47,7 +39,7 @@ function send(bed: TestBed, path: string, headers: Record<string, string>, body?
 describe("a body that is empty, whatever its type is said to be", () => {
   it.each(emptyBodies)("refreshes by cookie: %s", async (_client, headers, body) => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     const answer = await send(bed, "/auth/refresh", { ...headers, ...proven(jar) }, body);
     expect([answer.status, answer.headers.getSetCookie().length]).toEqual([200, 3]);
   });
@@ -61,7 +53,7 @@ describe("a body that is empty, whatever its type is said to be", () => {
 
   it.each(emptyBodies)("logs out, and the session is over: %s", async (_client, headers, body) => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     const { access_token: token } = await bed.login();
     for (const credentials of [proven(jar), { authorization: `Bearer ${token}` }]) {
       expect((await send(bed, "/auth/logout", { ...headers, ...credentials }, body)).status).toBe(204);
@@ -121,7 +113,7 @@ describe("what an interceptor puts into Authorization, at a refresh", () => {
     "changes nothing beside a refresh cookie, which keeps needing its proof: %s",
     async (_what, header) => {
       const bed = await createTestBed();
-      const jar = await signIn(bed);
+      const { jar } = await signedIn(bed);
       const { access_token: live } = await bed.login("grace");
       const authorization = header(live);
       const without = await send(bed, "/auth/refresh", { ...jar.header(), authorization });
@@ -139,7 +131,7 @@ describe("what an interceptor puts into Authorization, at a refresh", () => {
 
   it("an access token that has expired changes nothing either, beside body or cookie", async () => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     const pair = await bed.login();
     bed.clock.advanceSeconds(3600);
     const authorization = `Bearer ${pair.access_token}`;
@@ -193,7 +185,7 @@ describe("what an interceptor puts into Authorization, at a refresh", () => {
 
   it("a refresh token in it wins over the cookie, and needs no CSRF token", async () => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     const pair = await bed.login("grace");
     const answer = await bed.call("POST", "/auth/refresh", { bearer: pair.refresh_token, headers: jar.header() });
     expect([answer.status, answer.body.session_id]).toEqual([200, pair.session_id]);
@@ -218,7 +210,7 @@ describe("whose session a logout ends", () => {
   it("the header's where it is ours, live or expired, and not the cookie's", async () => {
     for (const seconds of [0, 3600]) {
       const bed = await createTestBed();
-      const jar = await signIn(bed);
+      const { jar } = await signedIn(bed);
       const [first, second] = [await bed.login("grace"), await bed.login("grace")];
       bed.clock.advanceSeconds(seconds);
       for (const token of [first.access_token, second.refresh_token]) {
@@ -241,7 +233,7 @@ describe("whose session a logout ends", () => {
     "the cookie's where the header's is not ours, with the cookie's proof: %s",
     async (_what, header) => {
       const bed = await createTestBed();
-      const jar = await signIn(bed);
+      const { jar } = await signedIn(bed);
       const other = await bed.login("grace");
       const authorization = header(other.access_token);
       const both = [sessionOf(bed, jar), other.session_id].sort();

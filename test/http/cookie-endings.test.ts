@@ -1,24 +1,15 @@
 import { describe, expect, it } from "vitest";
-import { CookieJar } from "../support/cookie-jar.ts";
-import { type CallRequest, createTestBed, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
-
-async function signIn(bed: TestBed): Promise<{ readonly jar: CookieJar; readonly answer: Reply }> {
-  if ((await bed.store.findUserByUsername("ada")) === null) {
-    await bed.issuer.users.create({ username: "ada", password: PASSWORD, roles: [] });
-  }
-  const json = { username: "ada", password: PASSWORD, transport: "cookie" };
-  const answer = await bed.call("POST", "/auth/login", { json });
-  return { jar: new CookieJar().take(answer.headers), answer };
-}
-
-const withCsrf = (jar: CookieJar): CallRequest => ({ headers: { ...jar.header(), "x-csrf-token": jar.get("csrf") } });
+import type { CookieJar } from "../support/cookie-jar.ts";
+import { signedIn, withCsrf } from "../support/signed-in.ts";
+import { type CallRequest, createTestBed, type Reply, type TestBed } from "../support/test-bed.ts";
 
 describe("cookies at the end of a session", () => {
   it("are deleted by a logout though they name no session: forged, of another secret, ended, or no more than an access cookie", async () => {
     const bed = await createTestBed();
-    const { jar } = await signIn(bed);
-    const stranger = (await signIn(await createTestBed({ secret: "Zt4nVb8xQm2cLr6wPk0sHd3fJy7gUa5eTi9oXq1zBvN" }))).jar;
-    const ended = (await signIn(bed)).jar;
+    const { jar } = await signedIn(bed);
+    const stranger = (await signedIn(await createTestBed({ secret: "Zt4nVb8xQm2cLr6wPk0sHd3fJy7gUa5eTi9oXq1zBvN" })))
+      .jar;
+    const ended = (await signedIn(bed)).jar;
     await bed.issuer.logout(ended.get("refresh"));
     for (const cookie of [
       "latchkey-refresh=x; latchkey-access=y; latchkey-csrf=z",
@@ -38,7 +29,7 @@ describe("cookies at the end of a session", () => {
   it("end the session by whichever of them names it, with its CSRF token alone", async () => {
     for (const broken of ["refresh", "access"]) {
       const bed = await createTestBed();
-      const { jar } = await signIn(bed);
+      const { jar } = await signedIn(bed);
       jar.set(broken, "x");
       const refused = await bed.call("POST", "/auth/logout", { headers: jar.header() });
       expect([refused.status, refused.body.error]).toEqual([403, "csrf_token_missing"]);
@@ -50,7 +41,7 @@ describe("cookies at the end of a session", () => {
   it("end the session by an access cookie alone that has expired, with its CSRF token, and once only", async () => {
     for (const revokeReplacedAccessTokens of [false, true]) {
       const bed = await createTestBed({ revokeReplacedAccessTokens });
-      const { jar } = await signIn(bed);
+      const { jar } = await signedIn(bed);
       const refreshToken = jar.get("refresh");
       const successor = await bed.call("POST", "/auth/refresh", { json: { refresh_token: refreshToken } });
       bed.clock.advanceSeconds(1000);
@@ -70,7 +61,7 @@ describe("cookies at the end of a session", () => {
 
   it("another site can neither end the session nor have them deleted, not even by a request that carries none", async () => {
     const bed = await createTestBed();
-    const { jar } = await signIn(bed);
+    const { jar } = await signedIn(bed);
     // SameSite keeps the cookies from being sent with such a form, not from being deleted by what answers it.
     for (const cookies of [{}, jar.header(), { cookie: "latchkey-refresh=x" }]) {
       for (const from of [{ origin: "https://evil.example" }, { origin: "null" }, { "sec-fetch-site": "cross-site" }]) {
@@ -85,7 +76,7 @@ describe("cookies at the end of a session", () => {
   it("are deleted where one ends one's own session by its id, and only there", async () => {
     for (const seconds of [0, 1000]) {
       const bed = await createTestBed();
-      const { jar, answer } = await signIn(bed);
+      const { jar, answer } = await signedIn(bed);
       const other = await bed.login();
       bed.clock.advanceSeconds(seconds);
       const end = (id: string, request: CallRequest) => bed.call("DELETE", `/auth/sessions/${id}`, request);
@@ -165,7 +156,7 @@ describe("cookies that a refresh or a route refuses", () => {
         ["GET /auth/sessions", byRoute],
       ] as const) {
         const bed = await createTestBed();
-        const { jar } = await signIn(bed);
+        const { jar } = await signedIn(bed);
         await change(bed, jar);
         const [method, path] = route.split(" ") as [string, string];
         const answer = await bed.call(method, path, withCsrf(jar.set("access", "junk")));
@@ -179,7 +170,7 @@ describe("cookies that a refresh or a route refuses", () => {
 
   it("are served by their good access cookie where the refresh cookie is unknown, and kept at 429", async () => {
     const bed = await createTestBed();
-    const { jar } = await signIn(bed);
+    const { jar } = await signedIn(bed);
     bed.clock.advanceSeconds(890);
     const unknown = jar.copy().set("refresh", `${jar.get("refresh").slice(0, -4)}AAAA`);
     const junk = jar.copy().set("refresh", "junk");
@@ -204,7 +195,7 @@ describe("cookies that a refresh or a route refuses", () => {
       for (const route of ["DELETE /auth/sessions/nothing", "POST /auth/reauthenticate"]) {
         const [method, path] = route.split(" ") as [string, string];
         const bed = await createTestBed({ rotationGraceSeconds });
-        const { jar } = await signIn(bed);
+        const { jar } = await signedIn(bed);
         const answer = await bed.call(method, path, withCsrf(jar.drop("access")));
         const isStrict = rotationGraceSeconds === 0;
         expect([route, answer.status >= 400, names(answer)]).toEqual([route, true, isStrict ? all : []]);

@@ -49,7 +49,7 @@ function proofFor(route: Endpoint, jar: CookieJar): Record<string, string> {
 }
 
 describe("cookies on every route", () => {
-  it("SECURITY 83, 84: authenticate no unsafe request without this session's CSRF token: 403, no challenge, no change, no cookie", async () => {
+  it("SECURITY 83, 84: authenticate no unsafe request without this session's CSRF token: 403, no challenge, no change", async () => {
     expect(unsafeRoutes.map(nameOf).sort()).toEqual([
       "DELETE /auth/sessions/{id}",
       "POST /auth/logout",
@@ -98,7 +98,7 @@ describe("cookies on every route", () => {
     }
   });
 
-  it("authenticate every unsafe request that has the proof, and every safe one without; only success sets cookies, one of each", async () => {
+  it("authenticate every unsafe request that has the proof, and every safe one without; only success sets cookies", async () => {
     const world = await setUp();
     for (const [name, state] of Object.entries(states)) {
       for (const route of cookieRoutes) {
@@ -132,7 +132,7 @@ describe("cookies on every route", () => {
     }
   });
 
-  it("are, as the wrong kind of token in place of the access cookie, refused with its own code and deleted where no refresh cookie is", async () => {
+  it("are refused with their own code, as a wrong kind of token in the access cookie's place, and deleted if alone", async () => {
     const world = await setUp();
     const jar = (await world.signIn("root")).drop("refresh");
     const before = [dumpDatabase(world.path), world.events.length];

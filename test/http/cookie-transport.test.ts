@@ -25,7 +25,7 @@ async function signIn(bed: TestBed, username = "ada"): Promise<{ jar: CookieJar;
 const withCsrf = (jar: CookieJar): CallRequest => ({ headers: { ...jar.header(), "x-csrf-token": jar.get("csrf") } });
 
 describe("signing in with cookies", () => {
-  it("SECURITY 81: sets the session's three cookies and the device's, __Host- and Secure for an https issuer, without Domain, and a body without tokens", async () => {
+  it("SECURITY 81: sets __Host- and Secure cookies for an https issuer, without Domain, and a body without tokens", async () => {
     const bed = await createTestBed({ issuer: HTTPS_ISSUER });
     const { answer } = await signIn(bed);
     expect(answer.body).toEqual({
@@ -58,7 +58,7 @@ describe("signing in with cookies", () => {
     expect(named.answer.headers.getSetCookie()[0]).toMatch(/^__Host-staff-access=.*SameSite=Strict$/);
   });
 
-  it("PARITY 29: setting and clearing are symmetrical: all cookies of a session that are set are cleared, same path and attributes", async () => {
+  it("PARITY 29: setting and clearing are symmetrical: what is set is cleared, with the same path and attributes", async () => {
     const bed = await createTestBed({ issuer: HTTPS_ISSUER });
     const { jar, answer } = await signIn(bed);
     const out = await bed.call("POST", "/auth/logout", withCsrf(jar));
@@ -163,7 +163,7 @@ describe("signing in with cookies", () => {
     }
   });
 
-  it("PARITY 33, SECURITY 93: cookies stay under 4,096 bytes at the largest claims the options allow; what would pass it is refused and no session stays", async () => {
+  it("PARITY 33, SECURITY 93: cookies stay under 4,096 bytes; a sign-in that would pass it is refused, with no session", async () => {
     const subjects = async (ids: readonly string[]) => new Map(ids.map((id) => [id, { roles: [] }]));
     const bed = await createTestBed({ subjects, signingAlg: "RS256" });
     const pair = await bed.issuer.issue({ subject: "somebody", claims: { text: "x".repeat(2000) } });
@@ -189,7 +189,7 @@ describe("signing in with cookies", () => {
 });
 
 describe("requests that cookies authenticate", () => {
-  it("PARITY 28: POST takes the session's CSRF token in the header; without it, or with another session's, it is 403; GET needs none", async () => {
+  it("PARITY 28: POST needs the session's CSRF token, 403 without it or with another session's; GET needs none", async () => {
     const bed = await createTestBed();
     const { jar } = await signIn(bed);
     const other = await signIn(bed, "grace");
@@ -270,7 +270,7 @@ describe("requests that cookies authenticate", () => {
 });
 
 describe("implicit refresh", () => {
-  it("PARITY 31: an expired access cookie and a good refresh cookie: served at once, on every method, new cookies, claims kept, not fresh", async () => {
+  it("PARITY 31: an expired access cookie and a good refresh cookie: served at once, claims kept, not fresh", async () => {
     const bed = await createTestBed();
     let { jar } = await signIn(bed);
     const guarded = createGuard(bed.issuer).protect((request, { auth }) =>
@@ -293,7 +293,7 @@ describe("implicit refresh", () => {
     expect([me.status, me.headers.getSetCookie().length]).toEqual([200, 3]);
   });
 
-  it("PARITY 31: not for a revoked session, not on an error response, not where a route opts out, and not without the CSRF token", async () => {
+  it("PARITY 31: no renewal for a revoked session, on an error, where a route opts out, or without the CSRF token", async () => {
     const bed = await createTestBed();
     const { jar } = await signIn(bed);
     bed.clock.advanceSeconds(1000);

@@ -41,7 +41,7 @@ describe("an error's response", () => {
     }
   });
 
-  it("has, for every code of the catalogue in OAuth's form, OAuth's error and a text in its characters that begins with the code where that is another", async () => {
+  it("has OAuth's error for every code of the catalogue, and a text that begins with the code where that is another", async () => {
     for (const code of codes) {
       const { status, body } = await answer(new LatchkeyError(code), "oauth");
       const entry = errorCatalogue[code];

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { createGuard } from "../../src/index.ts";
+import { refused } from "../support/signed-in.ts";
 import { createTestBed, ISSUER, reply } from "../support/test-bed.ts";
 
 const request = (bearer?: string, query = "") =>
@@ -15,7 +16,7 @@ describe("createGuard", () => {
     const guarded = createGuard(bed.issuer).protect((_, { auth }) => Response.json({ sub: auth.sub }));
 
     const missing = await reply(await guarded(request()));
-    expect([missing.status, missing.body.error]).toEqual([401, "missing_token"]);
+    refused(missing, 401, "missing_token");
     expect(missing.headers.get("www-authenticate")).toBe('Bearer realm="latchkey"');
     expect(missing.headers.get("cache-control")).toBe("no-store");
 
@@ -31,7 +32,7 @@ describe("createGuard", () => {
       await reply(await guarded(request(`Bearer ${pair.refresh_token}`))),
       await bed.call("GET", "/auth/me", { bearer: pair.refresh_token }),
     ]) {
-      expect([answer.status, answer.body.error]).toEqual([401, "wrong_token_type"]);
+      refused(answer, 401, "wrong_token_type");
       expect(answer.headers.get("www-authenticate")).toContain('error="invalid_token"');
     }
   });

@@ -1,14 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { createGuard, type LatchkeyError } from "../../src/index.ts";
-import { CookieJar } from "../support/cookie-jar.ts";
 import { createProofKey, hashOf, proofBy } from "../support/dpop-proofs.ts";
-import { createTestBed, ISSUER, PASSWORD, type TestBed } from "../support/test-bed.ts";
-
-async function signIn(bed: TestBed): Promise<CookieJar> {
-  await bed.login();
-  const json = { username: "ada", password: PASSWORD, transport: "cookie" };
-  return new CookieJar().take((await bed.call("POST", "/auth/login", { json })).headers);
-}
+import { signedIn } from "../support/signed-in.ts";
+import { createTestBed, ISSUER, PASSWORD } from "../support/test-bed.ts";
 
 const codeOf = (admission: Promise<unknown>) =>
   admission.then(
@@ -19,7 +13,7 @@ const codeOf = (admission: Promise<unknown>) =>
 describe("several guards of one request", () => {
   it("share one refresh, though they ask at the same time and keep the request as it was sent", async () => {
     const bed = await createTestBed();
-    const jar = (await signIn(bed)).drop("access");
+    const jar = (await signedIn(bed)).jar.drop("access");
     const request = { method: "GET", url: `${ISSUER}/`, headers: new Headers(jar.header()) };
     const guards = Array.from({ length: 6 }, () => createGuard(bed.issuer));
     const admissions = await Promise.all(guards.map((guard) => guard.admit(request)));
@@ -38,7 +32,7 @@ describe("several guards of one request", () => {
     const asking = async () => ({
       method: "GET",
       url: `${ISSUER}/`,
-      headers: new Headers((await signIn(bed)).drop("access").header()),
+      headers: new Headers((await signedIn(bed)).jar.drop("access").header()),
     });
     const [revoked, old] = [await asking(), await asking()];
     const { auth } = await guard.admit(revoked);
@@ -52,7 +46,7 @@ describe("several guards of one request", () => {
 
   it("share a failed refresh, which is tried and counted once", async () => {
     const bed = await createTestBed();
-    const jar = (await signIn(bed)).drop("access");
+    const jar = (await signedIn(bed)).jar.drop("access");
     for (let token = jar.get("refresh"), time = 0; time < 2; time++) {
       token = (await bed.issuer.refresh(token)).refreshToken;
       bed.clock.advanceSeconds(11);
@@ -67,7 +61,7 @@ describe("several guards of one request", () => {
 
   it("each ask for the CSRF proof by their own allowed origins", async () => {
     const bed = await createTestBed();
-    const jar = (await signIn(bed)).drop("access");
+    const jar = (await signedIn(bed)).jar.drop("access");
     const origin = "https://app.example.com";
     const headers = new Headers({ ...jar.header(), origin, "x-csrf-token": jar.get("csrf") });
     const request = { method: "POST", url: `${ISSUER}/`, headers };

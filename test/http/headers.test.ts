@@ -277,7 +277,7 @@ describe("other origins", () => {
     }
   });
 
-  it("SECURITY 89: get nothing where they differ from an entry in anything, but every answer says that it varies with the origin", async () => {
+  it("SECURITY 89: get nothing where they differ from an entry in anything, but every answer varies with the origin", async () => {
     const allowedOrigins = [ORIGIN, "http://localhost:5173"];
     const bed = await createTestBed({}, { allowedOrigins });
     for (const origin of [

@@ -30,7 +30,7 @@ describe("SECURITY 39: every kind of token on every route", () => {
     expect([dumpDatabase(world.path), world.events.length]).toEqual(before);
   });
 
-  it("is, as a user's, let in wherever an access token is asked for, and 403 where the role admin is, with a challenge that names it", async () => {
+  it("is, as a user's, accepted wherever an access token is, and 403 with a challenge where the role admin is required", async () => {
     const world = await setUp();
     const { authorization } = world.kinds["a user's access token"]!;
     for (const route of routes.filter(({ access }) => access === "admin")) {
@@ -49,7 +49,7 @@ describe("SECURITY 39: every kind of token on every route", () => {
     await expectLetIn(await setUp(), "root", ({ access }) => access === "access_token" || access === "admin");
   });
 
-  it("is, without the scope that a route takes, 403 there with a challenge that names it, an administrator's too; with it, it is let in, and so is a client's own", async () => {
+  it("is, without the scope that a route requires, 403 there with a challenge that names it, an administrator's too", async () => {
     const world = await setUp();
     const scoped = routes.filter(({ access }) => scopeOf(access) !== undefined);
     expect(scoped.map(nameOf)).toContain("GET /auth/revocations");
@@ -75,7 +75,7 @@ describe("SECURITY 39: every kind of token on every route", () => {
     }
   });
 
-  it("counts nowhere but in Authorization and in its own cookie: not in a cookie or a header of another name or a field, and in a query it is 400", async () => {
+  it("counts only in Authorization and in its own cookie: in no other cookie, header or field, and in a query it is 400", async () => {
     const world = await setUp();
     const token = world.kinds["an administrator's access token"]!.authorization!.slice("Bearer ".length);
     const before = [dumpDatabase(world.path), world.events.length];

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { LatchkeyError } from "../../src/index.ts";
-import { CookieJar } from "../support/cookie-jar.ts";
 import { boundTo, createProofKey, proofBy } from "../support/dpop-proofs.ts";
+import { refused, signedIn, withCsrf } from "../support/signed-in.ts";
 import { createTestBed, PASSWORD, type TestBed } from "../support/test-bed.ts";
 
 const NEW_PASSWORD = "a new and longer password";
@@ -12,14 +12,6 @@ const change = (bed: TestBed, bearer: string, json: object = CHANGE) =>
   bed.call("POST", "/auth/password", { bearer, json });
 const refresh = async (bed: TestBed, bearer: string) => (await bed.call("POST", "/auth/refresh", { bearer })).body;
 const whoami = async (bed: TestBed, bearer: string) => (await bed.call("GET", "/auth/me", { bearer })).body;
-
-async function signIn(bed: TestBed) {
-  await bed.login();
-  const json = { username: "ada", password: PASSWORD, transport: "cookie" };
-  return new CookieJar().take((await bed.call("POST", "/auth/login", { json })).headers);
-}
-
-const withCsrf = (jar: CookieJar) => ({ headers: { ...jar.header(), "x-csrf-token": jar.get("csrf") } });
 
 describe("POST /auth/password", () => {
   it("answers with the pair of a new session, and every token of before is dead, copies of the caller's own included", async () => {
@@ -114,7 +106,7 @@ describe("POST /auth/password", () => {
 
   it("answers with cookies where cookies authenticate, and with no token in the body, also where that is asked for", async () => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     const before = jar.copy();
     const ask = (json: object) => bed.call("POST", "/auth/password", { ...withCsrf(jar), json });
     const inBody = await ask({ ...CHANGE, transport: "body" });
@@ -139,7 +131,7 @@ describe("POST /auth/password", () => {
 
   it("answers with one set of cookies where the access cookie had just expired, those of the new session", async () => {
     const bed = await createTestBed();
-    const jar = await signIn(bed);
+    const { jar } = await signedIn(bed);
     bed.clock.advanceSeconds(906);
     const answer = await bed.call("POST", "/auth/password", { ...withCsrf(jar), json: CHANGE });
     expect([answer.status, answer.headers.getSetCookie().length]).toEqual([200, 4]);
@@ -153,7 +145,7 @@ describe("POST /auth/password", () => {
     const json = { ...CHANGE, transport: "cookie" };
     const headers = { origin: "https://evil.example", "sec-fetch-site": "cross-site" };
     const foreign = await bed.call("POST", "/auth/password", { bearer, json, headers });
-    expect([foreign.status, foreign.body.error]).toEqual([403, "cross_site_request"]);
+    refused(foreign, 403, "cross_site_request");
     const { status, body, headers: answered } = await bed.call("POST", "/auth/password", { bearer, json });
     expect([status, "refresh_token" in body, answered.getSetCookie().length]).toEqual([200, false, 4]);
   });
@@ -167,7 +159,7 @@ describe("POST /auth/password", () => {
       ["/auth/reauthenticate", { password: "wrong password here" }],
     ] as const) {
       const answer = await bed.call("POST", path, { bearer: own.access_token, json });
-      expect([answer.status, answer.body.error]).toEqual([403, "wrong_password"]);
+      refused(answer, 403, "wrong_password");
       expect(answer.headers.get("www-authenticate")).toBeNull();
     }
     expect(bed.events).toMatchObject(Array(2).fill({ type: "login.failed", reason: "wrong_password" }));

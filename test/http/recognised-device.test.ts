@@ -64,7 +64,7 @@ function face({ status, text, headers }: Reply): unknown {
 }
 
 describe("a recognised device", () => {
-  it("SECURITY 23, PARITY 39, GHSA-cq42-vhv7-xr7p Keycloak (victim locked out): 10,000 hostile failures never block the owner, by cookie or by address; the refusal of others is that of an unknown account", async () => {
+  it("SECURITY 23, PARITY 39, GHSA-cq42-vhv7-xr7p Keycloak: 10,000 hostile failures never block the owner", async () => {
     const bed = await createTestBed();
     const device = (await signIn(bed)).get("device");
     let hashed = 0;

@@ -37,7 +37,7 @@ describe("POST /auth/refresh", () => {
     expect((await bed.call("POST", "/auth/refresh", { json: pair })).status).toBe(200);
   });
 
-  it("PARITY 5: a replaced refresh token, presented after its successor was used, is refresh_token_reused and the session is over", async () => {
+  it("PARITY 5: a replaced refresh token, after its successor was used, is refresh_token_reused and ends the session", async () => {
     const bed = await createTestBed();
     const first = await bed.login();
     const second = (await refresh(bed, first)).body;

@@ -4,6 +4,7 @@ import { strengthOf } from "../../src/records/authentication-factors.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { CookieJar } from "../support/cookie-jar.ts";
 import { boundTo, createProofKey, presented, proofBy } from "../support/dpop-proofs.ts";
+import { refused } from "../support/signed-in.ts";
 import { createTestBed, createTestClock, ISSUER, PASSWORD, type Reply, type TestBed } from "../support/test-bed.ts";
 
 const APP = "https://app.example.com";
@@ -235,7 +236,7 @@ describe("GET /auth/session, where nobody is", () => {
     const { bed } = await setUp();
     const pair = await bed.login();
     const answer = await bed.call("GET", `/auth/session?access_token=${pair.access_token}`);
-    expect([answer.status, answer.body.error]).toEqual([400, "token_in_query"]);
+    refused(answer, 400, "token_in_query");
   });
 });
 

@@ -56,7 +56,7 @@ describe("an imported user", () => {
     for (const { refreshToken } of pairs) expect(await refusal(issuer.refresh(refreshToken))).toBe("answered");
   });
 
-  it("SECURITY A8: whose password changes while it is verified for a sign-in never gets the old one back", async () => {
+  it("SECURITY 8: whose password changes while it is verified for a sign-in never gets the old one back", async () => {
     const clock = createTestClock();
     const store = await createSqliteStore(":memory:");
     const { random } = systemEnvironment;
@@ -202,7 +202,7 @@ describe("the work of a refusal", () => {
     };
   }
 
-  it("SECURITY A17: is the same for nobody, a user with an own hash, one with an imported hash and one who is disabled", async () => {
+  it("SECURITY 17: is the same for nobody, a user with an own hash, one with an imported hash and one who is disabled", async () => {
     const { workOf, store, own } = await spied(betterAuth);
     const imported = (await store.findUser("id-0"))!;
     const same = ["argon2id", betterAuth].toSorted();

@@ -102,7 +102,7 @@ describe.each(nonces)("oauth4webapi, with nonces %s", (nonce) => {
     },
   );
 
-  it("as a confidential client gets a bound token of its own, and a resource server that validates JWTs by the key set takes it", async () => {
+  it("as a confidential client gets a bound token of its own, which a resource server accepts by the key set", async () => {
     const { url, id, secret } = await setUp({ scope: "read" }, nonce);
     const discovered = await oauth.discoveryRequest(url, { algorithm: "oauth2", ...insecure });
     const server = await oauth.processDiscoveryResponse(url, discovered);

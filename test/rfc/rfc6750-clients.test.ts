@@ -35,7 +35,7 @@ describe("RFC 6750", () => {
     expect([twice.status, twice.body.error]).toEqual([400, "invalid_request"]);
   });
 
-  it("SECURITY 50, section 3: the challenge has no error where no token came, invalid_token with 401, insufficient_scope with 403", async () => {
+  it("SECURITY 50, section 3: the challenge has no error without a token, invalid_token with 401, insufficient_scope with 403", async () => {
     const bed = await createTestBed();
     const { access_token: token } = await bed.login();
     const guard = createGuard(bed.issuer, { scope: "reports:read" });
@@ -50,7 +50,7 @@ describe("RFC 6750", () => {
     expect(lacking.challenge).toMatch(/^Bearer realm="latchkey", error="insufficient_scope", .*'reports:read'/);
   });
 
-  it("section 3.1: a client's own access token passes a guard that asks for a scope it has, and is 401 at every guard that asks for none", async () => {
+  it("section 3.1: a client's own access token passes a guard whose scope it has, and is 401 at guards without a scope", async () => {
     const bed = await createOAuthBed();
     const client = await bed.client({ scope: "reports:read" });
     const { access_token: token } = (await bed.post("/token", { grant_type: "client_credentials" }, client)).body;

@@ -26,7 +26,7 @@ const required: { readonly [Alg in SigningAlgorithm]: readonly string[] } = {
 };
 
 it.each(signingAlgorithms)(
-  "RFC 7638 section 3.2: the kid of a key for %s is the hash of its required members alone, in order of name, without white space",
+  "RFC 7638 section 3.2: the kid of a key for %s hashes its required members alone, by name, without white space",
   async (alg) => {
     const { kid, verificationKey } = await generateKey(alg, systemEnvironment.random);
     const jwk = verificationKey.export({ format: "jwk" });

@@ -51,7 +51,7 @@ describe("RFC 7662", () => {
     }
   });
 
-  it("section 2.2: a refresh token is active for its own client exactly while it would be accepted, and asking uses nothing up", async () => {
+  it("section 2.2: a refresh token is active for its own client exactly while it would be accepted; asking costs nothing", async () => {
     const bed = await createOAuthBed();
     const client = await bed.client(service);
     const first = await bed.signIn(client);
@@ -137,7 +137,7 @@ describe("RFC 7662", () => {
       expect((await ask(bed, token, client)).text).toBe(INACTIVE);
   });
 
-  it("section 2.2: a client that another process has disabled a moment ago, or disabled and enabled again, has no active token", async () => {
+  it("section 2.2: a client that another process has disabled, or disabled and enabled again, has no active token", async () => {
     holdRepeatedWork();
     const bed = await createOAuthBed();
     const [resource, client] = [await bed.client(), await bed.client(service)];

@@ -406,7 +406,7 @@ describe("RFC 9449, section 11.1: a proof is good once", () => {
     }
   });
 
-  it("fails closed: when one key has used up its share, or all together theirs, the next are refused with 503, and none is forgotten", async () => {
+  it("fails closed: when one key's share or the whole is used up, the next get 503, and none is forgotten", async () => {
     const own = createTestClock();
     const proofs = createDpopProofs({ clock: own, limits: { ofKey: 3, total: 5 } });
     const one = (jti: string, jkt: string, seconds = 60) => ({ jti, jkt, expiresAt: own.now() + seconds * 1000 });

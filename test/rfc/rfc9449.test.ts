@@ -105,7 +105,7 @@ describe("RFC 9449, tokens", () => {
     expect([status, body.token_type]).toEqual([200, "DPoP"]);
   });
 
-  it("section 5, SECURITY 51: a stolen refresh token without the key never touches the row, of whatever generation it is, and ends nothing", async () => {
+  it("section 5, SECURITY 51: a stolen refresh token without the key never changes the row and ends nothing", async () => {
     const bed = await setUp();
     const thief = await createProofKey();
     const first = await bed.signPerson();
@@ -211,7 +211,7 @@ describe("RFC 9449, tokens", () => {
     expect(bed.store.statistics.transactions).toBe(writes);
   });
 
-  it("section 5: the session of a confidential client is bound to the client, and its access tokens to the key of each request", async () => {
+  it("section 5: a confidential client's session is bound to the client, its access tokens to the key of each request", async () => {
     const bed = await setUp();
     const client = await bed.client(forPeople);
     const other = await createProofKey("Ed25519");
@@ -250,7 +250,7 @@ describe("RFC 9449, tokens", () => {
     expect(body.dpop_signing_alg_values_supported).toEqual(["ES256", "ES384", "Ed25519", "EdDSA", "PS256", "RS256"]);
   });
 
-  it("section 6.2: introspection tells the key of an access token, which needs no proof to be asked about, and calls a bound refresh token good", async () => {
+  it("section 6.2: introspection names the key of an access token, and calls a bound refresh token active", async () => {
     const bed = await setUp();
     const pair = await bed.signPerson();
     const client = await bed.client();
@@ -266,7 +266,7 @@ describe("RFC 9449, tokens", () => {
     expect(introspected).toMatchObject({ active: true, session: { jkt: bed.key.jkt } });
   });
 
-  it("section 5: ending a session takes no proof, at /auth/logout by any token and at /revoke, since a found token may only be made worthless", async () => {
+  it("section 5: ending a session needs no proof, at /auth/logout and at /revoke", async () => {
     const bed = await setUp();
     for (const end of [
       (pair: Record<string, string>) =>

@@ -23,7 +23,7 @@ function entries(server: InProcessServer): readonly Entry[] {
 }
 
 describe("the log of a server at level trace", () => {
-  it("PARITY 40: holds one line for every sign-in, refusal, refresh, reuse, revoke, logout and password change, each with its request's id", async () => {
+  it("PARITY 40: holds one line for every sign-in, refresh, reuse, revoke, logout and password change, with its request id", async () => {
     const server = await serve({ LATCHKEY_LOG_LEVEL: "trace" });
     const requestIds: (string | null)[] = [];
     async function send(path: string, json: unknown, bearer?: string) {

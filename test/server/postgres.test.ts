@@ -59,7 +59,7 @@ describe("a server on PostgreSQL", () => {
     expect(server.log.join("")).not.toContain("canary");
   });
 
-  it("whose database goes away answers 503 with Retry-After while it lives, unready within five seconds, and recovers by itself", async () => {
+  it("whose database goes away answers 503 with Retry-After, is unready within five seconds, and recovers by itself", async () => {
     const server = await serve(await settingsFor(await postgres.createDatabase()));
     let pair = (await server.signIn()).body;
     await postgres.kill();

@@ -70,7 +70,7 @@ export function describeClients(open: OpenStore): void {
     expect(await store.listClients(clients[4]!.id, 10)).toEqual([]);
   });
 
-  it("disables a client and revokes its sessions and its own access tokens in the same act, and keeps the first time when it is done twice", async () => {
+  it("disables a client and revokes its sessions and access tokens in one act, and keeps the first time when repeated", async () => {
     const store = await open();
     const [client, other] = await createClients(store, 2);
     const mine = [newSession({ clientId: client!.id }), newSession({ clientId: client!.id })];

@@ -42,7 +42,7 @@ export function describeCredentialsVersion(open: OpenStore): void {
       expect(await versionOf(store, id)).toBe(1);
     });
 
-    it("keeps a rehash from writing once the user was disabled since the look at them, and enabled again, though the hash is the same", async () => {
+    it("keeps a rehash from writing once the user was disabled meanwhile, and enabled again, though the hash is the same", async () => {
       const store = await open();
       const { id, passwordHash } = newUser();
       await store.createUser(newUser({ id, passwordHash }));

@@ -28,7 +28,7 @@ async function tokenOfUnknownSession(bed: ServedBed): Promise<string> {
 }
 
 describe("a verifier that follows the revocation feed", () => {
-  it("PARITY 11: Logout ends the session: its refresh token at once, its access tokens at every verifier within the revocation feed's lag", async () => {
+  it("PARITY 11: logout ends a session: its refresh token at once, its access tokens within the feed's lag", async () => {
     const bed = await serveBed();
     const verifiers = [bed.follower(), bed.follower(), bed.follower()];
     await Promise.all(verifiers.map((verifier) => verifier.ready()));

@@ -38,7 +38,7 @@ interface Line {
   readonly results?: typeof expected;
 }
 
-it("latchkey/verify does the same on this Node, Node 22 and 24, Bun and Deno, as far as they can be had: every algorithm, bound tokens, and the feed", async () => {
+it("latchkey/verify does the same on this Node, Node 22 and 24, Bun and Deno: algorithms, bound tokens and the feed", async () => {
   const beds = new Map<string, ServedBed>();
   for (const signingAlg of algorithms)
     beds.set(signingAlg, await serveBed({ signingAlg }, createTestClock(Date.now())));
