@@ -1,10 +1,17 @@
 export type { AccessTokenClaims, AnyAccessTokenClaims, ClientAccessTokenClaims } from "./access-token/claims.ts";
 export type { DpopRequest, PresentedWith } from "./access-token/dpop-proof.ts";
 export type { ImportedUser } from "./accounts/user-import.ts";
-export type { AdoptionReport } from "./engine/adoption.ts";
-export type { ClientCredentials, ClientDescription, ClientRequest, Clients, ClientToken } from "./engine/clients.ts";
+export type { AdoptionReport } from "./engine/adoption/adoption.ts";
+export type { ForeignRefreshTokens, ForeignSession } from "./engine/adoption/foreign-session.ts";
 export type { EventListener, LatchkeyEvent, LoginFailure, RequestContext } from "./engine/events.ts";
-export type { ForeignRefreshTokens, ForeignSession } from "./engine/foreign-session.ts";
+export type {
+  ClientCredentials,
+  ClientDescription,
+  ClientRequest,
+  Clients,
+  ClientToken,
+} from "./engine/groups/clients.ts";
+export type { Users } from "./engine/groups/users.ts";
 export type { Introspection, IntrospectRequest } from "./engine/introspect.ts";
 export type { CookieOptions, IssuerOptions, ResolvedOptions, SubjectSource, SubjectState } from "./engine/options.ts";
 export type { PasswordChangeRequest } from "./engine/password-change.ts";
@@ -13,7 +20,6 @@ export type { RevokeRequest } from "./engine/revoke.ts";
 export type { IssueRequest, LoginRequest } from "./engine/sign-in.ts";
 export type { TokenPair } from "./engine/token-pair.ts";
 export type { MetricsReading } from "./engine/upkeep/metrics.ts";
-export type { Users } from "./engine/users.ts";
 export { type Clock, type Environment, type Random, systemEnvironment } from "./environment.ts";
 export { type ChallengeScheme, type ErrorCode, errorCatalogue, isLatchkeyError, LatchkeyError } from "./errors.ts";
 export type { TokenLocation } from "./http/authenticate.ts";

@@ -7,11 +7,12 @@ import { createPasswordPolicy } from "./accounts/password-policy.ts";
 import { createPasswords } from "./accounts/passwords.ts";
 import { createThrottle } from "./accounts/throttle.ts";
 import { canonicalUsername, usernameProblem } from "./accounts/usernames.ts";
-import { type Adoption, createAdoption } from "./engine/adoption.ts";
+import { type Adoption, createAdoption } from "./engine/adoption/adoption.ts";
 import { createAnnounceRevoked } from "./engine/announce-revoked.ts";
-import { type Clients, createClients } from "./engine/clients.ts";
 import type { EngineParts, SigningDetails } from "./engine/engine.ts";
 import { createEmit, type RequestContext } from "./engine/events.ts";
+import { type Clients, createClients } from "./engine/groups/clients.ts";
+import { createUsers, type Users } from "./engine/groups/users.ts";
 import { createIntrospect, type Introspection, type IntrospectRequest } from "./engine/introspect.ts";
 import { type IssuerOptions, type ResolvedOptions, resolveOptions } from "./engine/options.ts";
 import { createRefresh, type RefreshOptions } from "./engine/refresh.ts";
@@ -23,7 +24,6 @@ import { watchClock } from "./engine/upkeep/clock-watch.ts";
 import { createMetrics, type Metrics } from "./engine/upkeep/metrics.ts";
 import { watchStalls } from "./engine/upkeep/stall-watch.ts";
 import { createSweeper } from "./engine/upkeep/sweeper.ts";
-import { createUsers, type Users } from "./engine/users.ts";
 import { LatchkeyError } from "./errors.ts";
 import {
   lastUseShown,

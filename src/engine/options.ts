@@ -21,8 +21,8 @@ import { rootSecretProblem } from "../secrets/root-secret.ts";
 import { keyRotationTooQuick } from "../signing/key-schedule.ts";
 import { type SigningAlgorithm, signingAlgorithms } from "../signing/signing-algorithms.ts";
 import type { Store } from "../store/store.ts";
+import type { ForeignRefreshTokens } from "./adoption/foreign-session.ts";
 import type { EventListener } from "./events.ts";
-import type { ForeignRefreshTokens } from "./foreign-session.ts";
 
 /** What a subject may do now. */
 export interface SubjectState {

@@ -4,7 +4,7 @@ import { looksLikeAccessToken } from "../access-token/token-kinds.ts";
 import { LatchkeyError } from "../errors.ts";
 import { FIRST_PARTY_CLIENT_ID, shortUserAgent } from "../records/session.ts";
 import { type PresentedRefreshToken, parseRefreshToken } from "../secrets/refresh-token.ts";
-import type { Adoption } from "./adoption.ts";
+import type { Adoption } from "./adoption/adoption.ts";
 import { sessionsOf } from "./announce-revoked.ts";
 import { type Batch, createBatch } from "./batch.ts";
 import { createElsewhereWatch, isElsewhere } from "./elsewhere.ts";

@@ -5,7 +5,7 @@ import { pause } from "../in-slices.ts";
 import type { RevokedSession } from "../records/revocation.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../records/session.ts";
 import { parseRefreshToken } from "../secrets/refresh-token.ts";
-import type { Adoption } from "./adoption.ts";
+import type { Adoption } from "./adoption/adoption.ts";
 import { sessionsOf } from "./announce-revoked.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { foreignSessionId } from "../../src/engine/foreign-session.ts";
+import { foreignSessionId } from "../../src/engine/adoption/foreign-session.ts";
 import type { ForeignSession, IssuerOptions, LatchkeyError } from "../../src/index.ts";
 import { createTestBed, createTestClock, PASSWORD, SECRET, type TestBed, type TestClock } from "../support/test-bed.ts";
 

@@ -10,7 +10,11 @@ describe("the end of a session has one door: announceRevoked", () => {
   it.each([
     ["what remembers an end by hand", "src/engine/revoke.ts", "revocations.add([id], at);"],
     ["what remembers it through the parts", "src/issuer.ts", "engine.revocations.add([id], at);"],
-    ["an event that a session was revoked", "src/engine/users.ts", 'emit({ type: "session.revoked", subject }, {});'],
+    [
+      "an event that a session was revoked",
+      "src/engine/groups/users.ts",
+      'emit({ type: "session.revoked", subject }, {});',
+    ],
     ["an event of a logout", "src/engine/revoke.ts", 'engine.emit({ type: "session.logged_out" }, context);'],
     ["an event of a reuse", "src/engine/refresh.ts", 'emit({ type: "refresh_token.reused" }, context);'],
     ["such an event in a condition", "src/issuer.ts", 'emit(ok ? { type: "session.revoked" } : other, {});'],
@@ -26,7 +30,7 @@ describe("the end of a session has one door: announceRevoked", () => {
   });
 
   it("lets other events pass", () => {
-    expect(refusalsOf("src/engine/users.ts", 'emit({ type: "user.disabled", subject }, context);')).toEqual([]);
+    expect(refusalsOf("src/engine/groups/users.ts", 'emit({ type: "user.disabled", subject }, context);')).toEqual([]);
   });
 
   it("lets other memory pass, and what only names such an event", () => {

@@ -1,6 +1,6 @@
 import type { DpopRequest } from "../../access-token/dpop-proof.ts";
-import type { ClientDescription } from "../../engine/clients.ts";
-import { scopeFor } from "../../engine/clients.ts";
+import type { ClientDescription } from "../../engine/groups/clients.ts";
+import { scopeFor } from "../../engine/groups/clients.ts";
 import { LatchkeyError } from "../../errors.ts";
 import type { GrantType } from "../../records/client.ts";
 import { type Call, endpoint } from "../endpoint.ts";

@@ -1,4 +1,4 @@
-import type { ClientDescription } from "../../engine/clients.ts";
+import type { ClientDescription } from "../../engine/groups/clients.ts";
 import { LatchkeyError } from "../../errors.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../../records/session.ts";
 import type { Call } from "../endpoint.ts";

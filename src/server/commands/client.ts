@@ -1,5 +1,5 @@
 import { type Command, Option } from "commander";
-import { type ClientDescription, clientGrantTypes } from "../../engine/clients.ts";
+import { type ClientDescription, clientGrantTypes } from "../../engine/groups/clients.ts";
 import type { GrantType } from "../../records/client.ts";
 import { instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";

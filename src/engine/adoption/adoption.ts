@@ -1,11 +1,11 @@
-import { claimsToBeOurs } from "../access-token/token-kinds.ts";
-import { LatchkeyError } from "../errors.ts";
-import type { Session } from "../records/session.ts";
-import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
-import type { SessionCreated, SessionCreation } from "../store/store.ts";
-import { createBatch } from "./batch.ts";
-import type { EngineParts } from "./engine.ts";
-import type { RequestContext } from "./events.ts";
+import { claimsToBeOurs } from "../../access-token/token-kinds.ts";
+import { LatchkeyError } from "../../errors.ts";
+import type { Session } from "../../records/session.ts";
+import type { PresentedRefreshToken } from "../../secrets/refresh-token.ts";
+import type { SessionCreated, SessionCreation } from "../../store/store.ts";
+import { createBatch } from "../batch.ts";
+import type { EngineParts } from "../engine.ts";
+import type { RequestContext } from "../events.ts";
 import { asPresented, type ForeignSession, readForeignSession, sessionOfForeign } from "./foreign-session.ts";
 
 /** What became of the sessions given to `adoptSessions`. */

@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import type { Random } from "../environment.ts";
-import type { JsonValue } from "../json.ts";
-import { initialRotation } from "../records/rotation.ts";
-import { FIRST_PARTY_CLIENT_ID, type Session } from "../records/session.ts";
-import { looksLikeClientId } from "../secrets/client-credentials.ts";
-import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
-import { copyDetails, optionalText } from "./given-details.ts";
+import type { Random } from "../../environment.ts";
+import type { JsonValue } from "../../json.ts";
+import { initialRotation } from "../../records/rotation.ts";
+import { FIRST_PARTY_CLIENT_ID, type Session } from "../../records/session.ts";
+import { looksLikeClientId } from "../../secrets/client-credentials.ts";
+import type { PresentedRefreshToken } from "../../secrets/refresh-token.ts";
+import { copyDetails, optionalText } from "../given-details.ts";
 
 /** A sign-in that another system has opened and that is to go on here. Times are milliseconds since the Unix epoch. */
 export interface ForeignSession {

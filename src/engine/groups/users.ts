@@ -1,14 +1,14 @@
-import type { Accounts, Credentials } from "../accounts/accounts.ts";
-import type { ImportedUser } from "../accounts/user-import.ts";
-import { LatchkeyError } from "../errors.ts";
-import type { User } from "../records/user.ts";
-import { createSetupToken, readSetupToken } from "../secrets/setup-token.ts";
-import type { UserImported } from "../store/store.ts";
-import { sessionsOf } from "./announce-revoked.ts";
-import type { EngineParts } from "./engine.ts";
-import type { RequestContext } from "./events.ts";
-import { createPasswordChange, type PasswordChangeRequest } from "./password-change.ts";
-import type { TokenPair } from "./token-pair.ts";
+import type { Accounts, Credentials } from "../../accounts/accounts.ts";
+import type { ImportedUser } from "../../accounts/user-import.ts";
+import { LatchkeyError } from "../../errors.ts";
+import type { User } from "../../records/user.ts";
+import { createSetupToken, readSetupToken } from "../../secrets/setup-token.ts";
+import type { UserImported } from "../../store/store.ts";
+import { sessionsOf } from "../announce-revoked.ts";
+import type { EngineParts } from "../engine.ts";
+import type { RequestContext } from "../events.ts";
+import { createPasswordChange, type PasswordChangeRequest } from "../password-change.ts";
+import type { TokenPair } from "../token-pair.ts";
 
 /** How long a set-up link works. */
 const SETUP_TTL_MS = 60 * 60_000;

@@ -1,16 +1,16 @@
-import type { DpopRequest } from "../access-token/dpop-proof.ts";
-import { grantedScope, parseScope } from "../access-token/scope.ts";
-import { LatchkeyError } from "../errors.ts";
-import type { Client, GrantType } from "../records/client.ts";
+import type { DpopRequest } from "../../access-token/dpop-proof.ts";
+import { grantedScope, parseScope } from "../../access-token/scope.ts";
+import { LatchkeyError } from "../../errors.ts";
+import type { Client, GrantType } from "../../records/client.ts";
 import {
   createClientId,
   createClientSecret,
   createGrantId,
   hashClientSecret,
   isClientSecret,
-} from "../secrets/client-credentials.ts";
-import type { EngineParts } from "./engine.ts";
-import type { RequestContext } from "./events.ts";
+} from "../../secrets/client-credentials.ts";
+import type { EngineParts } from "../engine.ts";
+import type { RequestContext } from "../events.ts";
 
 /** Every grant type that a client may be allowed. */
 export const clientGrantTypes: readonly GrantType[] = ["client_credentials", "password", "refresh_token"];
