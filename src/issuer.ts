@@ -136,6 +136,13 @@ export interface Issuer {
   listKeys(): readonly KeyDescription[];
   /** Makes the next signing key current. Refused while verifiers may not have it yet, unless forced. */
   rotateKeys(request?: { readonly force?: boolean }): Promise<KeyDescription>;
+  /**
+   * Removes a signing key at once, for one that has leaked, and describes it. The access tokens that it has signed are refused: here
+   * from now on, by other processes within ten seconds, and by verifiers once their copy of the JWKS has expired. Sessions stay:
+   * the next refresh is signed with another key. Where it was the current key, the next one signs from now on.
+   * @throws LatchkeyError `not_found`.
+   */
+  removeKey(kid: string): Promise<KeyDescription>;
   readonly users: Users;
   /** The limits on attempts that hold now, and a way to lift them. */
   readonly throttles: Throttles;
@@ -176,6 +183,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     rootKeys,
     lifetimes,
     onRotated: (kid) => emit({ type: "signing_key.rotated", kid }, {}),
+    onRemoved: (kid) => emit({ type: "signing_key.removed", kid }, {}),
   });
   const asksForNonce = options.dpopNonce === "required";
   const proofs = createDpopProofs({
@@ -350,6 +358,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     jwks: () => keys.jwks(),
     listKeys: () => keys.list(),
     rotateKeys: (request) => keys.rotate(request),
+    removeKey: (kid) => keys.remove(kid),
     users: createUsers(engine),
     throttles: createThrottles(engine),
     clients: createClients(engine),

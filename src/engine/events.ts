@@ -157,7 +157,7 @@ export type LatchkeyEvent =
       readonly clientId: string | null;
     })
   | (EventBase & { readonly type: "client.token_issued"; readonly clientId: string; readonly scope: string })
-  | (EventBase & { readonly type: "signing_key.rotated"; readonly kid: string })
+  | (EventBase & { readonly type: "signing_key.rotated" | "signing_key.removed"; readonly kid: string })
   | (EventBase & {
       /** The store works, but holds up requests that it should not. */
       readonly type: "store.degraded";

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { isSessionId } from "../records/session.ts";
+import { looksLikeKid } from "../signing/key-ring.ts";
 import { addBackupCommand } from "./commands/backup.ts";
 import { addClientCommands } from "./commands/client.ts";
 import { addDoctorCommand } from "./commands/doctor.ts";
@@ -22,7 +23,7 @@ import type { Terminal } from "./terminal.ts";
  */
 export async function runCommand(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   try {
-    await createProgram(terminal).parseAsync(withSessionIdLast(commandLine), { from: "user" });
+    await createProgram(terminal).parseAsync(withIdsLast(commandLine), { from: "user" });
     return 0;
   } catch (error) {
     // Commander has printed what it has to say.
@@ -55,9 +56,9 @@ function createProgram(terminal: Terminal): Command {
   return program;
 }
 
-/** One session id in sixty-four begins with a hyphen, which must not make it an option. */
-function withSessionIdLast(commandLine: readonly string[]): readonly string[] {
-  const isId = (argument: string) => argument.startsWith("-") && isSessionId(argument);
+/** One id in sixty-four, of a session or a signing key, begins with a hyphen, which must not make it an option. */
+function withIdsLast(commandLine: readonly string[]): readonly string[] {
+  const isId = (argument: string) => argument.startsWith("-") && (isSessionId(argument) || looksLikeKid(argument));
   const ids = commandLine.filter(isId);
   return ids.length === 0 ? commandLine : [...commandLine.filter((argument) => !isId(argument)), "--", ...ids];
 }

@@ -24,8 +24,11 @@ import { type PublicJwk, type SigningAlgorithm, signingAlgorithms, signWith } fr
 const STALE_AFTER_SECONDS = 20;
 const UNKNOWN_KID_RELOAD_MS = 1000;
 const MAX_ATTEMPTS = 10;
-/** What a `kid` of ours looks like: a SHA-256 thumbprint. Nothing else is worth looking for. */
-const KID_PATTERN = /^[A-Za-z0-9_-]{43}$/;
+
+/** Whether a text looks like a `kid` of ours, a SHA-256 thumbprint. Nothing else is worth looking for. */
+export function looksLikeKid(text: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(text);
+}
 
 /** What {@link openKeyRing} takes. */
 export interface KeyRingOptions {
@@ -48,6 +51,8 @@ export interface KeyRingOptions {
   readonly jwksMaxAgeSeconds: number;
   /** Is told of each key that this process has made the current one, by hand or by schedule, once that is durable. */
   readonly onRotated?: ((kid: string) => void) | undefined;
+  /** Is called with each key that was removed by hand, once that is durable. */
+  readonly onRemoved?: ((kid: string) => void) | undefined;
 }
 
 /** The key that signs. */
@@ -106,11 +111,11 @@ export interface KeyRing {
    */
   rotate(request?: { readonly force?: boolean }): Promise<KeyDescription>;
   /**
-   * Takes a key out at once, for when it has leaked: what it signed is refused here from now on, in other processes when
-   * they reload, and at verifiers when their JWKS expires. A removed current key is replaced by the next one.
+   * Takes a key out at once, for when it has leaked, and describes it: what it signed is refused here from now on, in other
+   * processes when they reload, and at verifiers when their JWKS expires. A removed current key is replaced by the next one.
    * @throws LatchkeyError `not_found`.
    */
-  remove(kid: string): Promise<void>;
+  remove(kid: string): Promise<KeyDescription>;
   /** Re-reads the store and does what is due. To be called every few seconds; calls that wait together share one read. */
   reload(): Promise<void>;
   /** {@link reload}, if the ring was last read longer ago than other processes allow for. To be called before signing. */
@@ -230,7 +235,7 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
 
     async findOrReload(kid) {
       const known = find(kid);
-      if (known !== undefined || !KID_PATTERN.test(kid)) return known;
+      if (known !== undefined || !looksLikeKid(kid)) return known;
       const now = clock.now();
       if (reloadForUnknown === undefined || Math.abs(now - reloadForUnknown.at) >= UNKNOWN_KID_RELOAD_MS) {
         reloadForUnknown = { at: now, done: reload().catch(() => {}) };
@@ -254,13 +259,17 @@ export async function openKeyRing(options: KeyRingOptions): Promise<KeyRing> {
       return describeKey(ring.current.stored, schedule);
     },
 
-    remove: (kid) =>
-      change((keys, now) => {
-        const kept = keysWithout(keys, kid, now);
-        if (kept.length === keys.length)
-          throw new LatchkeyError("not_found", { detail: "No signing key has this kid." });
-        return scheduled(kept, now);
-      }),
+    async remove(kid) {
+      let removed: StoredSigningKey | undefined;
+      await change((keys, now) => {
+        removed = keys.find((key) => key.kid === kid);
+        if (removed === undefined)
+          throw new LatchkeyError("not_found", { description: "No signing key has this kid." });
+        return scheduled(keysWithout(keys, kid, now), now);
+      });
+      options.onRemoved?.(kid);
+      return describeKey(removed!, schedule);
+    },
 
     reload,
 

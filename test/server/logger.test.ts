@@ -215,6 +215,7 @@ describe("an event", () => {
     { ...base, type: "client.refused", clientId: null },
     { ...base, type: "client.token_issued", clientId: "lkc_x", scope: "reports:read" },
     { ...base, type: "signing_key.rotated", kid: "kid-1" },
+    { ...base, type: "signing_key.removed", kid: "kid-1" },
     { ...base, type: "clock.differs", aheadSeconds: -300 },
     { ...base, type: "store.degraded", detail: "The thread for long reads cannot run." },
   ];
@@ -232,6 +233,7 @@ describe("an event", () => {
         "session.rolled_back",
         "client.refused",
         "clock.differs",
+        "signing_key.removed",
         "store.degraded",
         "session.adoption_refused",
       ].includes(type);

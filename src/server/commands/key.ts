@@ -1,5 +1,7 @@
 import type { Command } from "commander";
 import type { KeyDescription } from "../../signing/key-ring.ts";
+import { OperatorError } from "../failure.ts";
+import type { OpenedIssuer } from "../open-issuer.ts";
 import { instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";
 
@@ -30,6 +32,49 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
         );
       }),
     );
+
+  key
+    .command("remove")
+    .description("remove a key that has leaked: what it has signed is refused at once, and nobody is signed out")
+    .argument("<kid>", "the key's id, as 'latchkey key list' shows it")
+    .option("--yes", "go ahead, though access tokens are in use that it has signed")
+    .action((kid: string, { yes }: { yes?: true }) =>
+      withIssuer(async (opened) => {
+        const key = findKey(opened, kid);
+        // A next key has signed nothing yet.
+        if (yes !== true && key.state !== "next") throw new OperatorError(await consequences(opened, key));
+        const { issuer } = opened;
+        const { state, alg } = await issuer.removeKey(kid);
+        const current = issuer.listKeys().find((one) => one.state === "current");
+        terminal.out(
+          `Removed the ${state} key ${kid} (${alg}). ${current?.kid} (${current?.alg}) signs now. ` +
+            "Running servers follow within ten seconds, verifiers elsewhere once their copy of the JWKS has expired, " +
+            `${issuer.options.jwksMaxAgeSeconds} s at the latest.\n`,
+        );
+      }),
+    );
+}
+
+/** What the removal means, for the operator to confirm. */
+async function consequences({ issuer, store }: OpenedIssuer, key: KeyDescription): Promise<string> {
+  const { environment, jwksMaxAgeSeconds } = issuer.options;
+  const { liveSessions } = await store.count(environment.clock.now());
+  const next = issuer.listKeys().find(({ state }) => state === "next");
+  const successor =
+    key.state === "current" && next !== undefined ? ` The next key, ${next.kid}, would sign from then on.` : "";
+  return (
+    `This would remove the ${key.state} key ${key.kid}. Every access token that it has signed would be refused: those of up to ` +
+    `${liveSessions === 1 ? "1 live session" : `${liveSessions} live sessions`}, and those of clients. ` +
+    `Nobody is signed out: each session gets a new access token with its next refresh.${successor} ` +
+    `Verifiers elsewhere accept the old tokens until their copy of the JWKS expires, ${jwksMaxAgeSeconds} s at the latest. ` +
+    "Re-run with --yes to proceed."
+  );
+}
+
+function findKey({ issuer }: OpenedIssuer, kid: string): KeyDescription {
+  const key = issuer.listKeys().find((one) => one.kid === kid);
+  if (key === undefined) throw new OperatorError("No signing key has this kid. 'latchkey key list' shows all of them.");
+  return key;
 }
 
 const stateOrder = { next: 0, current: 1, retired: 2 } as const;

@@ -104,6 +104,7 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "client.refused": ["warn", "client authentication refused"],
   "client.token_issued": ["info", "a client's own access token issued"],
   "signing_key.rotated": ["info", "signing key changed"],
+  "signing_key.removed": ["warn", "signing key removed: what it has signed is refused"],
   "store.degraded": ["warn", "the store does less than it should"],
   "clock.differs": ["warn", "this machine's clock is not the database's: set them by NTP"],
 };
