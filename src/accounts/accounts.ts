@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import type { ProofOfPerson } from "../records/proof-of-person.ts";
 import type { Session } from "../records/session.ts";
 import type { SetupLink } from "../records/setup-link.ts";
 import { ADMIN_ROLE, type User } from "../records/user.ts";
@@ -38,7 +39,7 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** What `changePassword` takes. `user` as just read from the store: their hash must still be the same when it is replaced. */
+/** What `changePassword` takes. `user` as just read from the store: their credentials must still be the same when it is done. */
 export interface PasswordChangeRequest {
   readonly user: User;
   readonly currentPassword: string;
@@ -46,7 +47,7 @@ export interface PasswordChangeRequest {
   /** The session that the change is made in, which must not have ended; `null` for none. */
   readonly fromSessionId: string | null;
   /** The session that the user continues in, asked for once the password has been verified. */
-  readonly newSession: () => Session;
+  readonly newSession: (person: ProofOfPerson) => Session;
   readonly address: string | null;
   readonly deviceToken?: string | null | undefined;
 }
@@ -80,14 +81,14 @@ export interface Accounts {
    * @throws LatchkeyError `setup_closed` where somebody has, or the link had been used; `invalid_username`, `username_taken`.
    */
   createFirstAdmin(credentials: Credentials, link?: SetupLink): Promise<User>;
-  /** Gives the user whose password this is, with the very hash that was verified. */
+  /** Verifies a username and a password. */
   authenticate(
     credentials: Credentials,
     address: string | null,
     deviceToken?: string | null | undefined,
-  ): Promise<User>;
-  /** Verifies the password of a user who is signed in with that session, and gives them with the very hash that was verified. */
-  verifyPassword(user: User, password: string, sessionId: string): Promise<User>;
+  ): Promise<ProofOfPerson>;
+  /** Verifies the password of a user who is signed in with that session. */
+  verifyPassword(user: User, password: string, sessionId: string): Promise<ProofOfPerson>;
   /**
    * Creates users of another system. Nobody is created where one of them cannot be; one who is here already stays as they are.
    * @throws LatchkeyError `invalid_request` or `invalid_username` for the first who cannot be imported.
@@ -114,6 +115,9 @@ export interface Accounts {
  * timer is late by what ran before it.
  */
 const LOOKUP_MS = 25;
+
+/** RFC 8176 section 2. */
+const PASSWORD_AMR: readonly string[] = Object.freeze(["pwd"]);
 
 /** Puts accounts together. */
 export function createAccounts(options: AccountsOptions): Accounts {
@@ -163,14 +167,14 @@ export function createAccounts(options: AccountsOptions): Accounts {
 
   /**
    * The one way in which a password is verified. Whoever the user is, found or not, the work of a refusal is the same, and so
-   * is the error. Gives the user with the hash that the password has now.
+   * is the error. The proof is of the credentials as they are once an imported hash has been replaced.
    */
   async function verify(
     password: string,
     admit: () => Promise<LoginAttempt>,
     findUser: () => Promise<User | null>,
     refused = refusedSignIn,
-  ): Promise<User> {
+  ): Promise<ProofOfPerson> {
     // Refuses what cannot be a password before any work is spent on it.
     preparePassword(password);
     const attempt = await admit();
@@ -180,7 +184,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     if (!matches) throw refused("wrong_password", user);
     if (user.disabledAt !== null) throw refused("user_disabled", user);
     await attempt.succeeded();
-    return user;
+    return { user, amr: PASSWORD_AMR, credentialsVersion: user.credentialsVersion };
   }
 
   /** Whose credentials have changed since, is a device no longer. Only for an authentic token is there anything to look up. */
@@ -212,7 +216,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     { password, address, deviceToken }: LoginDetails,
     findUser: () => Promise<User | null>,
     refused = refusedSignIn,
-  ): Promise<User> {
+  ): Promise<ProofOfPerson> {
     const device = await deviceOf(account, deviceToken, findUser);
     const hasSessionHere = () => hasSessionFrom(address, findUser);
     return verify(
@@ -266,12 +270,13 @@ export function createAccounts(options: AccountsOptions): Accounts {
         throw new LatchkeyError("password_rejected", { description: "This is the current password. Choose another." });
       }
       const details = { password: currentPassword, address, deviceToken };
-      const { passwordHash } = await (fromSessionId === null
+      const person = await (fromSessionId === null
         ? byLogin(user.canonicalUsername, details, async () => user, refusedSignedIn)
         : bySession(user, currentPassword, fromSessionId));
       const newHash = await passwords.hash(newPassword);
-      const session = newSession();
-      const revoked = await store.changePassword({ session, fromSessionId, expectedHash: passwordHash, newHash });
+      const session = newSession(person);
+      const { credentialsVersion } = person;
+      const revoked = await store.changePassword({ session, fromSessionId, credentialsVersion, newHash });
       if (revoked === "session_revoked") throw new LatchkeyError("session_revoked");
       if (revoked === "changed_meanwhile") throw refusedSignedIn(revoked, user);
       return { session, revoked };

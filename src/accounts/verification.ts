@@ -60,10 +60,12 @@ export function createVerification(parts: {
       expectedVersion: user.credentialsVersion,
       newHash: await passwords.hash(password),
     };
-    const isReplaced = await store.replacePasswordHash(replacement);
-    // Read again, since with another hash the credentials have another version.
+    if (await store.replacePasswordHash(replacement)) {
+      // Not read again: what has happened since to the credentials that were verified makes the proof void.
+      const { newHash: passwordHash, expectedVersion } = replacement;
+      return { matches: true, user: { ...user, passwordHash, credentialsVersion: expectedVersion + 1 } };
+    }
     const current = await store.findUser(user.id);
-    if (isReplaced && current?.passwordHash === replacement.newHash) return { matches: true, user: current };
     // Another sign-in has replaced it, or the password has been changed or the user disabled: what is there now decides.
     const matches = current !== null && (await passwords.verify(password, current.passwordHash));
     return { matches, user: current };

@@ -55,7 +55,7 @@ export function createPasswordChange(engine: EngineParts) {
         currentPassword,
         newPassword,
         fromSessionId: from?.id ?? null,
-        newSession: () => newSession(options, now(), userId, from ?? { amr: ["pwd"], jkt: null }, origin),
+        newSession: ({ amr }) => newSession(options, now(), userId, from ?? { amr, jkt: null }, origin),
         address: context.ip ?? null,
         deviceToken: context.deviceToken,
       }),

@@ -2,9 +2,9 @@ import { type AccessTokenClaims, generationOf } from "../access-token/claims.ts"
 import type { DpopProof, DpopRequest } from "../access-token/dpop-proof.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { JsonValue } from "../json.ts";
+import type { ProofOfPerson } from "../records/proof-of-person.ts";
 import { generationToReissue } from "../records/rotation.ts";
 import { type Session, sessionStatus } from "../records/session.ts";
-import type { User } from "../records/user.ts";
 import { looksLikeClientId } from "../secrets/client-credentials.ts";
 import type { SessionCreated, SessionCreation } from "../store/store.ts";
 import { sessionsOf } from "./announce-revoked.ts";
@@ -66,7 +66,7 @@ export function createSignIn(engine: EngineParts): SignIn {
 
   async function open(
     session: Session,
-    user: User | null,
+    person: ProofOfPerson | null,
     roles: readonly string[],
     proof: DpopProof | undefined,
     context: RequestContext,
@@ -74,10 +74,10 @@ export function createSignIn(engine: EngineParts): SignIn {
     if (proof !== undefined) proofs.use(proof);
     const result = await batch.add({
       session,
-      verifiedPasswordHash: user?.passwordHash ?? null,
+      credentialsVersion: person?.credentialsVersion ?? null,
       sessionLimit: options.sessionsPerUser,
     });
-    // The user or the client was disabled, or the password changed, while it was being verified.
+    // The user or the client was disabled, or the credentials changed, while they were being proved.
     if (!result.created)
       throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
     const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
@@ -101,10 +101,11 @@ export function createSignIn(engine: EngineParts): SignIn {
     async login({ username, password, device, clientId, scope, dpop }, context = {}) {
       const proof = dpop && (await proofs.read(dpop));
       return reportingFailures(emit, context, async () => {
-        const user = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
+        const person = await accounts.authenticate({ username, password }, context.ip ?? null, context.deviceToken);
+        const { user, amr } = person;
         const jkt = await keyOfSession(clientId, proof);
-        const session = newSession(options, now(), user.id, { device, clientId, scope, jkt, amr: ["pwd"] }, context);
-        return { ...(await open(session, user, user.roles, proof, context)), deviceToken: engine.deviceToken(user) };
+        const session = newSession(options, now(), user.id, { device, clientId, scope, jkt, amr }, context);
+        return { ...(await open(session, person, user.roles, proof, context)), deviceToken: engine.deviceToken(user) };
       });
     },
 
@@ -126,11 +127,9 @@ export function createSignIn(engine: EngineParts): SignIn {
       const found = await store.findSession(sessionId);
       const user = found && (await store.findUser(found.subject));
       if (user === null) throw new LatchkeyError("session_revoked");
-      const { passwordHash } = await reportingFailures(emit, context, () =>
-        accounts.verifyPassword(user, password, sessionId),
-      );
+      const person = await reportingFailures(emit, context, () => accounts.verifyPassword(user, password, sessionId));
       const generation = generationOf(claims);
-      const session = await freshen(engine, sessionId, generation, passwordHash);
+      const session = await freshen(engine, sessionId, generation, person);
       emit({ type: "session.reauthenticated", sessionId, subject: session.subject }, context);
       return engine.sign(session, generation, user.roles, { fresh: true, jkt: session.jkt ?? claims.cnf?.jkt });
     },
@@ -140,20 +139,20 @@ export function createSignIn(engine: EngineParts): SignIn {
 }
 
 /**
- * Gives the session a new `auth_time`, if it is still live, the password still the one that was verified, and `held` the
+ * Gives the session a new `auth_time`, if it is still live, the credentials still those that were proved, and `held` the
  * generation to hand out again.
  */
 async function freshen(
   { store, options, now }: EngineParts,
   sessionId: string,
   held: number,
-  verifiedPasswordHash: string,
+  { credentialsVersion }: ProofOfPerson,
 ): Promise<Session> {
   let result: Session | ReturnType<typeof sessionStatus> | "replaced" = "revoked";
   await store.changeSessions([sessionId], (_, found) => {
     const at = now();
     result =
-      found === null || found.user?.passwordHash !== verifiedPasswordHash
+      found === null || found.user?.credentialsVersion !== credentialsVersion
         ? "revoked"
         : sessionStatus(found.session, at, options);
     if (found === null || result !== "live") return null;

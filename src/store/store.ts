@@ -266,11 +266,11 @@ export interface StoreStatistics {
 export interface SessionCreation {
   readonly session: Session;
   /**
-   * The password hash that was verified: the session is created only if the user still has it and is not disabled.
-   * `null` where the application itself vouches for the subject, which then need not be a user here; a user who is
-   * disabled gets no session even so.
+   * The version of the user's credentials that was proved: the session is created only if it is still that one and the user is
+   * not disabled. `null` where the application itself vouches for the subject, which then need not be a user here; a user who
+   * is disabled gets no session even so.
    */
-  readonly verifiedPasswordHash: string | null;
+  readonly credentialsVersion: number | null;
   /** How many live sessions the subject may hold, this one included; the oldest give way. 0 = no limit. */
   readonly sessionLimit: number;
   /**
@@ -321,14 +321,14 @@ export interface PasswordChange {
   readonly session: Session;
   /** The session that the change is made in: it must be the user's and not be revoked. `null`: in none. */
   readonly fromSessionId: string | null;
-  /** The password hash that was verified: nothing is changed unless the user still has it. */
-  readonly expectedHash: string;
+  /** The version of the user's credentials that was proved: nothing is changed if it is another by now. */
+  readonly credentialsVersion: number;
   readonly newHash: string;
 }
 
 /**
- * `session_revoked`: the session that the change was made in is over. `changed_meanwhile`: the hash is another, the user is gone
- * or disabled, or the client is disabled.
+ * `session_revoked`: the session that the change was made in is over. `changed_meanwhile`: the credentials are of another version,
+ * the user is gone or disabled, or the client is disabled.
  */
 export type PasswordChangeRefusal = "session_revoked" | "changed_meanwhile";
 

@@ -83,7 +83,7 @@ async function openSession(user: User, id: string): Promise<string> {
         lastIp: null,
         lastUserAgent: null,
       },
-      verifiedPasswordHash: user.passwordHash,
+      credentialsVersion: user.credentialsVersion,
       sessionLimit: 0,
     },
   ]);
@@ -116,8 +116,8 @@ describe("register", () => {
       disabledAt: null,
     });
     const signedIn = await accounts.authenticate({ username: "ALICE@example.com", password: PASSWORD }, ADDRESS);
-    expect(signedIn).toEqual(user);
-    expect(signedIn.passwordHash).toMatch(/^\$argon2id\$/);
+    expect(signedIn).toEqual({ user, amr: ["pwd"], credentialsVersion: 1 });
+    expect(signedIn.user.passwordHash).toMatch(/^\$argon2id\$/);
   });
 
   it("is refused while registration is closed, before anything else is looked at", async () => {
@@ -386,9 +386,9 @@ describe("verifyPassword", () => {
     for (let nth = 0; nth < 3; nth++)
       await refusal(accounts.authenticate({ username: "alice", password: WRONG_PASSWORD }, ADDRESS));
     await refusal(accounts.verifyPassword(user, WRONG_PASSWORD, "session"));
-    expect(await accounts.verifyPassword(user, PASSWORD, "session")).toMatchObject({ id: user.id });
+    expect(await accounts.verifyPassword(user, PASSWORD, "session")).toMatchObject({ user });
     expect((await refusal(accounts.verifyPassword(user, PASSWORD, "session"))).code).toBe("too_many_requests");
-    expect(await accounts.verifyPassword(user, PASSWORD, "another")).toMatchObject({ id: user.id });
+    expect(await accounts.verifyPassword(user, PASSWORD, "another")).toMatchObject({ user });
   });
 });
 

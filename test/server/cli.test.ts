@@ -335,7 +335,7 @@ describe("while the server runs on the same database", () => {
     const path = join(folder, "latchkey.db");
     const store = await createSqliteStore(path);
     const session = newSession({ id, expiresAt: Date.now() + 60_000, revokedAt: null, revokedFor: null });
-    await store.createSessions([{ session, verifiedPasswordHash: null, sessionLimit: 0 }]);
+    await store.createSessions([{ session, credentialsVersion: null, sessionLimit: 0 }]);
     await store.close();
     expect(await quick("session", "revoke", id)).toMatchObject({ code: 0, stdout: expect.stringContaining(id) });
     const reopened = await createSqliteStore(path);

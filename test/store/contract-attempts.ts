@@ -57,7 +57,7 @@ export function describeAttempts(open: () => Promise<Store>): void {
     await store.createUser(user);
     const session = (fields: object) => ({
       session: newSession({ subject: user.id, ...fields }),
-      verifiedPasswordHash: null,
+      credentialsVersion: null,
       sessionLimit: 0,
     });
     await store.createSessions([

@@ -7,8 +7,8 @@ import {
   newId,
   newSession,
   newUser,
+  proved,
   unstorableTexts,
-  verified,
   vouched,
 } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
@@ -106,7 +106,7 @@ export function describeClients(open: OpenStore): void {
     await store.createUser(user);
     await store.disableClient(client!.id, NOW);
     const session = newSession({ subject: user.id, clientId: client!.id });
-    expect(await store.createSessions([verified(session, user.passwordHash), vouched(session)])).toEqual([
+    expect(await store.createSessions([proved(session, user), vouched(session)])).toEqual([
       { created: false },
       { created: false },
     ]);

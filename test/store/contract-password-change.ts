@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
 import type { User } from "../../src/records/user.ts";
 import type { Store } from "../../src/store/store.ts";
-import { NOW, newClient, newId, newSession, newUser, passwordChange, verified, vouched } from "../support/records.ts";
+import { NOW, newClient, newId, newSession, newUser, passwordChange, proved, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
 
 /** What a store promises of a password change: the person continues in a new session, and in no other. */
@@ -57,10 +57,10 @@ export function describePasswordChange(open: OpenStore): void {
     expect(await store.findSession(current.id)).toMatchObject({ revokedAt: NOW + 1, revokedFor: "logout" });
   });
 
-  it("changes nothing where the hash is another, or the user is unknown", async () => {
+  it("changes nothing where the credentials are of another version, or the user is unknown", async () => {
     const { store, ada, current, other } = await setUp();
     const change = passwordChange(ada, { fromSessionId: current.id });
-    expect(await store.changePassword({ ...change, expectedHash: "another" })).toBe("changed_meanwhile");
+    expect(await store.changePassword({ ...change, credentialsVersion: 2 })).toBe("changed_meanwhile");
     expect(await store.changePassword(passwordChange(newUser()))).toBe("changed_meanwhile");
     await expectUnchanged(store, ada, current, other);
   });
@@ -122,7 +122,7 @@ export function describePasswordChange(open: OpenStore): void {
     for (let round = 0; round < 10; round++) {
       const { stores, ada } = await setUp(two);
       const change = passwordChange(ada);
-      const signIns = Array.from({ length: 6 }, () => verified(newSession({ subject: ada.id }), ada.passwordHash, 3));
+      const signIns = Array.from({ length: 6 }, () => proved(newSession({ subject: ada.id }), ada, 3));
       const [, ...created] = await Promise.all([
         stores[0].changePassword(change),
         ...signIns.map((creation, index) => stores[index % 2 ? 1 : 0].createSessions([creation])),

@@ -12,8 +12,8 @@ import {
   newId,
   newSession,
   newUser,
+  proved,
   unstorableTexts,
-  verified,
   vouched,
 } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
@@ -181,13 +181,13 @@ export function describeSessions(open: OpenStore): void {
       await expect(store.createSessions([vouched(newSession({ id: "short" }))])).rejects.toThrow(TypeError);
     });
 
-    it("creates a session only for a user who still has the verified hash and is not disabled", async () => {
+    it("creates a session only for a user who still has the credentials that were proved, and is not disabled", async () => {
       const store = await open();
       const [ada, eve] = [newUser(), newUser({ disabledAt: NOW })];
       await store.createUser(ada);
       await store.createUser(eve);
       const sessions = [ada.id, ada.id, eve.id, newId(), ada.id].map((subject) => newSession({ subject }));
-      const [right, wrongHash, disabled, unknown, rightAgain] = sessions as [
+      const [right, anotherVersion, disabled, unknown, rightAgain] = sessions as [
         Session,
         Session,
         Session,
@@ -195,11 +195,11 @@ export function describeSessions(open: OpenStore): void {
         Session,
       ];
       const results = await store.createSessions([
-        verified(right, ada.passwordHash),
-        verified(wrongHash, `${ada.passwordHash}x`),
-        verified(disabled, eve.passwordHash),
-        verified(unknown, ada.passwordHash),
-        verified(rightAgain, ada.passwordHash),
+        proved(right, ada),
+        proved(anotherVersion, { credentialsVersion: 2 }),
+        proved(disabled, eve),
+        proved(unknown, ada),
+        proved(rightAgain, ada),
       ]);
       expect(results.map(({ created }) => created)).toEqual([true, false, false, false, true]);
       const found = await Promise.all(sessions.map(({ id }) => store.findSession(id)));

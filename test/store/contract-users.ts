@@ -8,8 +8,8 @@ import {
   newSession,
   newUser,
   passwordChange,
+  proved,
   unstorableTexts,
-  verified,
   vouched,
 } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
@@ -277,7 +277,7 @@ export function describeUsers(open: OpenStore): void {
     for (let round = 0; round < 10; round++) {
       const user = newUser();
       await createUsers(one, user);
-      const signIn = () => two.createSessions([verified(newSession({ subject: user.id }), user.passwordHash)]);
+      const signIn = () => two.createSessions([proved(newSession({ subject: user.id }), user)]);
       await Promise.all([signIn(), one.disableUser(user.id, NOW), signIn()]);
       expect(await one.listSessions(user.id, NOW)).toEqual([]);
     }
@@ -293,7 +293,9 @@ export function describeUsers(open: OpenStore): void {
     expect(await store.findUser(ada.id)).toStrictEqual({ ...ada, updatedAt: NOW + 2, credentialsVersion: 3 });
     expect(await store.listSessions(ada.id, NOW)).toEqual([]);
     const session = newSession({ subject: ada.id });
-    expect(await store.createSessions([verified(session, ada.passwordHash)])).toEqual([{ created: true, evicted: [] }]);
+    expect(await store.createSessions([proved(session, { credentialsVersion: 3 })])).toEqual([
+      { created: true, evicted: [] },
+    ]);
     expect(await store.enableUser(newId(), NOW)).toBe(false);
   });
 

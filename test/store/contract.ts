@@ -6,6 +6,7 @@ import { describeClients } from "./contract-clients.ts";
 import { describeCredentialsVersion } from "./contract-credentials-version.ts";
 import { describeOperation } from "./contract-operation.ts";
 import { describePasswordChange } from "./contract-password-change.ts";
+import { describeProofOfPerson } from "./contract-proof-of-person.ts";
 import { describeRevocation } from "./contract-revocation.ts";
 import { describeSessions } from "./contract-sessions.ts";
 import { describeSigningKeys } from "./contract-signing-keys.ts";
@@ -38,6 +39,7 @@ export function describeStoreContract(name: string, createPlace: () => Promise<S
     describe("users", () => describeUsers(open));
     describe("a password change", () => describePasswordChange(open));
     describe("credentials", () => describeCredentialsVersion(open));
+    describe("proofs", () => describeProofOfPerson(open));
     describe("clients", () => describeClients(open));
     describe("lives of access tokens", () => describeAccessLifetimes(open));
     describe("signing keys", () => describeSigningKeys(open));

@@ -6,7 +6,7 @@ import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { newPath } from "../support/places.ts";
 import { postgresWorld } from "../support/postgres-world.ts";
-import { DAY, NOW, newId, newSession, newUser, vouched } from "../support/records.ts";
+import { DAY, NOW, newId, newSession, newUser, proved, vouched } from "../support/records.ts";
 
 // A process of version 0.1 serves while one of this version brings the schema up to date beside it. What it says to the
 // database is repeated here in its own words.
@@ -23,8 +23,13 @@ const INSERT_SESSION = (table: string, id: string, salt: string) =>
 const ROTATE = (table: string) =>
   `UPDATE ${table} SET confirmed = 2, pending_from = 3, pending_to = 3, rotated_at = ${NOW + 9} WHERE revoked_at IS NULL`;
 
+type OldAct = "rotate" | "new password" | "disable" | "enable" | "new user";
+
+const SET_DISABLED = (table: string, at: string) =>
+  `UPDATE ${table} SET disabled_at = ${at}, updated_at = ${NOW} WHERE id = '${USER_ID}'`;
+
 /** What both databases must do, whatever the older process is. */
-async function serveSideBySide(store: Store, older: (act: "rotate" | "new password" | "new user") => Promise<unknown>) {
+async function serveSideBySide(store: Store, older: (act: OldAct) => Promise<unknown>) {
   expect(await store.findUser(USER_ID)).toMatchObject({ credentialsVersion: 1, passwordHash: "hash" });
   const found = await store.findSession(SESSION_ID);
   expect(found).toMatchObject({ usedBefore: null, lastIp: null, lastUserAgent: null, jkt: null });
@@ -40,6 +45,14 @@ async function serveSideBySide(store: Store, older: (act: "rotate" | "new passwo
 
   await older("new password");
   expect(await store.findUser(USER_ID)).toMatchObject({ passwordHash: "changed", credentialsVersion: 2 });
+  const opens = async (credentialsVersion: number) =>
+    (await store.createSessions([proved(newSession({ subject: USER_ID }), { credentialsVersion })]))[0]?.created;
+  expect([await opens(1), await opens(2)], "a proof of the old password, and of the new one").toEqual([false, true]);
+  await older("disable");
+  expect(await opens(3), "a proof of a disabled user").toBe(false);
+  await older("enable");
+  expect([await opens(2), await opens(4)], "a proof of before the disabling, and of after it").toEqual([false, true]);
+
   await older("new user");
   expect(await store.findUser("new")).toMatchObject({ credentialsVersion: 1 });
   expect(await store.createUser(newUser())).not.toBeNull();
@@ -65,6 +78,8 @@ describe("a process of version 0.1 beside one of this version on SQLite", () => 
     await serveSideBySide(store, async (act) => {
       if (act === "rotate") rotate.run();
       if (act === "new password") old.exec("UPDATE users SET password_hash = 'changed' WHERE password_hash = 'hash'");
+      if (act === "disable") old.exec(SET_DISABLED("users", `${NOW}`));
+      if (act === "enable") old.exec(SET_DISABLED("users", "NULL"));
       if (act === "new user") old.exec(INSERT_USER("users", "", "new"));
     });
     // Its readiness check refuses a greater number.
@@ -88,6 +103,8 @@ describe("a process of version 0.1 beside one of this version on PostgreSQL", ()
       if (act === "rotate") await world.sql(ROTATE("latchkey.sessions"));
       if (act === "new password")
         await world.sql("UPDATE latchkey.users SET password_hash = 'changed' WHERE password_hash = 'hash'");
+      if (act === "disable") await world.sql(SET_DISABLED("latchkey.users", `${NOW}`));
+      if (act === "enable") await world.sql(SET_DISABLED("latchkey.users", "NULL"));
       if (act === "new user") await world.sql(INSERT_USER("latchkey.users", "false", "new"));
     });
     expect(await world.sql("SELECT works_from FROM latchkey.schema_version")).toEqual([{ works_from: 1 }]);

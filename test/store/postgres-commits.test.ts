@@ -10,7 +10,7 @@ import {
   newSigningKey,
   newUser,
   passwordChange,
-  verified,
+  proved,
   vouched,
 } from "../support/records.ts";
 import type { TcpProxy } from "../support/tcp-proxy.ts";
@@ -107,7 +107,7 @@ describe("a connection that is lost after the commit, before the answer", () => 
     const subject = ada.id;
     const [old, session] = [newSession({ subject }), newSession({ subject, createdAt: NOW + 1 })];
     await store.createSessions([vouched(old)]);
-    const creation = verified(session, ada.passwordHash, 1);
+    const creation = proved(session, ada, 1);
     expect(await lost(proxy, () => store.createSessions([creation]))).toEqual([{ created: true, evicted: [old.id] }]);
     expect(await store.listSessions(subject, NOW)).toStrictEqual([session]);
     const root = newUser({ roles: ["admin"] });
@@ -196,7 +196,7 @@ describe("a race", () => {
           here.changeSessions(ids.toReversed(), (_, found) =>
             found!.session.revokedAt === null ? next(found!) : null,
           ),
-          there.createSessions([verified(newSession({ subject: user.id, clientId }), user.passwordHash, 2)]),
+          there.createSessions([proved(newSession({ subject: user.id, clientId }), user, 2)]),
           there.revokeSubjectSessions(user.id, { at: NOW, reason: "logout_all" }, own[2]!.id),
           nth === 2 ? here.disableClient(clientId, NOW) : there.disableUser(user.id, NOW),
         ];

@@ -3,7 +3,7 @@ import { expect, it, onTestFinished } from "vitest";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
 import { fill, mountTmpfs } from "../support/places.ts";
-import { NOW, newSession, newSigningKey, newUser, passwordChange, verified, vouched } from "../support/records.ts";
+import { NOW, newSession, newSigningKey, newUser, passwordChange, proved, vouched } from "../support/records.ts";
 
 it("on a full disk every writing act is rejected with store_unavailable, writes nothing, and works once there is space", async (test) => {
   const directory = mountTmpfs(test, "1m");
@@ -20,7 +20,7 @@ it("on a full disk every writing act is rejected with store_unavailable, writes 
 
   const rotation = { confirmed: 1, pendingFrom: 2, pendingTo: 2, rotatedAt: NOW + 1, reuseForgivenAt: null };
   const acts = {
-    createSessions: () => store.createSessions([verified(newSession({ subject: ada.id }), ada.passwordHash, 1)]),
+    createSessions: () => store.createSessions([proved(newSession({ subject: ada.id }), ada, 1)]),
     changeSessions: () =>
       store.changeSessions([one.id, two.id], (index) =>
         index === 0 ? { rotation } : { revocation: { at: NOW, reason: "refresh_token_reused" } },

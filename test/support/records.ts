@@ -42,24 +42,28 @@ export function newSession(changes: Partial<Session> = {}): Session {
 
 /** A request to create a session for whom the application vouches. */
 export function vouched(session: Session, sessionLimit = 0): SessionCreation {
-  return { session, verifiedPasswordHash: null, sessionLimit };
+  return { session, credentialsVersion: null, sessionLimit };
 }
 
-/** A request to create a session for a user who has shown their password. */
-export function verified(session: Session, verifiedPasswordHash: string, sessionLimit = 0): SessionCreation {
-  return { session, verifiedPasswordHash, sessionLimit };
+/** A request to create a session for a user who has proved who they are, by credentials of this version. */
+export function proved(
+  session: Session,
+  { credentialsVersion }: Pick<User, "credentialsVersion">,
+  sessionLimit = 0,
+): SessionCreation {
+  return { session, credentialsVersion, sessionLimit };
 }
 
 /** A change to the hash `new`, by default made in no session. */
 export function passwordChange(
-  { id: subject, passwordHash }: User,
+  { id: subject, credentialsVersion }: User,
   changes: Partial<Omit<PasswordChange, "session">> = {},
   session: Partial<Session> = {},
 ): PasswordChange {
   return {
     session: newSession({ subject, ...session }),
     fromSessionId: null,
-    expectedHash: passwordHash,
+    credentialsVersion,
     newHash: "new",
     ...changes,
   };

@@ -74,7 +74,7 @@ export function createAdoption(engine: Pick<EngineParts, "options" | "store" | "
   function creationOf(foreign: ForeignSession): SessionCreation {
     // No session limit: whoever moves is not to be logged out by moving. The next sign-in applies it.
     const session = sessionOfForeign(foreign, now(), random);
-    return { session, verifiedPasswordHash: null, sessionLimit: 0, ifAbsent: true };
+    return { session, credentialsVersion: null, sessionLimit: 0, ifAbsent: true };
   }
 
   async function outcomeOf(

@@ -12,17 +12,17 @@ import { findRevokedOf, lockUnrevoked, revokeWhere } from "./sessions.ts";
  */
 export async function changePassword(
   runner: PostgresRunner,
-  { session, fromSessionId, expectedHash, newHash }: PasswordChange,
+  { session, fromSessionId, credentialsVersion, newHash }: PasswordChange,
 ): Promise<readonly string[] | PasswordChangeRefusal> {
   const { subject: userId, createdAt: at } = session;
-  if (!isStorable(userId) || !isStorable(expectedHash)) return "changed_meanwhile";
+  if (!isStorable(userId)) return "changed_meanwhile";
   checked([newHash]);
   const revocation = { at, reason: "password_changed" } as const;
   const insert = insertion("sessions", sessionColumns, [session]);
   return runner.run(async (transaction, isUnknown) => {
     const { query } = transaction;
     const { rows } = await query(
-      "SELECT password_hash, disabled_at FROM latchkey.users WHERE id = $1 FOR NO KEY UPDATE",
+      "SELECT credentials_version, disabled_at FROM latchkey.users WHERE id = $1 FOR NO KEY UPDATE",
       userId,
     );
     const user = rows[0];
@@ -33,7 +33,7 @@ export async function changePassword(
     if (fromSessionId !== null && !(await lockUnrevoked(transaction, userId)).has(fromSessionId)) {
       return "session_revoked";
     }
-    const mayChange = user?.password_hash === expectedHash && user.disabled_at === null;
+    const mayChange = user?.credentials_version === credentialsVersion && user.disabled_at === null;
     if (!mayChange || disabledClients.has(session.clientId)) return "changed_meanwhile";
     await query("UPDATE latchkey.users SET password_hash = $2, updated_at = $3 WHERE id = $1", userId, newHash, at);
     await query(insert.sql, ...insert.parameters);

@@ -109,7 +109,7 @@ async function findCommitted(
 async function lockOwners(transaction: Transaction, batch: readonly SessionCreation[]) {
   const subjects = [...new Set(batch.map(({ session }) => session.subject))];
   const { rows: users } = await transaction.query(
-    "SELECT id, password_hash, disabled_at FROM latchkey.users WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
+    "SELECT id, credentials_version, disabled_at FROM latchkey.users WHERE id = ANY ($1::text[]) ORDER BY id FOR SHARE",
     checked(subjects),
   );
   const disabledClients = await lockClients(
@@ -117,10 +117,10 @@ async function lockOwners(transaction: Transaction, batch: readonly SessionCreat
     batch.map(({ session }) => session.clientId),
   );
   const userOf = new Map(users.map((row: Row) => [row.id, row]));
-  return ({ session, verifiedPasswordHash }: SessionCreation): boolean => {
+  return ({ session, credentialsVersion }: SessionCreation): boolean => {
     const user = userOf.get(session.subject);
     if (user !== undefined && user.disabled_at !== null) return false;
-    if (verifiedPasswordHash !== null && user?.password_hash !== verifiedPasswordHash) return false;
+    if (credentialsVersion !== null && user?.credentials_version !== credentialsVersion) return false;
     return !disabledClients.has(session.clientId);
   };
 }

@@ -170,7 +170,7 @@ export class SqliteSessions {
     return new Map(found.map((one) => [one.session.id, one]));
   }
 
-  #createOne({ session, verifiedPasswordHash, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
+  #createOne({ session, credentialsVersion, sessionLimit, ifAbsent }: SessionCreation): SessionCreated {
     if (ifAbsent === true && this.#statements.find.first(sessionBytes(session.id)) !== null) {
       this.#statements.rememberAdopted.run(sessionBytes(session.id));
       return { created: false };
@@ -180,7 +180,7 @@ export class SqliteSessions {
     }
     const user = this.#statements.findUser.first(session.subject);
     if (user !== null && user.disabledAt !== null) return { created: false };
-    if (verifiedPasswordHash !== null && user?.passwordHash !== verifiedPasswordHash) return { created: false };
+    if (credentialsVersion !== null && user?.credentialsVersion !== credentialsVersion) return { created: false };
     if (this.#isOfDisabledClient(session)) return { created: false };
     this.#insert(session);
     if (ifAbsent === true) this.#statements.rememberAdopted.run(sessionBytes(session.id));
@@ -279,8 +279,8 @@ function prepare(database: SqliteDatabase) {
        LEFT JOIN users u ON u.id = s.subject`,
       (found) => found.map(({ session, user }) => ({ session: toSession(session), user })),
     ),
-    findUser: database.query<[id: string], Pick<User, "passwordHash" | "disabledAt">>(
-      "json_object('passwordHash', password_hash, 'disabledAt', disabled_at)",
+    findUser: database.query<[id: string], Pick<User, "credentialsVersion" | "disabledAt">>(
+      "json_object('credentialsVersion', credentials_version, 'disabledAt', disabled_at)",
       "FROM users WHERE id = ?",
     ),
     findClient: database.query<[id: string], Pick<Client, "disabledAt">>(

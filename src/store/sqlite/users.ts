@@ -79,11 +79,11 @@ export class SqliteUsers {
   }
 
   async changePassword(change: PasswordChange): Promise<readonly string[] | PasswordChangeRefusal> {
-    const { session, fromSessionId, expectedHash, newHash } = change;
+    const { session, fromSessionId, credentialsVersion, newHash } = change;
     const { subject: userId, createdAt: at } = session;
     const from = fromSessionId === null ? undefined : this.#sessions.find(fromSessionId);
     if (from !== undefined && (from?.subject !== userId || from.revokedAt !== null)) return "session_revoked";
-    const creation = { session, verifiedPasswordHash: expectedHash, sessionLimit: 0 };
+    const creation = { session, credentialsVersion, sessionLimit: 0 };
     if (this.#sessions.create([creation])[0]?.created !== true) return "changed_meanwhile";
     this.#statements.setPasswordHash.run(newHash, at, userId);
     return this.#sessions.revokeSubject(userId, { at, reason: "password_changed" }, session.id);
