@@ -7,7 +7,7 @@ import { requireNode } from "../scripts/node-version.mjs";
 
 requireNode();
 const { prepare } = await import("../scripts/prepare.mjs");
-await prepare();
+await prepare("everything");
 const { readOptions } = await import("./options.mjs");
 const options = readOptions(process.argv.slice(2));
 if ("problem" in options) {

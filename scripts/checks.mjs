@@ -1,70 +1,103 @@
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { npm, packageCommand, runQuietly, runShown } from "./programs.mjs";
+import { stripVTControlCharacters } from "node:util";
+import { checkPackages } from "./package-check.mjs";
+import { packageCommand, runQuietly } from "./programs.mjs";
 import { seconds } from "./progress.mjs";
 
-/** @typedef {Readonly<Record<string, () => Promise<boolean>>>} Checks by name; each says whether it passed */
+/** @typedef {{ readonly passed: boolean, readonly output: string }} Result What a check found, and what it printed */
+/** @typedef {() => Promise<Result>} Check */
 
-// The two rules of import direction; the check of style is everything else that Biome looks at.
-const importRules = ["style/noRestrictedImports", "suspicious/noImportCycles"];
+/** The checks that run none of our code, in the order in which they are reported. */
+export const checkNames = /** @type {const} */ (["types", "style", "imports", "dead-code", "package"]);
 
-/**
- * Every check that runs none of our code, in order.
- * @type {Checks}
- */
-export const staticChecks = {
-  types: () => runShown(packageCommand("typescript", ["-p", "tsconfig.json"], "tsc")),
-  style: () => biome("check", ...importRules.map((rule) => `--skip=${rule}`)),
-  imports: () => biome("lint", ...importRules.map((rule) => `--only=${rule}`)),
-  "dead-code": () => runShown(packageCommand("knip", ["--no-progress", "--treat-config-hints-as-errors"])),
-  package: checkPackage,
-};
+/** @typedef {(typeof checkNames)[number]} CheckName */
+
+/** The two rules of import direction; the check of style is everything else that Biome looks at. */
+const importRules = ["lint/style/noRestrictedImports", "lint/suspicious/noImportCycles"];
+
+const TYPES = ["-p", "tsconfig.json", "--incremental", "--tsBuildInfoFile", ".cache/types.tsbuildinfo"];
+
+const DEAD_CODE = ["--no-progress", "--treat-config-hints-as-errors", "--cache", "--cache-location", ".cache/knip"];
 
 /**
- * Runs checks one after the other, all of them whatever fails, each under a heading and with its own time.
- * @param {Checks} checks
- * @returns {Promise<string[]>} the names of those that failed
+ * Runs checks side by side, all of them whatever fails, and shows each under a heading, in order, with its own time.
+ * @param {readonly CheckName[]} names
+ * @returns {Promise<{ readonly failed: readonly string[], readonly lines: readonly string[] }>} the names of those that failed, and
+ *   a line for each
  */
-export async function runChecks(checks) {
-  const results = [];
-  for (const [name, check] of Object.entries(checks)) {
-    process.stdout.write(`\n── ${name}\n`);
-    const started = performance.now();
-    const passed = await check();
-    const line = `${passed ? "passed" : "FAILED"}  ${name}  ${seconds(started)}\n`;
-    process.stdout.write(line);
-    results.push({ name, passed, line });
+export async function runChecks(names) {
+  const wanted = new Set(names);
+  const biome = wanted.has("style") || wanted.has("imports") ? runBiome(wanted) : undefined;
+  /** @type {Record<CheckName, Check>} */
+  const checks = {
+    types: () => run(packageCommand("typescript", TYPES, "tsc")),
+    style: async () => (await biome)?.style ?? { passed: false, output: "" },
+    imports: async () => (await biome)?.imports ?? { passed: false, output: "" },
+    "dead-code": () => run(packageCommand("knip", DEAD_CODE)),
+    package: checkPackages,
+  };
+  const running = names.map((name) => timed(name, checks[name]));
+  const lines = [];
+  const failed = [];
+  for (const check of running) {
+    const { name, passed, output, took } = await check;
+    const line = `${passed ? "passed" : "FAILED"}  ${name}  ${took}\n`;
+    process.stdout.write(`\n── ${name}\n${output}${line}`);
+    lines.push(line);
+    if (!passed) failed.push(name);
   }
-  process.stdout.write(`\n── summary\n${results.map(({ line }) => line).join("")}`);
-  return results.filter(({ passed }) => !passed).map(({ name }) => name);
+  return { failed, lines };
 }
 
-/** @param {readonly string[]} args */
-function biome(...args) {
-  return runShown(packageCommand("@biomejs/biome", [...args, "--error-on-warnings", "."], "biome"));
+/**
+ * One run of Biome for both of its checks. What it found is counted to the one or the other by its rule.
+ * @param {ReadonlySet<string>} wanted
+ * @returns {Promise<{ readonly style: Result, readonly imports: Result }>}
+ */
+async function runBiome(wanted) {
+  const only = importRules.map((rule) => rule.replace("lint/", ""));
+  const rules = wanted.has("style")
+    ? ["check", ...(wanted.has("imports") ? [] : only.map((rule) => `--skip=${rule}`))]
+    : ["lint", ...only.map((rule) => `--only=${rule}`)];
+  const options = ["--error-on-warnings", "--max-diagnostics=none", "."];
+  const { passed, output } = await run(packageCommand("@biomejs/biome", [...rules, ...options], "biome"));
+  return sortFindings(passed, output);
 }
 
-/** Packs what would be published, and lets both judges of packages look at exactly that. */
-async function checkPackage() {
-  const folder = mkdtempSync(join(tmpdir(), "latchkey-pack-"));
-  try {
-    if (!(await runShownOnFailure(npm(["pack", "--ignore-scripts", "--pack-destination", folder])))) return false;
-    const packed = join(folder, ...readdirSync(folder));
-    const attwOptions = ["--profile", "esm-only", "--no-emoji"];
-    const exportsAreSound = await runShownOnFailure(packageCommand("publint", ["run", "--strict", packed]));
-    const typesAreSound = await runShownOnFailure(
-      packageCommand("@arethetypeswrong/cli", [packed, ...attwOptions], "attw"),
-    );
-    return exportsAreSound && typesAreSound;
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
+/**
+ * Tells what Biome printed about import direction from the rest. A failure of which nothing is known is one of style.
+ * @param {boolean} passed
+ * @param {string} output
+ */
+export function sortFindings(passed, output) {
+  if (passed) return { style: { passed, output: "" }, imports: { passed, output: "" } };
+  const headings = stripVTControlCharacters(output).match(/^\S.* ━+$/gm) ?? [];
+  const findings = headings.filter((heading) => !/^(?:check|lint|ci) ━/.test(heading));
+  const aboutImports = findings.filter((heading) => importRules.some((rule) => heading.includes(` ${rule} `)));
+  const style = findings.length === 0 || findings.length > aboutImports.length;
+  const imports = aboutImports.length > 0;
+  return {
+    style: { passed: !style, output: style ? output : "" },
+    imports: { passed: !imports, output: imports && !style ? output : imports ? "See the findings above.\n" : "" },
+  };
 }
 
 /** @param {import("./programs.mjs").Program} program */
-async function runShownOnFailure(program) {
+async function run(program) {
   const { code, output } = await runQuietly(program);
-  if (code !== 0) process.stdout.write(output);
-  return code === 0;
+  return { passed: code === 0, output };
+}
+
+/**
+ * @param {CheckName} name
+ * @param {Check} check
+ */
+async function timed(name, check) {
+  const started = performance.now();
+  const { passed, output } = await check();
+  return {
+    name,
+    passed,
+    output: output === "" || output.endsWith("\n") ? output : `${output}\n`,
+    took: seconds(started),
+  };
 }

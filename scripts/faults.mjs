@@ -15,7 +15,7 @@ const { root } = await import("./root.mjs");
 const everyRun = ["test/faults/", "test/issuer/engine-model", "test/http/fuzz", "mutations", "test/refresh-token/"];
 const kept = join(root, ".cache/faults");
 
-await prepare();
+await prepare("everything");
 const selection = process.argv.slice(2);
 rmSync(kept, { recursive: true, force: true });
 process.env.FAULTS = "long";

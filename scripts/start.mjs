@@ -3,7 +3,7 @@ import { requireNode } from "./node-version.mjs";
 
 requireNode();
 const { prepare } = await import("./prepare.mjs");
-await prepare();
+await prepare("serving");
 
 stopWithNpm();
 const { fileURLToPath } = await import("node:url");

@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { packageCommand, runShown } from "./programs.mjs";
+import { seconds } from "./progress.mjs";
 import { root } from "./root.mjs";
 
 /**
@@ -21,23 +22,29 @@ export function createTestRun({ selection, refuseSkipped }) {
 
   return {
     async run() {
-      rmSync(join(root, reportFile), { force: true });
-      mkdirSync(join(root, ".cache"), { recursive: true });
-      const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
-      const succeeded = await runShown(packageCommand("vitest", ["run", ...reporters, ...selection]));
-      const report = readReport();
-      if (report === undefined) return false;
-      totals = count(report, succeeded);
-      if (!refuseSkipped || totals.skipped === 0) return succeeded;
-      process.stdout.write(
-        `Skipped, which is not allowed here:\n${skippedTests(report)
-          .map((name) => `  ${name}\n`)
-          .join("")}`,
-      );
-      return false;
+      const started = performance.now();
+      const passed = await runTests();
+      return { passed, line: `${passed ? "passed" : "FAILED"}  tests  ${seconds(started)}\n` };
     },
     totals: () => `${totals.passed} passed, ${totals.failed} failed, ${totals.skipped} skipped`,
   };
+
+  async function runTests() {
+    rmSync(join(root, reportFile), { force: true });
+    mkdirSync(join(root, ".cache"), { recursive: true });
+    const reporters = ["--reporter=default", "--reporter=json", `--outputFile.json=${reportFile}`];
+    const succeeded = await runShown(packageCommand("vitest", ["run", ...reporters, ...selection]));
+    const report = readReport();
+    if (report === undefined) return false;
+    totals = count(report, succeeded);
+    if (!refuseSkipped || totals.skipped === 0) return succeeded;
+    process.stdout.write(
+      `Skipped, which is not allowed here:\n${skippedTests(report)
+        .map((name) => `  ${name}\n`)
+        .join("")}`,
+    );
+    return false;
+  }
 }
 
 /** @returns {Report | undefined} */

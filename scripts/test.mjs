@@ -1,16 +1,21 @@
-// npm test: every check, then every test. With arguments, only the tests that they select: `npm test -- test/store`.
+// npm test: every check, then every test. With arguments, only the tests that they select: `npm test -- test/store`, or with
+// --changed those that a change touches.
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
 const { prepare } = await import("./prepare.mjs");
-const { runChecks, staticChecks } = await import("./checks.mjs");
+const { checkNames, runChecks } = await import("./checks.mjs");
 const { createTestRun } = await import("./test-run.mjs");
 
-await prepare();
+await prepare("everything");
 const selection = process.argv.slice(2);
 const isFullRun = selection.length === 0;
 const tests = createTestRun({ selection, refuseSkipped: isFullRun && process.env.CI !== undefined });
-const failed = await runChecks(isFullRun ? { ...staticChecks, tests: tests.run } : { tests: tests.run });
-if (failed.length > 0) process.stdout.write(`\nFailed: ${failed.join(", ")}\n`);
+const { failed, lines } = isFullRun ? await runChecks(checkNames) : { failed: [], lines: [] };
+process.stdout.write("\n── tests\n");
+const result = await tests.run();
+process.stdout.write(`\n── summary\n${[...lines, result.line].join("")}`);
+const problems = result.passed ? failed : [...failed, "tests"];
+if (problems.length > 0) process.stdout.write(`\nFailed: ${problems.join(", ")}\n`);
 process.stdout.write(`${tests.totals()}\n`);
-process.exitCode = failed.length > 0 ? 1 : 0;
+process.exitCode = problems.length > 0 ? 1 : 0;

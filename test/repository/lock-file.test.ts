@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { servingPackages } from "../../scripts/prepare.mjs";
 import { readRepositoryFile, runNpm } from "./sandbox.ts";
 
 interface LockedPackage {
@@ -6,6 +7,10 @@ interface LockedPackage {
   readonly resolved?: string;
   readonly integrity?: string;
   readonly dev?: boolean;
+  readonly link?: boolean;
+  readonly dependencies?: Readonly<Record<string, string>>;
+  readonly devDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
   readonly hasInstallScript?: boolean;
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
@@ -14,7 +19,10 @@ type LockedPackages = Readonly<Record<string, LockedPackage>>;
 
 function readLocked(lockFile: string) {
   const locked: LockedPackages = JSON.parse(readRepositoryFile(lockFile)).packages;
-  return { locked, dependencies: Object.entries(locked).filter(([path]) => path !== "") };
+  const installed = Object.entries(locked).filter(
+    ([path, { link }]) => path.includes("node_modules/") && link !== true,
+  );
+  return { locked, dependencies: installed };
 }
 
 /** Whose install scripts are never run: all installation here is without scripts. The second only reports that it was installed. */
@@ -56,6 +64,37 @@ describe("package-lock.json", () => {
   });
 });
 
+describe("the workspaces", () => {
+  const { locked } = readLocked("package-lock.json");
+  const workspaces = Object.entries(locked).filter(([path]) => !path.includes("node_modules/"));
+
+  it("ask for a package in one range, wherever they need it", () => {
+    const ranges = new Map<string, Set<string>>();
+    for (const [, { dependencies, devDependencies }] of workspaces) {
+      for (const [name, range] of Object.entries({ ...dependencies, ...devDependencies })) {
+        ranges.set(name, (ranges.get(name) ?? new Set()).add(range));
+      }
+    }
+    expect([...ranges].filter(([, of]) => of.size > 1)).toEqual([]);
+    expect(ranges.size).toBeGreaterThan(40);
+  });
+
+  it("come by latchkey from this checkout, never from the registry", () => {
+    const users = workspaces.flatMap(([path, { dependencies, devDependencies, peerDependencies }]) =>
+      Object.entries({ ...dependencies, ...devDependencies, ...peerDependencies })
+        .filter(([name]) => name === "latchkey" || name === "@latchkey/verify")
+        .map(([, range]) => [path, range]),
+    );
+    expect(users.length).toBeGreaterThan(5);
+    expect(users.filter(([path, range]) => !path?.startsWith("examples/") || range !== "file:../..")).toEqual([]);
+  });
+
+  it("are all named by package.json, and each has its manifest", () => {
+    for (const [path] of workspaces) expect(JSON.parse(readRepositoryFile(`${path}/package.json`)).name).not.toBe("");
+    expect(workspaces.map(([path]) => path)).toEqual(expect.arrayContaining(["", "bench", "packages/verify", "test"]));
+  });
+});
+
 /** Whether Node would find `name` from the package at `path`, by the lock file alone. */
 function isLocked(locked: LockedPackages, path: string, name: string): boolean {
   if (`${path}/node_modules/${name}` in locked) return true;
@@ -63,8 +102,11 @@ function isLocked(locked: LockedPackages, path: string, name: string): boolean {
   return parent === -1 ? `node_modules/${name}` in locked : isLocked(locked, path.slice(0, parent), name);
 }
 
+/** Of what the product itself depends on, not the other workspaces, those that a selector of npm fits. */
 function productionPackages(selector: string): readonly string[] {
-  const { stdout } = runNpm(["query", "--package-lock-only", `.prod${selector}`]);
-  const found: readonly { readonly name: string }[] = JSON.parse(stdout);
-  return found.map(({ name }) => name);
+  const { stdout } = runNpm(["query", "--package-lock-only", selector]);
+  const found: readonly { readonly name: string; readonly location: string }[] = JSON.parse(stdout);
+  const { locked } = readLocked("package-lock.json");
+  const needed = servingPackages({ ...locked, "": { ...locked[""], devDependencies: {} } });
+  return found.filter(({ location }) => location in needed).map(({ name }) => name);
 }

@@ -1,9 +1,25 @@
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { describe, expect, it, onTestFailed } from "vitest";
 import { explainFailure } from "../../scripts/failure.mjs";
 import { nodeVersionProblem } from "../../scripts/node-version.mjs";
-import { packagesAreCurrent } from "../../scripts/prepare.mjs";
-import { createSandbox } from "./sandbox.ts";
+import { packagesAreCurrent, servingPackages } from "../../scripts/prepare.mjs";
+import { createSandbox, readRepositoryFile } from "./sandbox.ts";
+
+interface PeersOf {
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
+}
+
+/** What an installation is made from. */
+const manifests = [".npmrc", "package.json", "package-lock.json", ...workspaceManifests()];
+
+function workspaceManifests(): readonly string[] {
+  const { packages } = JSON.parse(readRepositoryFile("package-lock.json"));
+  return Object.keys(packages)
+    .filter((path) => path !== "" && !path.includes("node_modules/"))
+    .map((path) => `${path}/package.json`);
+}
 
 const noRegistry = { npm_config_registry: "http://127.0.0.1:9" };
 
@@ -55,15 +71,39 @@ describe("installing", () => {
     expect(packagesAreCurrent(locked, installed)).toBe(false);
   });
 
+  it("brings for the server what the product depends on and the compiler, and no framework or tool", () => {
+    const { packages } = JSON.parse(readRepositoryFile("package-lock.json"));
+    const names = Object.keys(servingPackages(packages));
+    expect(names).toEqual(
+      expect.arrayContaining(["hono", "jose", "pino", "zod", "typescript"].map((name) => `node_modules/${name}`)),
+    );
+    expect(
+      names.filter((name) =>
+        /\/(?:express|fastify|next|pg|react|vitest|@nestjs|@types|openapi-explorer|latchkey)\b/.test(name),
+      ),
+    ).toEqual([]);
+  });
+
+  it("brings for the server every package that one of those asks for as its peer", () => {
+    const { packages } = JSON.parse(readRepositoryFile("package-lock.json"));
+    const needed = servingPackages(packages);
+    const peers = Object.values(needed as Readonly<Record<string, PeersOf>>).flatMap(
+      ({ peerDependencies = {}, peerDependenciesMeta = {} }) =>
+        Object.keys(peerDependencies).filter((name) => peerDependenciesMeta[name]?.optional !== true),
+    );
+    expect(peers.filter((name) => !(`node_modules/${name}` in needed))).toEqual([]);
+    expect(peers).toContain("zod");
+  });
+
   it("tells in one line that there is no way to the package registry, and keeps the log", () => {
-    const sandbox = createSandbox(["scripts", "package.json", "package-lock.json", ".npmrc"], { packages: false });
+    const sandbox = createSandbox([...manifests, "scripts"], { packages: false });
     const cache = { npm_config_cache: `${sandbox.folder}/cache` };
     const { code, stderr } = sandbox.node(["scripts/start.mjs"], { ...noRegistry, ...cache });
     const [progress, problem, ...rest] = stderr.split("\n");
     expect(code).toBe(1);
-    expect(progress).toMatch(/^Installing packages … \d/);
+    expect(progress).toMatch(/^Installing what the server needs, \d+ packages … \d/);
     expect(problem).toBe(
-      "Installing packages failed: the package registry cannot be reached (ECONNREFUSED). " +
+      "Installing failed: the package registry cannot be reached (ECONNREFUSED). " +
         "Check the network and its proxy, then run this again. Log: .cache/install.log",
     );
     expect(rest).toEqual([""]);
@@ -71,10 +111,10 @@ describe("installing", () => {
   });
 
   it("tells in one line that npm is not there", () => {
-    const sandbox = createSandbox(["scripts", "package.json", "package-lock.json"], { packages: false });
+    const sandbox = createSandbox([...manifests, "scripts"], { packages: false });
     const { code, stderr } = sandbox.node(["scripts/start.mjs"], { PATH: sandbox.folder });
     expect(code).toBe(1);
-    expect(stderr).toContain("\nInstalling packages failed: npm is not here. Install it (it comes with Node.js)");
+    expect(stderr).toContain("\nInstalling failed: npm is not here. Install it (it comes with Node.js)");
   });
 });
 
@@ -123,16 +163,34 @@ describe("building", () => {
     expect(again.stdout).toBe("serving anew start\n");
   });
 
-  it("shows what the compiler found, ends with one line that says so, and is tried again the next time", () => {
+  it("shows what the compiler cannot read, ends with one line that says so, and is tried again the next time", () => {
     const sandbox = createSandbox(copied);
-    sandbox.write("src/server/cli.ts", `${cli}export const port: number = "4000";\n`);
+    sandbox.write("src/server/cli.ts", `${cli}export const port = ;\n`);
     for (const _attempt of [1, 2]) {
       const { code, stdout, stderr } = sandbox.node(["scripts/start.mjs"]);
       expect(code).toBe(1);
       expect(stdout).toBe("");
-      expect(stderr).toContain("src/server/cli.ts(3,14): error TS2322");
+      expect(stderr).toContain("src/server/cli.ts(3,21): error TS1109");
       expect(stderr).toMatch(/\nBuilding failed: the compiler found errors\. .+ Log: \.cache\/build\.log\n$/);
     }
+  });
+});
+
+describe("types", () => {
+  const wrong = '#!/usr/bin/env node\nexport const port: number = "4000";\nconsole.log("serving");\n';
+
+  it("are not looked at by npm start, which has no framework's types", () => {
+    const sandbox = createSandbox(copied);
+    sandbox.write("src/server/cli.ts", wrong);
+    expect(sandbox.node(["scripts/start.mjs"])).toMatchObject({ code: 0, stdout: "serving\n" });
+  });
+
+  it("are checked by the build that npm pack runs, which leaves nothing to publish where one is wrong", () => {
+    const sandbox = createSandbox(copied);
+    sandbox.write("src/server/cli.ts", wrong);
+    const { code, stderr } = sandbox.node(["scripts/build.mjs"]);
+    expect([code, stderr]).toEqual([1, expect.stringContaining("src/server/cli.ts(2,14): error TS2322")]);
+    expect(existsSync(`${sandbox.folder}/dist`)).toBe(false);
   });
 });
 

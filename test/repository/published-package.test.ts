@@ -1,21 +1,19 @@
-import { spawnSync } from "node:child_process";
-import { mkdirSync } from "node:fs";
-import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { createSandbox, readRepositoryFile, root, runNpm } from "./sandbox.ts";
+import { type PackageFolder, pack } from "./packed.ts";
+import { readRepositoryFile } from "./sandbox.ts";
 
-interface Packed {
-  readonly filename: string;
-  readonly files: readonly { readonly path: string; readonly mode: number }[];
+interface Manifest {
+  readonly version: string;
+  readonly engines: object;
+  readonly exports: object;
+  readonly bin?: object;
+  readonly dependencies: { readonly jose: string };
 }
 
-/** Packs what `npm test` has just built; `npm pack` alone would build it once more. */
-function pack(...options: readonly string[]): Packed {
-  const { stdout, stderr } = runNpm(["pack", "--ignore-scripts", "--json", ...options]);
-  const [packed]: readonly Packed[] = JSON.parse(stdout);
-  if (packed === undefined) throw new Error(stderr);
-  return packed;
-}
+const folders: readonly PackageFolder[] = [".", "packages/verify"];
+const manifestOf = (folder: PackageFolder): Manifest => JSON.parse(readRepositoryFile(`${folder}/package.json`));
+const packed = { ".": pack(".", "--dry-run"), "packages/verify": pack("packages/verify", "--dry-run") };
+const pathsOf = (folder: PackageFolder) => packed[folder].files.map(({ path }) => path);
 
 /** Every path that a value of package.json points at. */
 function targets(value: unknown): readonly string[] {
@@ -23,57 +21,61 @@ function targets(value: unknown): readonly string[] {
   return Object.values(value as object).flatMap(targets);
 }
 
-const manifest = JSON.parse(readRepositoryFile("package.json"));
-const { files } = pack("--dry-run");
-const paths = files.map(({ path }) => path);
+describe.each(folders)("the package in %s", (folder) => {
+  const { exports, bin = {} } = manifestOf(folder);
 
-describe("the published package", () => {
   it("holds every file that package.json points at", () => {
-    expect(paths).toEqual(expect.arrayContaining([...targets(manifest.exports), ...targets(manifest.bin)]));
-  });
-
-  it("holds the script of the API reference page with its licence", () => {
-    expect(paths).toContain("dist/http/assets/openapi-explorer.min.js");
-    expect(paths).toContain("dist/http/assets/openapi-explorer.LICENSE.txt");
+    expect(pathsOf(folder)).toEqual(expect.arrayContaining([...targets(exports), ...targets(bin)]));
   });
 
   it("holds the compiled source, the pages that a reader looks for, and nothing else", () => {
-    const pages = ["CHANGELOG.md", "LICENSE", "README.md", "package.json"];
-    expect(paths).toEqual(expect.arrayContaining(pages));
-    const others = paths.filter(
+    const pages = [...(folder === "." ? ["CHANGELOG.md"] : []), "LICENSE", "README.md", "package.json"];
+    expect(pathsOf(folder)).toEqual(expect.arrayContaining(pages));
+    const others = pathsOf(folder).filter(
       (path) => !pages.includes(path) && !/^dist\/.+(?:\.m?js|\.d\.m?ts|\.LICENSE\.txt)$/.test(path),
     );
     expect(others).toEqual([]);
   });
+});
+
+describe("the package latchkey", () => {
+  it("holds the script of the API reference page with its licence", () => {
+    expect(pathsOf(".")).toContain("dist/http/assets/openapi-explorer.min.js");
+    expect(pathsOf(".")).toContain("dist/http/assets/openapi-explorer.LICENSE.txt");
+  });
 
   it("makes the command latchkey executable", () => {
-    const command = files.find(({ path }) => path === targets(manifest.bin)[0]);
+    const command = packed["."].files.find(({ path }) => path === targets(manifestOf(".").bin)[0]);
     expect((command?.mode ?? 0) & 0o111).toBe(0o111);
   });
 
-  it("loads and type-checks where it is installed, declarations included", () => {
-    const sandbox = createSandbox([]);
-    const installed = join(sandbox.folder, "consumer/node_modules/latchkey");
-    mkdirSync(installed, { recursive: true });
-    const { filename } = pack("--pack-destination", sandbox.folder);
-    spawnSync("tar", ["-xzf", join(sandbox.folder, filename), "--strip-components=1", "-C", installed]);
-    sandbox.write("consumer/package.json", '{ "type": "module" }');
-    sandbox.write(
-      "consumer/main.ts",
-      [
-        'import { createIssuer, type IssuerOptions, LatchkeyError } from "latchkey";',
-        'import { createPostgresStore } from "latchkey/postgres";',
-        'import { createSqliteStore } from "latchkey/sqlite";',
-        'import { createVerifier } from "latchkey/verify";',
-        "const misspelt: Partial<IssuerOptions> = { accessTtlSecond: 900 };",
-        "console.log(typeof createIssuer, typeof createSqliteStore, typeof createPostgresStore, typeof createVerifier, typeof LatchkeyError, typeof misspelt);",
-      ].join("\n"),
-    );
-    const options = "--ignoreConfig --strict --module nodenext --target es2023 --lib es2023,dom --types node".split(
-      " ",
-    );
-    const compiled = sandbox.node([join(root, "node_modules/typescript/bin/tsc"), ...options, "consumer/main.ts"]);
-    expect(compiled.stdout.match(/error TS\d+/g)).toEqual(["error TS2561"]);
-    expect(sandbox.node(["consumer/main.js"]).stdout).toBe("function function function function function object\n");
+  it("stays within its size: packed, unpacked, and in number of files", () => {
+    const { size, unpackedSize, files } = packed["."];
+    expect(size).toBeLessThan(700_000);
+    expect(unpackedSize).toBeLessThan(2_400_000);
+    expect(files.length).toBeLessThan(600);
+  });
+});
+
+describe("the package @latchkey/verify", () => {
+  it("depends on jose and nothing else, in the range of latchkey", () => {
+    expect(manifestOf("packages/verify").dependencies).toEqual({ jose: manifestOf(".").dependencies.jose });
+  });
+
+  it("has the version, the engines and the licence of latchkey", () => {
+    const { version, engines } = manifestOf(".");
+    expect(manifestOf("packages/verify")).toMatchObject({ version, engines });
+    expect(readRepositoryFile("packages/verify/LICENSE")).toBe(readRepositoryFile("LICENSE"));
+  });
+
+  it("is no dependency of latchkey", () => {
+    expect(Object.keys(manifestOf(".").dependencies)).not.toContain("@latchkey/verify");
+  });
+
+  it("stays within its size: packed, unpacked, and in number of files", () => {
+    const { size, unpackedSize, files } = packed["packages/verify"];
+    expect(size).toBeLessThan(40_000);
+    expect(unpackedSize).toBeLessThan(150_000);
+    expect(files.length).toBeLessThan(50);
   });
 });

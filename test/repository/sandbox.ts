@@ -33,9 +33,12 @@ export interface Sandbox {
  * Copies the named files and folders of the repository, and links `node_modules` unless told not to. Where it is linked no
  * program is on the PATH: an `npm ci` in here would empty the real one.
  */
-export function createSandbox(copied: readonly string[], { packages = true } = {}): Sandbox {
+export function createSandbox(
+  copied: readonly string[],
+  { packages = true, whenDone = onTestFinished as (remove: () => void) => void } = {},
+): Sandbox {
   const folder = mkdtempSync(join(tmpdir(), "latchkey-repository-"));
-  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  whenDone(() => rmSync(folder, { recursive: true, force: true }));
   for (const path of copied) cpSync(join(root, path), join(folder, path), { recursive: true });
   if (packages) symlinkSync(join(root, "node_modules"), join(folder, "node_modules"));
   return {
@@ -49,12 +52,12 @@ export function createSandbox(copied: readonly string[], { packages = true } = {
   };
 }
 
-/** Runs npm in the repository's folder. */
-export function runNpm(args: readonly string[]): Finished {
+/** Runs npm, in the repository's folder if no other is named. */
+export function runNpm(args: readonly string[], cwd = root, env: Readonly<Record<string, string>> = {}): Finished {
   const npm = process.env.npm_execpath;
   return npm !== undefined && basename(npm).startsWith("npm-cli")
-    ? run(process.execPath, [npm, ...args], root, {})
-    : run("npm", args, root, {});
+    ? run(process.execPath, [npm, ...args], cwd, env)
+    : run("npm", args, cwd, env);
 }
 
 function run(file: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>>): Finished {

@@ -15,7 +15,7 @@ function runTests(files: Readonly<Record<string, string>>, refuseSkipped = false
     "run.mjs",
     `import { createTestRun } from "./scripts/test-run.mjs";
      const tests = createTestRun({ selection: [], refuseSkipped: ${refuseSkipped} });
-     console.log(await tests.run() ? "passed" : "failed");
+     console.log((await tests.run()).passed ? "passed" : "failed");
      console.log(tests.totals());`,
   );
   return sandbox.node(["run.mjs"]);
