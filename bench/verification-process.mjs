@@ -33,7 +33,7 @@ const remembering = createVerifier(verifierOptions);
 const forgetful = createVerifier({ ...verifierOptions, verifiedCacheSize: 0 });
 await Promise.all([remembering.ready(), forgetful.ready()]);
 
-const jwk = /** @type {import("jose").JWK} */ (issuer.jwks().keys[0]);
+const jwk = /** @type {import("jose").JWK} */ (issuer.keys.jwks().keys[0]);
 const key = createPublicKey({ key: /** @type {import("node:crypto").JsonWebKey} */ (jwk), format: "jwk" });
 const pem = key.export({ format: "pem", type: "spki" });
 /** @type {import("fast-jwt").Algorithm[]} */

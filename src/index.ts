@@ -11,6 +11,8 @@ export type {
   Clients,
   ClientToken,
 } from "./engine/groups/clients.ts";
+export type { Keys } from "./engine/groups/keys.ts";
+export type { Sessions } from "./engine/groups/sessions.ts";
 export type { Users } from "./engine/groups/users.ts";
 export type { Introspection, IntrospectRequest } from "./engine/introspect.ts";
 export type { CookieOptions, IssuerOptions, ResolvedOptions, SubjectSource, SubjectState } from "./engine/options.ts";

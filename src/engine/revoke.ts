@@ -39,13 +39,9 @@ export interface Revoke {
   revoke(token: string, request?: RevokeRequest, context?: RequestContext): Promise<void>;
   /** Ends every session of the subject but `exceptId`, and returns how many. */
   logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<number>;
-  /** Ends one session. With `ofSubject`, only if it is theirs: otherwise `not_found`. */
+  /** `sessions.revoke` of the issuer. */
   revokeSession(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
-  /**
-   * Ends everybody's sessions, in bounded acts, and gives how many. Access tokens die with them, those included whose session the
-   * database does not know, as after a backup was restored. Clients' own access tokens go on. Where it rejects, some have ended;
-   * done again, it ends the rest.
-   */
+  /** `sessions.revokeEvery` of the issuer. */
   revokeEverySession(context?: RequestContext): Promise<number>;
 }
 

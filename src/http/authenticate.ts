@@ -140,7 +140,7 @@ async function byCookies(question: CookieQuestion): Promise<Authentication> {
   if (refresh === undefined || !(terms.implicitRefresh || record.renewal !== undefined)) return asItIs();
 
   try {
-    const sessionId = issuer.sessionOf(refresh);
+    const sessionId = issuer.sessions.idOf(refresh);
     if (current === undefined) refuseForgedBy(question, sessionId);
     // Of two sessions, the one whose access token is good speaks for the request, as it did a minute ago.
     else if (current.sid !== sessionId) return asItIs();

@@ -15,7 +15,7 @@ async function otherKinds(bed: TestBed): Promise<Readonly<Record<string, string>
   return {
     "a refresh token": pair.refresh_token,
     "a CSRF token": bed.issuer.csrfToken(pair.session_id),
-    "a device token": await bed.issuer.deviceToken("root"),
+    "a device token": await bed.issuer.users.deviceToken("root"),
     "a set-up token": invited,
     "a DPoP nonce": bed.issuer.dpopNonce()!,
     "a session's id": pair.session_id,

@@ -24,7 +24,7 @@ describe("session fixation", () => {
     const planted = await signIn(bed, "eve");
     const victim = await signIn(bed, "ada", planted);
     for (const kind of ["access", "refresh", "csrf"]) expect(victim.get(kind)).not.toBe(planted.get(kind));
-    const sessionOf = (jar: CookieJar) => bed.issuer.sessionOf(jar.get("refresh"));
+    const sessionOf = (jar: CookieJar) => bed.issuer.sessions.idOf(jar.get("refresh"));
     expect(sessionOf(victim)).not.toBe(sessionOf(planted));
     expect((await whoIs(bed, planted)).username).toBe("eve");
     const headers = { ...planted.header(), "x-csrf-token": planted.get("csrf") };
@@ -55,7 +55,7 @@ describe("who the request is from", () => {
     const bed = await createTestBed();
     const [jar, eve] = [await signIn(bed, "ada"), await signIn(bed, "eve")];
     const { id: sub } = await whoIs(bed, jar);
-    const sid = bed.issuer.sessionOf(jar.get("refresh"));
+    const sid = bed.issuer.sessions.idOf(jar.get("refresh"));
     const [header = "", payload = "", signature = ""] = jar.get("access").split(".");
     const [, , eves = ""] = eve.get("access").split(".");
     const none = Buffer.from('{"alg":"none","typ":"at+jwt"}').toString("base64url");

@@ -195,7 +195,7 @@ describe("what an interceptor puts into Authorization, at a refresh", () => {
 describe("whose session a logout ends", () => {
   const live = async (bed: TestBed) =>
     (await bed.store.listLiveSessions(bed.clock.now(), 10)).map(({ id }) => id).sort();
-  const sessionOf = (bed: TestBed, jar: CookieJar) => bed.issuer.sessionOf(jar.get("refresh"));
+  const sessionOf = (bed: TestBed, jar: CookieJar) => bed.issuer.sessions.idOf(jar.get("refresh"));
 
   it.each(interceptors)("the body's, whatever Authorization says beside it: %s", async (_what, header) => {
     const bed = await createTestBed();

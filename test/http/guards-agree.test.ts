@@ -37,7 +37,7 @@ describe("several guards of one request", () => {
     const [revoked, old] = [await asking(), await asking()];
     const { auth } = await guard.admit(revoked);
     await guard.admit(old);
-    await bed.issuer.revokeSession(auth.sid!);
+    await bed.issuer.sessions.revoke(auth.sid!);
     expect(await codeOf(guard.admit(revoked))).toBe("session_revoked");
     expect(await codeOf(guard.admit(old))).toBe("let through");
     bed.clock.advanceSeconds(1000);
@@ -89,7 +89,7 @@ describe("several guards of one request", () => {
       "let through",
     ]);
     expect(await codeOf(guard.admit({ ...request }))).toBe("invalid_dpop_proof");
-    await bed.issuer.revokeSession(login.body.session_id);
+    await bed.issuer.sessions.revoke(login.body.session_id);
     expect(await codeOf(guard.admit(request))).toBe("invalid_access_token");
   });
 });

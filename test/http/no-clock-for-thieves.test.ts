@@ -31,8 +31,8 @@ describe("GET /auth/sessions", () => {
       bed.clock.set(START + (HOUR_SECONDS + second) * 1000);
       if (second % 400 === 0) owner = await refresh(bed, owner.refresh_token);
       // The thief's own access token would have expired by then; the store is asked as the route asks it.
-      const [session] = await bed.issuer.listSessions((await bed.store.listLiveSessions(0, 1))[0]!.subject);
-      seen.add(JSON.stringify(bed.issuer.timesShown(session!)));
+      const [session] = await bed.issuer.sessions.list((await bed.store.listLiveSessions(0, 1))[0]!.subject);
+      seen.add(JSON.stringify(bed.issuer.sessions.timesShown(session!)));
     }
     expect([...seen]).toEqual([JSON.stringify({ lastUsedAt: START, expiresAt: START + 14 * 86_400_000 })]);
   });

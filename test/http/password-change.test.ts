@@ -26,7 +26,7 @@ describe("POST /auth/password", () => {
     expect((await whoami(bed, body.access_token)).username).toBe("ada");
     expect((await refresh(bed, body.refresh_token)).session_id).toBe(body.session_id);
     const { sub } = await bed.issuer.verify(body.access_token);
-    expect((await bed.issuer.listSessions(sub)).map(({ id }) => id)).toEqual([body.session_id]);
+    expect((await bed.issuer.sessions.list(sub)).map(({ id }) => id)).toEqual([body.session_id]);
     const login = (password: string) => bed.call("POST", "/auth/login", { json: { username: "ada", password } });
     expect([(await login(PASSWORD)).status, (await login(NEW_PASSWORD)).status]).toEqual([401, 200]);
   });
@@ -258,7 +258,7 @@ describe("users.changePassword", () => {
     const request = { userId, currentPassword: PASSWORD, newPassword: NEW_PASSWORD };
     const pair = await bed.issuer.users.changePassword(request);
     expect(await bed.issuer.verify(pair.accessToken)).toMatchObject({ client_id: "first-party", amr: ["pwd"] });
-    expect((await bed.issuer.listSessions(userId)).map(({ id }) => id)).toEqual([pair.sessionId]);
+    expect((await bed.issuer.sessions.list(userId)).map(({ id }) => id)).toEqual([pair.sessionId]);
   });
 
   it("in a session of another person, in one that has ended or that is unknown, is refused and changes nothing", async () => {

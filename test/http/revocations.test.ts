@@ -177,7 +177,7 @@ describe("GET /auth/revocations, followed", () => {
     const service = await bed.issuer.issue({ subject: "billing", scope: SCOPE });
     const revoked = await openStream(bed, service.accessToken);
     await revoked.read();
-    await bed.issuer.revokeSession(service.sessionId);
+    await bed.issuer.sessions.revoke(service.sessionId);
     expect(await revoked.read()).toBe(undefined);
 
     const gone = await openStream(bed, bed.bearer);

@@ -43,7 +43,7 @@ describe("GET /auth/session, where somebody is signed in", () => {
       200,
       {
         session: {
-          id: bed.issuer.sessionOf(jar.get("refresh")),
+          id: bed.issuer.sessions.idOf(jar.get("refresh")),
           subject: id,
           username: "ada",
           roles: ["editor"],
@@ -152,7 +152,7 @@ describe("GET /auth/session, where nobody is", () => {
   it.each<[string, (bed: TestBed, jar: CookieJar) => Promise<void>, string]>([
     [
       "revoked",
-      async (bed, jar) => bed.issuer.revokeSession(bed.issuer.sessionOf(jar.get("refresh"))),
+      async (bed, jar) => bed.issuer.sessions.revoke(bed.issuer.sessions.idOf(jar.get("refresh"))),
       "session_revoked",
     ],
     ["logged out", async (bed, jar) => void (await bed.issuer.logout(jar.get("refresh"))), "session_revoked"],
@@ -183,10 +183,10 @@ describe("GET /auth/session, where nobody is", () => {
   it("says session_revoked by the access cookie alone, and by one whose session only the store knows to be over", async () => {
     const { bed } = await setUp();
     const jar = await signIn(bed);
-    const sid = bed.issuer.sessionOf(jar.get("refresh"));
+    const sid = bed.issuer.sessions.idOf(jar.get("refresh"));
     const other = await signIn(bed);
     await bed.store.revokeSessions([sid], { at: bed.clock.now(), reason: "administrator" });
-    await bed.issuer.revokeSession(bed.issuer.sessionOf(other.get("refresh")));
+    await bed.issuer.sessions.revoke(bed.issuer.sessions.idOf(other.get("refresh")));
     for (const cookies of [jar, other.drop("refresh")]) {
       const answer = await state(bed, cookies.header());
       expect([answer.body, deleted(answer)]).toEqual([{ session: null, reason: "session_revoked" }, EVERY_COOKIE]);
@@ -210,7 +210,7 @@ describe("GET /auth/session, where nobody is", () => {
     const jar = await signIn(bed);
     clock.advanceSeconds(906);
     const ended = await bed.login();
-    await bed.issuer.revokeSession(ended.session_id);
+    await bed.issuer.sessions.revoke(ended.session_id);
     for (const [token, error] of [
       [pair.access_token, "access_token_expired"],
       [ended.access_token, "session_revoked"],

@@ -94,7 +94,7 @@ const ways: Readonly<
   },
   async adoptSessions(details, change) {
     const { issuer } = await createTestBed({ subjects, foreignRefreshTokens: async () => foreignSession({}) });
-    const adopting = issuer.adoptSessions(
+    const adopting = issuer.sessions.adopt(
       (function* () {
         yield foreignSession(details);
         change?.();

@@ -23,7 +23,7 @@ describe("revokeEverySession", () => {
   it("ends every session of everybody, says how many, and tells of each once", async () => {
     const { issuer, store, pairs, events } = await openBed();
     events.length = 0;
-    expect(await issuer.revokeEverySession()).toBe(1203);
+    expect(await issuer.sessions.revokeEvery()).toBe(1203);
     for (const { accessToken, refreshToken } of pairs.slice(0, 50)) {
       expect(await refusal(issuer.verify(accessToken))).toBe("session_revoked");
       expect(await refusal(issuer.refresh(refreshToken))).toBe("session_revoked");
@@ -32,7 +32,7 @@ describe("revokeEverySession", () => {
     const told = events.map((event) => (event.type === "session.revoked" ? event.sessionId : event.type));
     expect(new Set(told)).toEqual(new Set(pairs.map(({ sessionId }) => sessionId)));
     expect(told).toHaveLength(1203);
-    expect(await issuer.revokeEverySession()).toBe(0);
+    expect(await issuer.sessions.revokeEvery()).toBe(0);
   });
 
   it("refuses access tokens that were issued before, whose session is not in the database, here and at other processes", async () => {
@@ -42,14 +42,14 @@ describe("revokeEverySession", () => {
     const { expiresAt } = (await store.findSession(pairs[0]!.sessionId))!;
     while ((await store.sweep({ endedBy: expiresAt, revokedBy: 0, limit: 1000 })).sessions > 0);
     for (const one of [issuer, other]) expect(await refusal(one.verify(pairs[0]!.accessToken))).toBe("good");
-    expect(await issuer.revokeEverySession()).toBe(0);
+    expect(await issuer.sessions.revokeEvery()).toBe(0);
     expect(await refusal(issuer.verify(pairs[0]!.accessToken))).toBe("session_revoked");
     await expect.poll(() => refusal(other.verify(pairs[1]!.accessToken)), { timeout: 5000 }).toBe("session_revoked");
   });
 
   it("touches nobody who signs in afterwards, in the very same second too", async () => {
     const { issuer } = await openBed();
-    await issuer.revokeEverySession();
+    await issuer.sessions.revokeEvery();
     const { accessToken, refreshToken } = await issuer.issue({ subject: "ada" });
     expect(await refusal(issuer.verify(accessToken))).toBe("good");
     expect(await refusal(issuer.refresh(refreshToken))).toBe("good");
@@ -60,7 +60,7 @@ describe("revokeEverySession", () => {
     const { client } = await issuer.clients.create({ name: "billing", scope: "orders:read" });
     const { accessToken } = await issuer.clients.issueToken(client);
     clock.advanceSeconds(1);
-    await issuer.revokeEverySession();
+    await issuer.sessions.revokeEvery();
     expect(await refusal(issuer.verifyAny(accessToken))).toBe("good");
   });
 });

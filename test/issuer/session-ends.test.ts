@@ -72,7 +72,7 @@ const ways: Readonly<Record<RevocationReason, Readonly<Record<string, () => Way>
     "the person's own revocation of one session": () => ({
       async end(issuer, pair) {
         const { sid, sub } = await issuer.verify(pair.accessToken);
-        return issuer.revokeSession(sid, { ofSubject: sub }, context);
+        return issuer.sessions.revoke(sid, { ofSubject: sub }, context);
       },
     }),
   },
@@ -109,9 +109,9 @@ const ways: Readonly<Record<RevocationReason, Readonly<Record<string, () => Way>
   },
   administrator: {
     "an operator's revocation of one session": () => ({
-      end: (issuer, pair) => issuer.revokeSession(pair.sessionId, {}, context),
+      end: (issuer, pair) => issuer.sessions.revoke(pair.sessionId, {}, context),
     }),
-    "an operator's revocation of every session": () => ({ end: (issuer) => issuer.revokeEverySession(context) }),
+    "an operator's revocation of every session": () => ({ end: (issuer) => issuer.sessions.revokeEvery(context) }),
   },
 };
 
@@ -204,7 +204,7 @@ describe.each(cases)("$name ends a session", ({ reason, way }) => {
     const ended = () =>
       events.filter((event) => isAboutItsEnd(event) && "sessionId" in event && event.sessionId === pair.sessionId);
     await refused(issuer.logout(pair.refreshToken, context));
-    await refused(issuer.revokeSession(pair.sessionId, {}, context));
+    await refused(issuer.sessions.revoke(pair.sessionId, {}, context));
     await refused(issuer.refresh(pair.refreshToken, context));
     expect(ended()).toHaveLength(1);
   });

@@ -8,8 +8,8 @@ const subjects = async (ids: readonly string[]) => new Map(ids.map((id) => [id, 
 const kidOf = (accessToken: string): string =>
   JSON.parse(Buffer.from(accessToken.split(".")[0]!, "base64url").toString()).kid;
 const kidIn = ({ issuer }: TestBed, state: "next" | "current") =>
-  issuer.listKeys().find((key) => key.state === state)!.kid;
-const published = ({ issuer }: TestBed) => issuer.jwks().keys.map(({ kid }) => kid);
+  issuer.keys.list().find((key) => key.state === state)!.kid;
+const published = ({ issuer }: TestBed) => issuer.keys.jwks().keys.map(({ kid }) => kid);
 
 /** `good`, or the code that the access token is refused with. */
 async function outcome(verification: Promise<unknown>): Promise<string> {
@@ -31,7 +31,7 @@ async function twoBeds() {
   ] as const;
 }
 
-describe("issuer.removeKey of the current key", () => {
+describe("issuer.keys.remove of the current key", () => {
   it("refuses what it has signed at once, remembered or not, and takes it out of the JWKS", async () => {
     const bed = await createTestBed({ subjects });
     const [remembered, fresh] = [
@@ -40,7 +40,7 @@ describe("issuer.removeKey of the current key", () => {
     ];
     expect(await outcome(bed.issuer.verify(remembered.accessToken))).toBe("good");
     const kid = kidIn(bed, "current");
-    expect(await bed.issuer.removeKey(kid)).toMatchObject({ kid, state: "current" });
+    expect(await bed.issuer.keys.remove(kid)).toMatchObject({ kid, state: "current" });
     for (const { accessToken } of [remembered, fresh]) {
       expect(await outcome(bed.issuer.verify(accessToken))).toBe("invalid_access_token");
       expect(bed.issuer.verifyRemembered(accessToken)).toBeUndefined();
@@ -59,7 +59,7 @@ describe("issuer.removeKey of the current key", () => {
     const bed = await createTestBed({ subjects });
     const { refreshToken } = await bed.issuer.issue({ subject: "ada" });
     const next = kidIn(bed, "next");
-    await bed.issuer.removeKey(kidIn(bed, "current"));
+    await bed.issuer.keys.remove(kidIn(bed, "current"));
     const { accessToken } = await bed.issuer.refresh(refreshToken);
     expect(kidOf(accessToken)).toBe(next);
     expect(await outcome(bed.issuer.verify(accessToken))).toBe("good");
@@ -68,7 +68,7 @@ describe("issuer.removeKey of the current key", () => {
   it("emits that it was removed and that another one signs, once each", async () => {
     const bed = await createTestBed({ subjects });
     const [kid, next] = [kidIn(bed, "current"), kidIn(bed, "next")];
-    await bed.issuer.removeKey(kid);
+    await bed.issuer.keys.remove(kid);
     expect(bed.events).toEqual([
       expect.objectContaining({ type: "signing_key.rotated", kid: next }),
       expect.objectContaining({ type: "signing_key.removed", kid }),
@@ -79,7 +79,7 @@ describe("issuer.removeKey of the current key", () => {
     const [here, there] = await twoBeds();
     const kid = kidIn(here, "current");
     const pair = await there.issuer.issue({ subject: "ada" });
-    await here.issuer.removeKey(kid);
+    await here.issuer.keys.remove(kid);
     const signedSince = await there.issuer.refresh(pair.refreshToken);
     expect(kidOf(signedSince.accessToken)).toBe(kid);
     expect(await outcome(here.issuer.verify(signedSince.accessToken))).toBe("invalid_access_token");
@@ -96,26 +96,26 @@ describe("issuer.removeKey of the current key", () => {
     for (let round = 0; round < 10; round++) {
       const kid = kidIn(here, "current");
       await Promise.all([
-        here.issuer.removeKey(kid),
-        there.issuer.rotateKeys({ force: true }),
-        here.issuer.rotateKeys({ force: true }),
+        here.issuer.keys.remove(kid),
+        there.issuer.keys.rotate({ force: true }),
+        here.issuer.keys.rotate({ force: true }),
       ]);
       const { keys } = await here.store.readSigningKeys();
       expect(keys.map((key) => key.kid)).not.toContain(kid);
       // Reads what is stored, whoever was last.
-      await Promise.all([here, there].map(({ issuer }) => issuer.rotateKeys({ force: true })));
+      await Promise.all([here, there].map(({ issuer }) => issuer.keys.rotate({ force: true })));
     }
   });
 });
 
-describe("issuer.removeKey of another key", () => {
+describe("issuer.keys.remove of another key", () => {
   it("of one that has retired: what it has signed is refused, and the current key signs on", async () => {
     const bed = await createTestBed({ subjects });
     const { accessToken } = await bed.issuer.issue({ subject: "ada" });
     const kid = kidOf(accessToken);
-    const { kid: current } = await bed.issuer.rotateKeys({ force: true });
+    const { kid: current } = await bed.issuer.keys.rotate({ force: true });
     expect(await outcome(bed.issuer.verify(accessToken))).toBe("good");
-    await bed.issuer.removeKey(kid);
+    await bed.issuer.keys.remove(kid);
     expect(await outcome(bed.issuer.verify(accessToken))).toBe("invalid_access_token");
     expect(kidIn(bed, "current")).toBe(current);
   });
@@ -123,7 +123,7 @@ describe("issuer.removeKey of another key", () => {
   it("of the next one, which was published and has signed nothing: it never signs, and a fresh one is published", async () => {
     const bed = await createTestBed({ subjects, keyRotationSeconds: 400, jwksMaxAgeSeconds: 60 });
     const [current, next] = [kidIn(bed, "current"), kidIn(bed, "next")];
-    await bed.issuer.removeKey(next);
+    await bed.issuer.keys.remove(next);
     expect(published(bed)).not.toContain(next);
     expect(kidIn(bed, "current")).toBe(current);
     const fresh = kidIn(bed, "next");
@@ -134,8 +134,8 @@ describe("issuer.removeKey of another key", () => {
 
   it("of every key there is, one after another: there is always one that signs", async () => {
     const bed = await createTestBed({ subjects });
-    const before = bed.issuer.listKeys();
-    for (const { kid } of before) await bed.issuer.removeKey(kid);
+    const before = bed.issuer.keys.list();
+    for (const { kid } of before) await bed.issuer.keys.remove(kid);
     const kids = published(bed);
     expect(kids).toHaveLength(2);
     for (const { kid } of before) expect(kids).not.toContain(kid);
@@ -147,9 +147,9 @@ describe("issuer.removeKey of another key", () => {
     "of an unknown one ('%s') is not_found, and emits nothing",
     async (kid) => {
       const bed = await createTestBed({ subjects });
-      const before = bed.issuer.listKeys();
-      expect(await outcome(bed.issuer.removeKey(kid))).toBe("not_found");
-      expect(bed.issuer.listKeys()).toEqual(before);
+      const before = bed.issuer.keys.list();
+      expect(await outcome(bed.issuer.keys.remove(kid))).toBe("not_found");
+      expect(bed.issuer.keys.list()).toEqual(before);
       expect(bed.events).toEqual([]);
     },
   );
@@ -157,7 +157,7 @@ describe("issuer.removeKey of another key", () => {
   it("by two processes at once is done by one; the other says not_found", async () => {
     const [here, there] = await twoBeds();
     const kid = kidIn(here, "current");
-    const outcomes = await Promise.all([here, there].map(({ issuer }) => outcome(issuer.removeKey(kid))));
+    const outcomes = await Promise.all([here, there].map(({ issuer }) => outcome(issuer.keys.remove(kid))));
     expect(outcomes.sort()).toEqual(["good", "not_found"]);
     expect([...here.events, ...there.events].filter(({ type }) => type === "signing_key.removed")).toHaveLength(1);
   });
@@ -169,7 +169,7 @@ describe("a verifier elsewhere that has the removed key", () => {
     const verifier = bed.verifier();
     const leaked = await bed.token();
     expect(await outcome(verifier.verify(leaked))).toBe("good");
-    await bed.issuer.removeKey(kidOf(leaked));
+    await bed.issuer.keys.remove(kidOf(leaked));
     const fresh = await bed.token();
     expect(await outcome(verifier.verify(fresh))).toBe("good");
     bed.clock.advanceSeconds(60);
@@ -185,8 +185,8 @@ describe("a verifier elsewhere that has the removed key", () => {
     bed.clock.advanceSeconds(6);
     const current = kidOf(leaked);
     const next = kidIn(bed, "next");
-    await bed.issuer.removeKey(current);
-    await bed.issuer.removeKey(next);
+    await bed.issuer.keys.remove(current);
+    await bed.issuer.keys.remove(next);
     expect(await outcome(verifier.verify(await bed.token()))).toBe("good");
     expect(await outcome(verifier.verify(leaked))).toBe("invalid_access_token");
   });

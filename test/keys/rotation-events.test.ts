@@ -4,7 +4,7 @@ import { createTestBed, createTestClock, type TestBed } from "../support/test-be
 
 const rotations = ({ events }: TestBed) =>
   events.flatMap((event) => (event.type === "signing_key.rotated" ? [event.kid] : []));
-const currentKid = ({ issuer }: TestBed) => issuer.listKeys().find(({ state }) => state === "current")!.kid;
+const currentKid = ({ issuer }: TestBed) => issuer.keys.list().find(({ state }) => state === "current")!.kid;
 
 describe("signing_key.rotated", () => {
   it("is emitted once for each rotation, by schedule and by hand, by the one process that made it, and not for the first key", async () => {
@@ -25,7 +25,7 @@ describe("signing_key.rotated", () => {
       expect(all().toSorted()).toEqual(kids.toSorted());
     }
 
-    kids.push((await beds[1].issuer.rotateKeys({ force: true })).kid);
+    kids.push((await beds[1].issuer.keys.rotate({ force: true })).kid);
     expect(all().toSorted()).toEqual(kids.toSorted());
     expect(rotations(beds[1]).at(-1)).toBe(kids.at(-1));
     expect(new Set(kids).size).toBe(5);

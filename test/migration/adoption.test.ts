@@ -72,7 +72,7 @@ describe("a refresh token of another system", () => {
       roles: ["buyer"],
       auth_time: Math.floor(foreign().authTime / 1000),
     });
-    const [session] = await issuer.listSessions("customer-7");
+    const [session] = await issuer.sessions.list("customer-7");
     expect(session).toMatchObject({ device: "Ada's laptop", amr: ["pwd"], ip: "192.0.2.9", clientId: "first-party" });
     expect(session?.expiresAt).toBe(clock.now() + 10 * DAY * 1000);
     expect(events.map(({ type }) => type)).toEqual(["session.adopted", "session.refreshed"]);
@@ -91,7 +91,7 @@ describe("a refresh token of another system", () => {
       Array.from({ length: 60 }, (_, index) => (index % 2 === 0 ? one : two).issuer.refresh("OLD-1")),
     );
     expect(new Set(pairs.map(({ refreshToken }) => refreshToken)).size).toBe(1);
-    expect(await one.issuer.listSessions("customer-7")).toHaveLength(1);
+    expect(await one.issuer.sessions.list("customer-7")).toHaveLength(1);
     const adopted = [...one.events, ...two.events].filter(({ type }) => type === "session.adopted");
     expect(adopted).toHaveLength(1);
   });
@@ -290,8 +290,8 @@ describe("a refresh token of another system that names a session adopted for som
     const { issuer, events, foreign } = await adoptedByAlice(changes);
     const alice = foreign({ subject: "alice", clientId: "mobile" });
     const [known, another] = [alice, { ...alice, ...changes }];
-    expect(await issuer.adoptSessions([another])).toEqual({ adopted: 0, known: 0, expired: 0, refused: 1 });
-    const report = await issuer.adoptSessions([{ ...known, id: "new" }, { ...another, id: "new" }, known, another]);
+    expect(await issuer.sessions.adopt([another])).toEqual({ adopted: 0, known: 0, expired: 0, refused: 1 });
+    const report = await issuer.sessions.adopt([{ ...known, id: "new" }, { ...another, id: "new" }, known, another]);
     expect(report).toEqual({ adopted: 1, known: 1, expired: 0, refused: 2 });
     expect(events.filter(({ type }) => type === "session.adoption_refused")).toHaveLength(3);
   });
@@ -376,7 +376,7 @@ describe("what the application is asked", () => {
     old.set("OLD-1", foreign(changes));
     await expect(issuer.refresh("OLD-1")).rejects.toThrow(TypeError);
     await expect(issuer.refresh("OLD-1")).rejects.toThrow(name);
-    await expect(issuer.adoptSessions([foreign(changes)])).rejects.toThrow(name);
+    await expect(issuer.sessions.adopt([foreign(changes)])).rejects.toThrow(name);
   });
 });
 
@@ -385,7 +385,7 @@ describe("adopting ahead", () => {
     bed: Pick<TestBed, "issuer">,
     foreign: (changes?: Partial<ForeignSession>) => ForeignSession,
   ) {
-    return bed.issuer.adoptSessions([
+    return bed.issuer.sessions.adopt([
       foreign(),
       foreign({ id: "family 2", subject: "customer-8" }),
       foreign({ id: "family 3", expiresAt: foreign().authTime }),
@@ -395,7 +395,7 @@ describe("adopting ahead", () => {
   it("lists the sessions at once, and done again changes nothing", async () => {
     const bed = await createBed();
     expect(await adoptThree(bed, bed.foreign)).toEqual({ adopted: 2, known: 0, expired: 1, refused: 0 });
-    expect(await bed.issuer.listSessions("customer-7")).toHaveLength(1);
+    expect(await bed.issuer.sessions.list("customer-7")).toHaveLength(1);
     const { refreshToken } = await bed.issuer.refresh("OLD-1");
     expect(await adoptThree(bed, bed.foreign)).toEqual({ adopted: 0, known: 2, expired: 1, refused: 0 });
     expect(await refusal(bed.issuer.refresh(refreshToken))).toBe("answered");
@@ -420,8 +420,8 @@ describe("adopting ahead", () => {
       for (let nth = 0; nth < 1000; nth++) yield bed.foreign({ id: `of ada ${nth}`, subject: ada.id });
       yield bed.foreign({ id: "of eve", subject: eve.id });
     }
-    expect(await bed.issuer.adoptSessions(all())).toEqual({ adopted: 1000, known: 0, expired: 0, refused: 1 });
-    expect(await bed.issuer.listSessions(ada.id)).toHaveLength(1000);
+    expect(await bed.issuer.sessions.adopt(all())).toEqual({ adopted: 1000, known: 0, expired: 0, refused: 1 });
+    expect(await bed.issuer.sessions.list(ada.id)).toHaveLength(1000);
   });
 });
 

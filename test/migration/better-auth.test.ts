@@ -76,7 +76,7 @@ const move = (browser: Browser, headers: Record<string, string> = {}) =>
 describe("docs/migrate/better-auth.md", () => {
   it("moves a browser by the cookie that Better Auth had set, six requests at once, and takes that cookie away", async () => {
     const { browser, issuer } = await start();
-    expect(await issuer.listSessions(recorded.userId)).toMatchObject([{ userAgent: "Firefox" }]);
+    expect(await issuer.sessions.list(recorded.userId)).toMatchObject([{ userAgent: "Firefox" }]);
     const six = await Promise.all(Array.from({ length: 6 }, () => move(browser)));
     expect(six.map(({ status }) => status)).toEqual(Array(6).fill(204));
     expect([...browser.cookies.keys()].toSorted()).toEqual(["latchkey-access", "latchkey-csrf", "latchkey-refresh"]);
@@ -88,7 +88,7 @@ describe("docs/migrate/better-auth.md", () => {
     });
     expect(refreshed.status).toBe(200);
     expect((await move(browser)).status).toBe(204);
-    expect(await issuer.listSessions(recorded.userId)).toHaveLength(1);
+    expect(await issuer.sessions.list(recorded.userId)).toHaveLength(1);
   });
 
   it("finds a copy of the cookie when it is used after the owner has gone on", async () => {
@@ -100,7 +100,7 @@ describe("docs/migrate/better-auth.md", () => {
     clock.advanceSeconds(60);
     await move(thief);
     expect([...thief.cookies]).toEqual([]);
-    expect(await issuer.listSessions(recorded.userId)).toEqual([]);
+    expect(await issuer.sessions.list(recorded.userId)).toEqual([]);
   });
 
   it("refuses cookies that Better Auth had not signed, whose session had ended, and requests of other sites", async () => {
@@ -119,7 +119,7 @@ describe("docs/migrate/better-auth.md", () => {
     browser.cookies.set(OLD_COOKIE, recorded.cookie);
     expect((await move(browser, { "sec-fetch-site": "cross-site" })).status).toBe(403);
     expect((await browser.fetch("/move")).status).toBe(403);
-    expect((await issuer.listSessions(recorded.userId))[0]?.rotation.confirmed).toBe(0);
+    expect((await issuer.sessions.list(recorded.userId))[0]?.rotation.confirmed).toBe(0);
   });
 
   it("signs people in with the passwords they had at Better Auth, and whoever had none by no password", async () => {
@@ -142,7 +142,7 @@ describe("docs/migrate/better-auth.md", () => {
     });
     await move(browser);
     expect([...browser.cookies]).toEqual([]);
-    expect((await issuer.listSessions(recorded.userId)).map(({ id }) => id)).toEqual([sessionId]);
+    expect((await issuer.sessions.list(recorded.userId)).map(({ id }) => id)).toEqual([sessionId]);
   });
 
   it("names on Latchkey's side of its first table only what there is", async () => {

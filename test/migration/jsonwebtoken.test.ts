@@ -111,7 +111,7 @@ describe("docs/migrate/jsonwebtoken.md", () => {
     for (const client of clients) {
       const { body } = await refresh(url, client.refreshToken);
       expect(await ordersOf(url, body.accessToken)).toBe(client.id);
-      expect(await issuer.listSessions(client.id)).toHaveLength(1);
+      expect(await issuer.sessions.list(client.id)).toHaveLength(1);
     }
     expect(events.filter(({ type }) => type === "refresh_token.reused" || type === "session.revoked")).toEqual([]);
   });
@@ -132,7 +132,7 @@ describe("docs/migrate/jsonwebtoken.md", () => {
         clock.advanceSeconds(900);
       }
       expect(answers.at(-1)).toBe("refresh_token_reused");
-      expect(await issuer.listSessions("ada")).toEqual([]);
+      expect(await issuer.sessions.list("ada")).toEqual([]);
       for (const { refreshToken } of order) expect((await refresh(url, refreshToken)).status).toBe(401);
     },
   );
@@ -173,7 +173,7 @@ describe("docs/migrate/jsonwebtoken.md", () => {
       headers: { "x-csrf-token": moved.named("csrf") },
     });
     expect(renewed.status).toBe(200);
-    expect(await issuer.listSessions("ada")).toHaveLength(1);
+    expect(await issuer.sessions.list("ada")).toHaveLength(1);
   });
 
   it("takes an old access token for nothing once its secret is another's", async () => {

@@ -1,7 +1,7 @@
 import * as express from "../../src/adapters/express.ts";
 import * as node from "../../src/adapters/node.ts";
 import { issuerOptions as issuerOptionSet } from "../../src/engine/options.ts";
-import type { CookieOptions, Guard, GuardOptions, HandlerOptions, Issuer, Users } from "../../src/index.ts";
+import type { CookieOptions, Guard, GuardOptions, HandlerOptions, Issuer, Sessions, Users } from "../../src/index.ts";
 import * as latchkey from "../../src/index.ts";
 import { settings } from "../../src/server/settings/settings.ts";
 import * as verify from "../../src/verify/verifier.ts";
@@ -40,16 +40,21 @@ const issuerMethods = {
   reauthenticate: true,
   logout: true,
   logoutAll: true,
-  revokeSession: true,
-  listSessions: true,
   csrfToken: true,
 } satisfies Partial<Record<keyof Issuer, true>>;
+const sessionMethods = {
+  "sessions.list": true,
+  "sessions.revoke": true,
+  "sessions.adopt": true,
+} satisfies Partial<Record<`sessions.${keyof Sessions}`, true>>;
 const issueRequest = { subject: true, claims: true } satisfies Partial<Record<keyof latchkey.IssueRequest, true>>;
 const verifierOptions = { algorithms: true } satisfies Partial<Record<keyof verify.VerifierOptions, true>>;
 
 const names = new Set([
   ...[issuerOptions, cookieOptions, guardOptions, guardMethods, handlerOptions, issuerMethods].flatMap(Object.keys),
-  ...[issueRequest, verifierOptions, userMethods, settings, latchkey, express, node, verify].flatMap(Object.keys),
+  ...[issueRequest, verifierOptions, userMethods, sessionMethods, settings, latchkey, express, node, verify].flatMap(
+    Object.keys,
+  ),
 ]);
 /** What is no name of the library's but stands on the wire, or is somebody else's. */
 const others = new Set([

@@ -80,7 +80,7 @@ describe("the server of docs/migrate/python.md", () => {
       const kept = await refresh(old.refresh);
       await refresh(kept.refresh_token!);
       expect((await refresh(old.refresh)).error).toBe("refresh_token_reused");
-      expect(await issuer.listSessions("7")).toEqual([]);
+      expect(await issuer.sessions.list("7")).toEqual([]);
     },
   );
 

@@ -72,7 +72,7 @@ describe.each(Object.entries(stores))("on %s an adopted session that has ended a
       state.says = later;
       const { clientId = "first-party" } = later;
       expect(await refusal(issuer.refresh("OLD", {}, { clientId }))).toBe("session_expired");
-      expect(await issuer.adoptSessions([later])).toEqual({ adopted: 0, known: 0, expired: 1, refused: 0 });
+      expect(await issuer.sessions.adopt([later])).toEqual({ adopted: 0, known: 0, expired: 1, refused: 0 });
       await issuer.logout("OLD");
       await issuer.revoke("OLD", { clientId });
       expect(await issuer.introspect("OLD")).toEqual({ active: false });

@@ -64,7 +64,7 @@ describe("access tokens in services that use libraries of others, by our JWKS", 
       it(`${name} verifies ${alg}, before and after a key rotation, and refuses a token that was altered`, async () => {
         const { bed, jwksUri, token } = await serveJwks(alg);
         expect(await verify(token, jwksUri)).toMatchObject(expected);
-        await bed.issuer.rotateKeys({ force: true });
+        await bed.issuer.keys.rotate({ force: true });
         const newer = await bed.issuer.issue({ subject: "ada" });
         expect(await verify(newer.accessToken, jwksUri)).toMatchObject(expected);
         expect(await verify(token, jwksUri)).toMatchObject(expected);

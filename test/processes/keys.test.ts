@@ -91,7 +91,7 @@ describe("signing keys of several processes", () => {
         // Half a minute of the clock, so that keys which have retired are asked for too.
         while (recent.length > 1 && performance.now() - recent[0]!.at > 500) recent.shift();
         verified += await countVerified(issuers, [recent.at(-1)!, recent[0]!]);
-        const [one, other] = issuers.map((issuer) => issuer.listKeys().find(({ state }) => state === "current")!.kid);
+        const [one, other] = issuers.map((issuer) => issuer.keys.list().find(({ state }) => state === "current")!.kid);
         if (one !== other) disagreements += 1;
         await wait(2);
       }

@@ -96,7 +96,7 @@ describe("RFC 7662", () => {
     const bed = await createOAuthBed();
     const client = await bed.client(service);
     const [live, revoked, expired] = [await bed.signIn(client), await bed.signIn(client), await bed.signIn(client)];
-    await bed.issuer.revokeSession(revoked.session_id);
+    await bed.issuer.sessions.revoke(revoked.session_id);
     const own = (await bed.post("/token", { grant_type: "client_credentials" }, client)).body.access_token;
     for (const token of [
       revoked.access_token,

@@ -48,7 +48,7 @@ export async function setUp(): Promise<World> {
   const expiredOwn = await ownTokenOf(worker);
   bed.clock.advanceSeconds(906);
   const revoked = await issue(admin.id);
-  await bed.issuer.revokeSession(revoked.sessionId);
+  await bed.issuer.sessions.revoke(revoked.sessionId);
   const loggedOut = await issue(admin.id);
   await bed.issuer.logout(loggedOut.refreshToken);
   const ofDisabled = await issue(disabled.id);

@@ -275,8 +275,8 @@ describe("key rotation", () => {
     expect(await outcome(verifier.verify(old))).toBe("good");
     bed.clock.advanceSeconds(6);
     // The next key stands in the JWKS already; the one after it does not.
-    await bed.issuer.rotateKeys({ force: true });
-    await bed.issuer.rotateKeys({ force: true });
+    await bed.issuer.keys.rotate({ force: true });
+    await bed.issuer.keys.rotate({ force: true });
     expect(await outcome(verifier.verify(await bed.token()))).toBe("good");
     expect(await outcome(verifier.verify(old))).toBe("good");
     expect(fetchesOf(bed)).toBe(2);

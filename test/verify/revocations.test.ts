@@ -55,7 +55,7 @@ describe("a verifier that follows the revocation feed", () => {
     const [one, other] = [await bed.token("ada"), await bed.token("bob")];
     expect([await outcome(verifier.verify(one)), await outcome(verifier.verify(other))]).toEqual(["good", "good"]);
     bed.clock.advanceSeconds(1);
-    await bed.issuer.revokeEverySession();
+    await bed.issuer.sessions.revokeEvery();
     for (const token of [one, other]) {
       await expect.poll(() => outcome(verifier.verify(token)), eventually).toBe("session_revoked");
     }
@@ -69,7 +69,7 @@ describe("a verifier that follows the revocation feed", () => {
     const signedElsewhere = await tokenOfUnknownSession(bed);
     expect(await outcome(verifier.verify(signedElsewhere))).toBe("good");
     bed.clock.advanceSeconds(1);
-    await bed.issuer.revokeEverySession();
+    await bed.issuer.sessions.revokeEvery();
     await expect.poll(() => outcome(verifier.verify(signedElsewhere)), eventually).toBe("session_revoked");
   });
 

@@ -95,7 +95,7 @@ describe("a revoked access token of an hour, after a restart with accessTtlSecon
 
   it("is signed with a key that is kept, retired or not, until the last of its tokens has expired", async () => {
     const { clock, after, kept } = await loweredAfterRevocation();
-    await after.issuer.rotateKeys({ force: true });
+    await after.issuer.keys.rotate({ force: true });
     clock.advanceSeconds(HALF_AN_HOUR);
     // Rereads the ring, and drops what is past its use.
     await after.token();
@@ -103,10 +103,10 @@ describe("a revoked access token of an hour, after a restart with accessTtlSecon
     expect(await outcome(after.verifier().verify(kept))).toBe("good");
     clock.advanceSeconds(HALF_AN_HOUR);
     await after.token();
-    expect(after.issuer.jwks().keys.length).toBe(3);
+    expect(after.issuer.keys.jwks().keys.length).toBe(3);
     clock.advanceSeconds(60);
     await after.token();
-    expect(after.issuer.jwks().keys.length).toBe(2);
+    expect(after.issuer.keys.jwks().keys.length).toBe(2);
   });
 });
 

@@ -8,7 +8,7 @@ import type { EngineParts } from "../engine.ts";
 import type { RequestContext } from "../events.ts";
 import { asPresented, type ForeignSession, readForeignSession, sessionOfForeign } from "./foreign-session.ts";
 
-/** What became of the sessions given to `adoptSessions`. */
+/** What became of the sessions given to `sessions.adopt`. */
 export interface AdoptionReport {
   /** Adopted by this call. */
   readonly adopted: number;

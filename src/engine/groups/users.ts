@@ -1,5 +1,6 @@
 import type { Accounts, Credentials } from "../../accounts/accounts.ts";
 import type { ImportedUser } from "../../accounts/user-import.ts";
+import { canonicalUsername, usernameProblem } from "../../accounts/usernames.ts";
 import { LatchkeyError } from "../../errors.ts";
 import type { User } from "../../records/user.ts";
 import { createSetupToken, readSetupToken } from "../../secrets/setup-token.ts";
@@ -33,6 +34,13 @@ export interface Users {
   /** Creates the first administrator with that token. Throws `setup_closed`. */
   setUp(request: Credentials & { readonly setupToken: string }, context?: RequestContext): Promise<User>;
   find(id: string): Promise<User | null>;
+  /**
+   * A token by which the device that has just signed in to the account is recognised: handed back as `RequestContext.deviceToken`,
+   * it keeps strangers' failed logins from blocking that device. Good for 400 days, for that account alone and until its password
+   * changes, and for nothing else. `login` returns one with the pair.
+   * @throws LatchkeyError `not_found` where there is no such user.
+   */
+  deviceToken(username: string): Promise<string>;
   /** Users in order of canonical username. */
   list: Accounts["list"];
   /**
@@ -90,6 +98,12 @@ export function createUsers(engine: EngineParts): Users {
     },
 
     find: (id) => store.findUser(id),
+    async deviceToken(username) {
+      const user =
+        usernameProblem(username) === undefined ? await store.findUserByUsername(canonicalUsername(username)) : null;
+      if (user === null) throw new LatchkeyError("not_found");
+      return engine.deviceToken(user);
+    },
     list: (page) => accounts.list(page),
 
     changePassword: createPasswordChange(engine),

@@ -19,7 +19,11 @@ export const discoveryEndpoints = [
       "What access tokens are verified by. To be kept for as long as `Cache-Control` says. Pages of every origin may read them.",
     success: { status: 200, description: "Keys that sign, are about to, or no longer do.", schema: schemas.jwks },
     handle({ issuer, respond }) {
-      return respond.cacheableJson(JSON.stringify(issuer.jwks()), issuer.options.jwksMaxAgeSeconds, PUBLIC_HEADERS);
+      return respond.cacheableJson(
+        JSON.stringify(issuer.keys.jwks()),
+        issuer.options.jwksMaxAgeSeconds,
+        PUBLIC_HEADERS,
+      );
     },
   }),
   endpoint({
@@ -63,7 +67,7 @@ function answerMetadata({ issuer, options, respond }: Call<undefined, undefined>
     revocation_endpoint: `${url}/revoke`,
     introspection_endpoint: `${url}/introspect`,
     // With HS256 there is no public key, and a verifier that found an empty set would not know why.
-    ...(issuer.jwks().keys.length > 0 && { jwks_uri: `${url}/.well-known/jwks.json` }),
+    ...(issuer.keys.jwks().keys.length > 0 && { jwks_uri: `${url}/.well-known/jwks.json` }),
     // Required by RFC 8414; there is no authorization endpoint, so there are no response types.
     response_types_supported: [],
     grant_types_supported: ["refresh_token", "client_credentials", ...(options.passwordGrant ? ["password"] : [])],

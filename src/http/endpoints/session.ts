@@ -47,7 +47,7 @@ export const sessionEndpoints = [
         });
       }
       try {
-        refuseForgery(issuer, request, issuer.sessionOf(refresh), { allowedOrigins: options.allowedOrigins });
+        refuseForgery(issuer, request, issuer.sessions.idOf(refresh), { allowedOrigins: options.allowedOrigins });
         refuseProofForCookies(request);
         return answerPair(call, await issuer.refresh(refresh, origin), "cookie");
       } catch (error) {
@@ -102,10 +102,10 @@ export const sessionEndpoints = [
     description: "Where and since when the person is signed in, to recognise what is not theirs.",
     success: { status: 200, description: "The live sessions, newest first.", schema: schemas.sessionList },
     async handle({ issuer, respond, auth }) {
-      const sessions = await issuer.listSessions(auth.sub);
+      const sessions = await issuer.sessions.list(auth.sub);
       return respond.json({
         sessions: sessions.map((session) => {
-          const { lastUsedAt, expiresAt } = issuer.timesShown(session);
+          const { lastUsedAt, expiresAt } = issuer.sessions.timesShown(session);
           return {
             id: session.id,
             device: session.device,
@@ -132,7 +132,7 @@ export const sessionEndpoints = [
     async handle({ issuer, respond, cookies, auth, byCookie, origin, param }) {
       const id = param("id");
       if (!isSessionId(id)) throw new LatchkeyError("not_found");
-      await issuer.revokeSession(id, { ofSubject: auth.sub }, origin);
+      await issuer.sessions.revoke(id, { ofSubject: auth.sub }, origin);
       const endsOwn = byCookie && id === auth.sid;
       return withCookies(respond.noContent(), endsOwn ? cookies.clear() : []);
     },
@@ -174,8 +174,8 @@ async function cookieToLogOut({
   if (!hidesOwnOrigin(request)) refuseCrossSite(request, ownOrigin, allowedOrigins);
   const { access, refresh } = cookies.read(request.headers);
   for (const [token, sessionOf] of [
-    [refresh, async (text: string) => issuer.sessionOf(text)],
-    [access, (text: string) => issuer.sessionToEnd(text)],
+    [refresh, async (text: string) => issuer.sessions.idOf(text)],
+    [access, (text: string) => issuer.sessions.idToEnd(text)],
   ] as const) {
     const sessionId = token && (await unlessRefused(() => sessionOf(token)));
     if (sessionId === undefined) continue;

@@ -15,7 +15,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
     .option("--json", "print JSON")
     .action(({ json }: { json?: true }) =>
       withIssuer(async ({ issuer }) => {
-        const keys = issuer.listKeys().toSorted(inOrderOfUse);
+        const keys = issuer.keys.list().toSorted(inOrderOfUse);
         terminal.out(json ? `${JSON.stringify(keys.map(keyJson), undefined, 2)}\n` : keyTable(keys));
       }),
     );
@@ -26,7 +26,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
     .option("--force", "even if verifiers that cache the JWKS do not have it yet, and so refuse its tokens for a while")
     .action(({ force }: { force?: true }) =>
       withIssuer(async ({ issuer }) => {
-        const { kid, alg } = await issuer.rotateKeys({ force: force === true });
+        const { kid, alg } = await issuer.keys.rotate({ force: force === true });
         terminal.out(
           `The key ${kid} (${alg}) signs now. What the key before it has signed stays good until it expires.\n`,
         );
@@ -44,8 +44,8 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
         // A next key has signed nothing yet.
         if (yes !== true && key.state !== "next") throw new OperatorError(await consequences(opened, key));
         const { issuer } = opened;
-        const { state, alg } = await issuer.removeKey(kid);
-        const current = issuer.listKeys().find((one) => one.state === "current");
+        const { state, alg } = await issuer.keys.remove(kid);
+        const current = issuer.keys.list().find((one) => one.state === "current");
         terminal.out(
           `Removed the ${state} key ${kid} (${alg}). ${current?.kid} (${current?.alg}) signs now. ` +
             "Running servers follow within ten seconds, verifiers elsewhere once their copy of the JWKS has expired, " +
@@ -59,7 +59,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 async function consequences({ issuer, store }: OpenedIssuer, key: KeyDescription): Promise<string> {
   const { environment, jwksMaxAgeSeconds } = issuer.options;
   const { liveSessions } = await store.count(environment.clock.now());
-  const next = issuer.listKeys().find(({ state }) => state === "next");
+  const next = issuer.keys.list().find(({ state }) => state === "next");
   const successor =
     key.state === "current" && next !== undefined ? ` The next key, ${next.kid}, would sign from then on.` : "";
   return (
@@ -72,7 +72,7 @@ async function consequences({ issuer, store }: OpenedIssuer, key: KeyDescription
 }
 
 function findKey({ issuer }: OpenedIssuer, kid: string): KeyDescription {
-  const key = issuer.listKeys().find((one) => one.kid === kid);
+  const key = issuer.keys.list().find((one) => one.kid === kid);
   if (key === undefined) throw new OperatorError("No signing key has this kid. 'latchkey key list' shows all of them.");
   return key;
 }

@@ -56,7 +56,7 @@ async function revokeEverybodys({ issuer, store }: OpenedIssuer, isConfirmed: bo
     const { liveSessions } = await store.count(issuer.options.environment.clock.now());
     throw new OperatorError(`This signs everybody out, of ${sessions(liveSessions)}. To do it, add --yes.`);
   }
-  const count = await issuer.revokeEverySession();
+  const count = await issuer.sessions.revokeEvery();
   return `${sessions(count)} ended. A running server refuses every access token issued before within a second.\n`;
 }
 
@@ -69,7 +69,7 @@ async function listSessions(
   user: string | undefined,
   limit: number,
 ): Promise<readonly Session[]> {
-  if (user !== undefined) return issuer.listSessions((await findUser(store, user)).id, limit);
+  if (user !== undefined) return issuer.sessions.list((await findUser(store, user)).id, limit);
   const now = issuer.options.environment.clock.now();
   const sessions = await store.listLiveSessions(now, limit);
   return sessions.filter((session) => sessionStatus(session, now, issuer.options) === "live");
@@ -77,7 +77,7 @@ async function listSessions(
 
 async function revokeOne({ issuer }: OpenedIssuer, id: string): Promise<string> {
   try {
-    await issuer.revokeSession(id);
+    await issuer.sessions.revoke(id);
     return `Session ${id} is revoked.`;
   } catch (error) {
     if (!isLatchkeyError(error) || error.code !== "not_found") throw error;
@@ -108,7 +108,7 @@ async function withNames(
   }
   return sessions.map((session) => ({
     session,
-    endsAt: issuer.sessionEnd(session),
+    endsAt: issuer.sessions.endsAt(session),
     username: names.get(session.subject) ?? null,
   }));
 }

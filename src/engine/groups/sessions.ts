@@ -1,0 +1,82 @@
+import { LatchkeyError } from "../../errors.ts";
+import { lastUseShown, type Session, sessionEnd, sessionEndShown, sessionStatus } from "../../records/session.ts";
+import { parseRefreshToken } from "../../secrets/refresh-token.ts";
+import type { Adoption } from "../adoption/adoption.ts";
+import type { EngineParts } from "../engine.ts";
+import type { RequestContext } from "../events.ts";
+import type { Revoke } from "../revoke.ts";
+import type { Verification } from "../verification.ts";
+
+/** The sessions of people: one is one sign-in on one device. */
+export interface Sessions {
+  /** The subject's live sessions, newest first, at most `limit` of them. Default: 1,000. */
+  list(subject: string, limit?: number): Promise<readonly Session[]>;
+  /** Ends one session. With `ofSubject`, only if it is theirs: otherwise it throws `not_found`. */
+  revoke(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
+  /**
+   * Ends everybody's sessions, in bounded acts, and returns how many. Access tokens die with them, those included whose session the
+   * database does not know, as after a backup was restored. Clients' own access tokens stay good. Where it rejects, some have ended;
+   * done again, it ends the rest.
+   */
+  revokeEvery(context?: RequestContext): Promise<number>;
+  /**
+   * Adopts sessions that another system has opened, ahead of their next refresh: with it they are listed, and a logout everywhere,
+   * a new password or a disabled user ends them too. Done again, it leaves what is there as it is. Their refresh tokens are
+   * accepted where the option `foreignRefreshTokens` knows them. Throws a TypeError for what is no such session; those before it
+   * stay adopted.
+   */
+  adopt: Adoption["adoptSessions"];
+  /**
+   * When a session ends if it is not refreshed before, in milliseconds since the Unix epoch. Exact, so for nobody who may hold a copy
+   * of its tokens: show people {@link Sessions.timesShown}.
+   */
+  endsAt(session: Session): number;
+  /** When a session was last used and when it ends, as both stood at the last full hour, in milliseconds since the Unix epoch. */
+  timesShown(session: Session): { readonly lastUsedAt: number; readonly expiresAt: number };
+  /**
+   * The id of the session that a refresh token names. Its MAC is not checked here: this proves nothing.
+   * @throws LatchkeyError `invalid_refresh_token`.
+   */
+  idOf(refreshToken: string): string;
+  /**
+   * The id of the session that the holder of this access token may end: one that has expired or been replaced still proves whose it
+   * was. Throws `session_revoked` where it has ended, and otherwise what `verify` does.
+   */
+  idToEnd(accessToken: string): Promise<string>;
+}
+
+/** The acts on sessions that {@link createSessions} puts together. */
+export interface SessionActs {
+  readonly revoke: Revoke;
+  readonly adoption: Pick<Adoption, "adoptSessions">;
+  readonly verification: Pick<Verification, "sessionToEnd">;
+}
+
+/** Puts together what there is to do with sessions, beside opening and refreshing one. */
+export function createSessions(
+  { options, store, rootKeys, now }: EngineParts,
+  { revoke, adoption, verification }: SessionActs,
+): Sessions {
+  return {
+    async list(subject, limit) {
+      const at = now();
+      return (await store.listSessions(subject, at, limit)).filter(
+        (session) => sessionStatus(session, at, options) === "live",
+      );
+    },
+    revoke: revoke.revokeSession,
+    revokeEvery: revoke.revokeEverySession,
+    adopt: adoption.adoptSessions,
+    endsAt: (session) => sessionEnd(session, options),
+    timesShown: (session) => ({
+      lastUsedAt: lastUseShown(session, now()),
+      expiresAt: sessionEndShown(session, now(), options),
+    }),
+    idOf(refreshToken) {
+      const presented = parseRefreshToken(refreshToken, rootKeys);
+      if (presented === undefined) throw new LatchkeyError("invalid_refresh_token");
+      return presented.sessionId;
+    },
+    idToEnd: verification.sessionToEnd,
+  };
+}

@@ -1,0 +1,59 @@
+import type { Revocations } from "../../revocations/known-revocations.ts";
+import type { AccessLifetimes } from "../../signing/access-lifetimes.ts";
+import type { KeyRing } from "../../signing/key-ring.ts";
+import type { Store } from "../../store/store.ts";
+import type { Emit } from "../events.ts";
+import type { Sweeper } from "./sweeper.ts";
+
+/** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
+const REVOCATION_POLL_MS = 500;
+const KEY_RELOAD_MS = 10_000;
+const CLOCK_WATCH_MS = 60_000;
+/** Half of what is promised of it, so that one that fails can be made up for. */
+const KEEP_LIFETIME_MS = 60_000;
+
+/** What is done by the clock, and when the store reports something. */
+export interface TimersParts {
+  readonly store: Pick<Store, "onRevocation" | "onDegraded">;
+  readonly emit: Emit;
+  readonly revocations: Pick<Revocations, "poll">;
+  readonly keys: Pick<KeyRing, "reload">;
+  readonly lifetimes: Pick<AccessLifetimes, "keep">;
+  readonly sweeper: Pick<Sweeper, "run">;
+  /** How often ended sessions are swept; 0 is never. */
+  readonly sweepIntervalSeconds: number;
+  readonly compareClocks: () => Promise<void>;
+}
+
+/** Starts all timers, none of which keeps the process alive, and returns what stops them. */
+export function startTimers({
+  store,
+  emit,
+  revocations,
+  keys,
+  lifetimes,
+  sweeper,
+  sweepIntervalSeconds,
+  compareClocks,
+}: TimersParts): () => void {
+  const poll = () => revocations.poll();
+  const timers = [
+    every(REVOCATION_POLL_MS, poll),
+    every(KEY_RELOAD_MS, () => keys.reload()),
+    every(CLOCK_WATCH_MS, compareClocks),
+    every(KEEP_LIFETIME_MS, () => lifetimes.keep()),
+  ];
+  if (sweepIntervalSeconds > 0) timers.push(every(sweepIntervalSeconds * 1000, () => sweeper.run()));
+  const stopListening = store.onRevocation?.(() => poll().catch(() => {}));
+  const stopMinding = store.onDegraded?.((detail) => emit({ type: "store.degraded", detail }, {}));
+  return () => {
+    for (const timer of timers) clearInterval(timer);
+    stopListening?.();
+    stopMinding?.();
+  };
+}
+
+/** What fails is tried again at the next tick; meanwhile this process's own revocations hold. */
+function every(intervalMs: number, act: () => Promise<void>): NodeJS.Timeout {
+  return setInterval(() => act().catch(() => {}), intervalMs).unref();
+}
