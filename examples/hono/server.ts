@@ -8,7 +8,7 @@ import { createSqliteStore } from "latchkey/sqlite";
 const port = Number(process.env.PORT ?? 4000);
 const issuer = await createIssuer({
   issuer: `http://127.0.0.1:${port}`,
-  secret: process.env.LATCHKEY_SECRET!, // npx latchkey secret
+  secret: process.env.LATCHKEY_SECRET!, // npx --no latchkey secret
   store: await createSqliteStore("app.db"),
 });
 

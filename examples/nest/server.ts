@@ -103,7 +103,7 @@ class ShopController {
       useFactory: async (customers: Customers) => ({
         issuer: await createIssuer({
           issuer: `http://127.0.0.1:${port}`,
-          secret: process.env.LATCHKEY_SECRET!, // npx latchkey secret
+          secret: process.env.LATCHKEY_SECRET!, // npx --no latchkey secret
           store: await createSqliteStore("app.db"),
         }),
         guardDefaults: { loadUser: ({ sub }) => customers.find(sub) },

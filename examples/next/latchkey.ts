@@ -6,7 +6,7 @@ import { createSqliteStore } from "latchkey/sqlite";
 const opened = shared("app", async () => {
   const issuer = await createIssuer({
     issuer: `http://127.0.0.1:${process.env.PORT ?? 4000}`,
-    secret: process.env.LATCHKEY_SECRET!, // npx latchkey secret
+    secret: process.env.LATCHKEY_SECRET!, // npx --no latchkey secret
     store: await createSqliteStore("app.db"),
   });
   return {

@@ -180,7 +180,7 @@ export function resolveOptions(given: IssuerOptions): ResolvedOptions {
 function secretProblem(value: unknown): string | undefined {
   if (typeof value !== "string") return "must be a string";
   const problem = rootSecretProblem(value);
-  return problem && `${problem}. 'npx latchkey secret' makes a good one`;
+  return problem && `${problem}. 'npx --no latchkey secret' makes a good one`;
 }
 
 function storeProblem(value: unknown): string | undefined {

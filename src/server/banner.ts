@@ -22,7 +22,7 @@ export function banner({ address, issuer, database, setupToken, workers }: Banne
           ["First admin", "open this within an hour; it works once:"],
           ["", `${issuer}/setup#${setupToken}`],
         ] as const)),
-    ["More users", "npx latchkey user add NAME"],
+    ["More users", "npx --no latchkey user add NAME"],
     ["Sign in", `curl ${issuer}/auth/login --json '{"username":"NAME","password":"PASSWORD"}'`],
     ["Data", database],
     ...(workers > 1 ? ([["Processes", String(workers)]] as const) : []),

@@ -61,7 +61,7 @@ const others = new Set([
   ...["ES256", "iat", "sub", "auth.sub", "auth.jti", "none", "access_token", "refresh_token", "csrf_token"],
   ...["{error, error_description}", "X-CSRF-Token", "Authorization: Bearer", "admin:*", "/", '"transport": "cookie"'],
   ...["__Host-NAME-access", "__Host-NAME-refresh", "__Host-NAME-csrf", "__Host-", "request.auth", "latchkey/node"],
-  ...["jwt_required(optional=True)", "npx latchkey secret"],
+  ...["jwt_required(optional=True)", "npx --no latchkey secret"],
 ]);
 
 /** Which of the names on Latchkey's side of a table are neither an option, a method, an export, a setting nor a route. */

@@ -28,6 +28,6 @@ export function productionProblems(facts: ProductionFacts): readonly string[] {
   if (reasons.length === 0 || facts.hasSecret) return [];
   return [
     `LATCHKEY_SECRET is required in production, which this is because ${reasons.join(" and ")}. ` +
-      "'npx latchkey secret' makes one; keep it with your other secrets.",
+      "'npx --no latchkey secret' makes one; keep it with your other secrets.",
   ];
 }
