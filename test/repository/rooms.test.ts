@@ -30,6 +30,14 @@ describe("the rooms of src/", () => {
     expect(large.map(([folder]) => folder).filter((folder) => !page.includes(`\`${folder}/\``))).toEqual([]);
   });
 
+  it("include every file that docs/architecture.md names", () => {
+    const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
+    const named = [...page.matchAll(/`([a-z-]+(?:\/[a-z-]+)*\.ts)`/g)].map(([, file]) => file!);
+    const files = sourceFiles();
+    expect(named.length).toBeGreaterThan(15);
+    expect(named.filter((file) => !files.some((one) => one === file || one.endsWith(`/${file}`)))).toEqual([]);
+  });
+
   it("include every folder that docs/architecture.md names", () => {
     const page = readFileSync(join(root, "docs/architecture.md"), "utf8");
     const named = [...page.matchAll(/`([a-z-]+(?:\/[a-z-]+)*)\/`/g)]
