@@ -1,5 +1,5 @@
 // npm test: every check, then every test. With arguments, only the tests that they select: `npm test -- test/store`, or with
-// --changed those that a change touches.
+// --changed those that a change touches since the branch began, or since a commit: --changed=HEAD~3.
 import { requireNode } from "./node-version.mjs";
 
 requireNode();
@@ -7,9 +7,12 @@ const { prepare } = await import("./prepare.mjs");
 const { checkNames, runChecks } = await import("./checks.mjs");
 const { createTestRun } = await import("./test-run.mjs");
 
+const given = process.argv.slice(2);
+const changed = given.find((argument) => /^--changed(?:=|$)/.test(argument));
+const selection =
+  changed === undefined ? given : [...(await choose(changed.split("=")[1])), ...given.filter((one) => one !== changed)];
+const isFullRun = given.length === 0;
 await prepare("everything");
-const selection = process.argv.slice(2);
-const isFullRun = selection.length === 0;
 const tests = createTestRun({ selection, refuseSkipped: isFullRun && process.env.CI !== undefined });
 const { failed, lines } = isFullRun ? await runChecks(checkNames) : { failed: [], lines: [] };
 process.stdout.write("\n── tests\n");
@@ -19,3 +22,19 @@ const problems = result.passed ? failed : [...failed, "tests"];
 if (problems.length > 0) process.stdout.write(`\nFailed: ${problems.join(", ")}\n`);
 process.stdout.write(`${tests.totals()}\n`);
 process.exitCode = problems.length > 0 ? 1 : 0;
+
+/**
+ * The test files that a change touches, each printed with its reason. Ends the process where there are none.
+ * @param {string | undefined} since
+ */
+async function choose(since) {
+  const { changedFiles, testFiles, textOf, touchedTests } = await import("./changed-tests.mjs");
+  const { base, files } = await changedFiles(since);
+  const all = await testFiles();
+  const chosen = touchedTests(files, all, textOf);
+  process.stdout.write(`Changed since ${base}: ${files.length === 0 ? "nothing" : files.join(", ")}\n`);
+  for (const [test, reason] of chosen) process.stdout.write(`  ${test}: ${reason}\n`);
+  process.stdout.write(`${chosen.size} of ${all.length} test files are touched.\n`);
+  if (chosen.size === 0) process.exit(0);
+  return [...chosen.keys()];
+}

@@ -48,7 +48,7 @@ export function createSandbox(
       writeFileSync(join(folder, path), text);
     },
     read: (path) => readFileSync(join(folder, path), "utf8"),
-    node: (args, env = {}) => run(process.execPath, args, folder, packages ? { ...env, PATH: folder } : env),
+    node: (args, env = {}) => run(process.execPath, args, folder, packages ? { PATH: folder, ...env } : env),
   };
 }
 
