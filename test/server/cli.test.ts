@@ -10,14 +10,7 @@ import { migrations } from "../../src/store/sqlite/schema.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import { newSession } from "../support/records.ts";
 import { claimsOf, headerOf, temporaryFolder } from "../support/server-in-process.ts";
-import {
-  addUser,
-  type CommandResult,
-  latchkey,
-  PASSWORD,
-  type ServerProcess,
-  startServer,
-} from "../support/server-process.ts";
+import { type CommandResult, latchkey, PASSWORD, type ServerProcess, startServer } from "../support/server-process.ts";
 
 let folder: string;
 let environment: Readonly<Record<string, string>>;
@@ -33,12 +26,15 @@ afterEach(async () => {
 });
 
 /** Runs a command in this process, which is faster by the start of one; what needs a real one uses {@link run}. */
-async function quick(...command: readonly string[]): Promise<CommandResult> {
+const quick = (...command: readonly string[]): Promise<CommandResult> => quickWith("", ...command);
+
+/** The same, with something at the standard input. */
+async function quickWith(typed: string, ...command: readonly string[]): Promise<CommandResult> {
   for (const [name, value] of Object.entries(environment)) vi.stubEnv(name, value);
   let stdout = "";
   let stderr = "";
   const code = await runCommand(command, {
-    input: Readable.from([]),
+    input: Readable.from(typed === "" ? [] : [typed]),
     out: (text) => {
       stdout += text;
     },
@@ -55,18 +51,18 @@ const run = (...command: readonly string[]): Promise<CommandResult> => latchkey(
 
 /** What a command that must succeed prints. */
 async function ok(...command: readonly string[]): Promise<string> {
-  const result = await run(...command);
+  const result = await quick(...command);
   expect(result).toMatchObject({ code: 0, stderr: "" });
   return result.stdout;
 }
 
 /** What a command that must fail says on stderr: one line, nothing on stdout, exit code 1. */
 async function refused(...command: readonly string[]): Promise<string> {
-  return expectRefusal(await run(...command));
+  return expectRefusal(await quick(...command));
 }
 
-async function quicklyRefused(...command: readonly string[]): Promise<string> {
-  return expectRefusal(await quick(...command));
+async function addUser(username: string): Promise<void> {
+  expect(await quickWith(`${PASSWORD}\n`, "user", "add", username, "--password-stdin")).toMatchObject({ code: 0 });
 }
 
 function expectRefusal(result: CommandResult): string {
@@ -104,7 +100,7 @@ describe("the command line", () => {
 
   it("tells its version, its help and every setting with exit code 0", async () => {
     const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-    expect(await ok("--version")).toBe(`${version}\n`);
+    expect(await run("--version")).toEqual({ code: 0, stdout: `${version}\n`, stderr: "" });
     expect(await ok("--help")).toContain("Usage: latchkey");
     const help = await ok("start", "--help");
     for (const name of ["LATCHKEY_SECRET", "LATCHKEY_WORKERS", "LATCHKEY_LOG_LEVEL"]) expect(help).toContain(name);
@@ -124,12 +120,12 @@ describe("the command line", () => {
     [["session", "revoke", "--all", "--user", "ada"], "either"],
     [["backup"], "missing required argument"],
   ])("refuses %j with exit code 1 and a hint, before it touches anything", async (command, hint) => {
-    expect(await quicklyRefused(...command)).toContain(hint);
+    expect(await refused(...command)).toContain(hint);
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it("never repeats a password that was given as an argument by mistake", async () => {
-    expect(await quicklyRefused("user", "add", "ada", "hunter2-hunter2")).not.toContain("hunter2");
+    expect(await refused("user", "add", "ada", "hunter2-hunter2")).not.toContain("hunter2");
   });
 
   it.each([
@@ -149,22 +145,22 @@ describe("the command line", () => {
     ["key", "list"],
     ["key", "rotate"],
   ])("'%s %s' makes no database where there is none: it asks whether the place is right", async (...command) => {
-    expect(await quicklyRefused(...command)).toMatch(/There is no database .*LATCHKEY_DATABASE_URL/);
+    expect(await refused(...command)).toMatch(/There is no database .*LATCHKEY_DATABASE_URL/);
     expect(readdirSync(folder)).toEqual([]);
   });
 
   it("refuses a wrong configuration for every command that needs one, and for no other", async () => {
     environment = { ...environment, LATCHKEY_PROT: "1" };
     for (const command of [["start"], ["user", "list"], ["key", "list"], ["migrate"]]) {
-      expect(await quicklyRefused(...command)).toContain("Did you mean LATCHKEY_PORT?");
+      expect(await refused(...command)).toContain("Did you mean LATCHKEY_PORT?");
     }
     expect(rootSecretProblem((await ok("secret")).trim())).toBeUndefined();
   });
 
   it("shows a stack at level debug only", async () => {
-    expect(await quicklyRefused("user", "list")).not.toContain("    at ");
+    expect(await refused("user", "list")).not.toContain("    at ");
     environment = { ...environment, LATCHKEY_LOG_LEVEL: "debug" };
-    expect(await quicklyRefused("user", "list")).toContain("    at ");
+    expect(await refused("user", "list")).toContain("    at ");
   });
 });
 
@@ -174,7 +170,7 @@ describe("latchkey start", () => {
     running.push(server);
     const { port } = new URL(server.url);
     environment = { ...environment, LATCHKEY_PORT: port };
-    expect(await refused("start")).toBe(
+    expect(expectRefusal(await run("start"))).toBe(
       `latchkey: Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${Number(port) + 1} npm start\n`,
     );
     expect(readdirSync(folder)).toEqual([]);
@@ -190,7 +186,7 @@ describe("latchkey start", () => {
     const path = join(folder, "latchkey.db");
     writeFileSync(path, text);
     environment = { ...environment, LATCHKEY_PORT: "0" };
-    const said = await refused("start");
+    const said = expectRefusal(await run("start"));
     expect(said).toContain(path);
     expect(said.trim().split("\n")).toHaveLength(1);
     expect(readFileSync(path, "utf8")).toBe(text);
@@ -198,7 +194,7 @@ describe("latchkey start", () => {
 
   it("in a directory that is not there says so in one line", async () => {
     environment = { LATCHKEY_PORT: "0", LATCHKEY_DATABASE_URL: `sqlite:${join(folder, "missing/latchkey.db")}` };
-    const said = await refused("start");
+    const said = expectRefusal(await run("start"));
     expect(said).toContain(join(folder, "missing"));
     expect(said.trim().split("\n")).toHaveLength(1);
   });
@@ -246,22 +242,22 @@ describe("latchkey user", () => {
     [["a b"], PASSWORD, /spaces/],
     [["ada", "--role", "Not A Role"], PASSWORD, /role/i],
   ])("add %j refuses what accounts refuse, and says why", async (args, password, says) => {
-    const { code, stderr } = await latchkey(["user", "add", ...args, "--password-stdin"], environment, password);
+    const { code, stderr } = await quickWith(password, "user", "add", ...args, "--password-stdin");
     expect(code).toBe(1);
     expect(stderr).toMatch(says);
     expect(stderr).not.toContain(password);
   });
 
   it("add refuses a name that is taken, and waits for no terminal that is not there", async () => {
-    await addUser("ada", environment);
-    const again = await latchkey(["user", "add", "ADA", "--password-stdin"], environment, PASSWORD);
+    await addUser("ada");
+    const again = await quickWith(PASSWORD, "user", "add", "ADA", "--password-stdin");
     expect(again).toMatchObject({ code: 1, stdout: "" });
     expect(again.stderr).toMatch(/^latchkey: This username is taken\. .*recovery is not part of this version.*\n$/);
     expect(await refused("user", "add", "bob")).toContain("--password-stdin");
   });
 
   it("list shows them in order of name, cut where asked, and as JSON", async () => {
-    for (const name of ["carol", "Ada", "bob"]) await addUser(name, environment);
+    for (const name of ["carol", "Ada", "bob"]) await addUser(name);
     const names = (text: string) => JSON.parse(text).map(({ username }: { username: string }) => username);
     const all = await ok("user", "list", "--json");
     expect(names(all)).toEqual(["Ada", "bob", "carol"]);
@@ -274,16 +270,16 @@ describe("latchkey user", () => {
       "",
     ]);
 
-    const cut = await run("user", "list", "--limit", "2", "--json");
+    const cut = await quick("user", "list", "--limit", "2", "--json");
     expect(names(cut.stdout)).toEqual(["Ada", "bob"]);
     expect(cut.stderr).toContain("--after 'bob'");
     expect(names(await ok("user", "list", "--after", "bob", "--json"))).toEqual(["carol"]);
   });
 
   it("role shows, adds, removes and sets", async () => {
-    await addUser("root", environment);
+    await addUser("root");
     await ok("user", "role", "root", "--add", "admin");
-    await addUser("ada", environment);
+    await addUser("ada");
     expect(await ok("user", "role", "ada")).toBe("ada: no roles\n");
     expect(await ok("user", "role", "ada", "--add", "ops", "--add", "admin")).toBe("ada: admin, ops\n");
     expect(await ok("user", "role", "ada", "--remove", "ops", "--add", "audit")).toBe("ada: admin, audit\n");
@@ -315,7 +311,7 @@ describe("while the server runs on the same database", () => {
 
   it("a user who is added can sign in, and one who is disabled is refused at once, also with what they hold", async () => {
     const server = await serve();
-    await addUser("ada", environment);
+    await addUser("ada");
     const { status, body } = await signIn(server);
     expect(status).toBe(200);
     expect(await me(server, body.access_token)).toBe(200);
@@ -346,8 +342,8 @@ describe("while the server runs on the same database", () => {
   });
 
   it("sessions are listed, and one that is revoked is refused within a second", async () => {
-    await addUser("ada", environment);
-    await addUser("bob", environment);
+    await addUser("ada");
+    await addUser("bob");
     const server = await serve();
     const first = (await signIn(server)).body;
     const second = (await signIn(server)).body;
@@ -371,7 +367,7 @@ describe("while the server runs on the same database", () => {
     const table = await ok("session", "list");
     expect(table.split("\n")).toHaveLength(5);
     expect(table).toContain(first.session_id);
-    expect((await run("session", "list", "--limit", "1")).stderr).toContain("There are more");
+    expect((await quick("session", "list", "--limit", "1")).stderr).toContain("There are more");
 
     expect(await ok("session", "revoke", first.session_id!)).toContain(`Session ${first.session_id} is revoked.`);
     await within(1, async () => (await me(server, first.access_token)) === 401);
@@ -385,7 +381,7 @@ describe("while the server runs on the same database", () => {
   });
 
   it("the signing key that is rotated signs within ten seconds, and what the old one signed stays good", async () => {
-    await addUser("ada", environment);
+    await addUser("ada");
     const server = await serve();
     const before = (await signIn(server)).body;
     const [next, current] = JSON.parse(await ok("key", "list", "--json"));
@@ -453,7 +449,7 @@ describe("latchkey client", () => {
   });
 
   it("add --public gives no secret; list goes on after the last one shown", async () => {
-    await addUser("ada", environment);
+    await addUser("ada");
     const first = await add("shell", "--public");
     expect([first.secret, first.stderr]).toEqual([undefined, ""]);
     const second = await add("app", "--public", "--grant", "password", "--grant", "refresh_token");
@@ -465,7 +461,7 @@ describe("latchkey client", () => {
   });
 
   it("refuses what no client can be, and a client_id that there is not, and changes nothing", async () => {
-    await addUser("ada", environment);
+    await addUser("ada");
     for (const [options, hint] of [
       [["a\nb"], "without line breaks"],
       [["a", "--grant", "implicit"], "one of client_credentials, password, refresh_token"],
@@ -473,11 +469,11 @@ describe("latchkey client", () => {
       [["a", "--grant", "password"], "refresh_token"],
       [["a", "--scope", 'a"b'], "printable ASCII"],
     ] as const) {
-      expect(await quicklyRefused("client", "add", ...options)).toContain(hint);
+      expect(await refused("client", "add", ...options)).toContain(hint);
     }
     expect(JSON.parse((await quick("client", "list", "--json")).stdout)).toEqual([]);
     for (const act of ["disable", "enable"]) {
-      expect(await quicklyRefused("client", act, "lkc_unknown")).toContain("no client of this id");
+      expect(await refused("client", act, "lkc_unknown")).toContain("no client of this id");
     }
   });
 });
