@@ -1,10 +1,10 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach } from "vitest";
 import { createLogger } from "../../src/server/process/logger.ts";
 import { type RunningServer, startServer } from "../../src/server/run.ts";
 import { readConfig, type Variables } from "../../src/server/settings/config.ts";
+import { afterEveryTest } from "./after-each.ts";
 
 export const PASSWORD = "correct horse battery staple";
 
@@ -29,7 +29,7 @@ export interface Answer {
 }
 
 const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 

@@ -1,6 +1,7 @@
-import { afterEach, expect, onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { createHandler } from "../../src/index.ts";
 import { listen } from "../../src/server/process/http-server.ts";
+import { afterEveryTest } from "./after-each.ts";
 import { exchange, type RawAnswer, requestText } from "./raw-socket.ts";
 import { createTestBed, type TestBed } from "./test-bed.ts";
 
@@ -37,7 +38,7 @@ export async function setUp(): Promise<World> {
 }
 
 // Whatever a test has done to its server, it still answers, and nothing was an error of ours.
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const { port, errors, seen } of worlds.splice(0)) {
     const [alive] = await exchange(port, requestText("GET /livez"));
     expect([alive?.status, alive?.body]).toEqual([200, '{"status":"ok"}']);

@@ -1,4 +1,3 @@
-import { afterEach } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import {
   createHandler,
@@ -11,6 +10,7 @@ import {
 } from "../../src/index.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
 import type { Store } from "../../src/store/store.ts";
+import { afterEveryTest } from "./after-each.ts";
 
 export const ISSUER = "http://127.0.0.1:4000";
 export const SECRET = "q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM";
@@ -77,7 +77,7 @@ export interface Pair {
 
 const open = new Set<Issuer>();
 
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const issuer of open) await issuer.close();
   open.clear();
 });

@@ -1,10 +1,10 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
-import { afterEach } from "vitest";
 import { systemEnvironment } from "../../src/environment.ts";
 import type { Handler, IssuerOptions } from "../../src/index.ts";
 import { listen } from "../../src/server/process/http-server.ts";
 import { createVerifier, isLatchkeyError, type Verifier, type VerifierOptions } from "../../src/verify/verifier.ts";
+import { afterEveryTest } from "./after-each.ts";
 import {
   createTestBed,
   createTestClock,
@@ -17,7 +17,7 @@ import {
 const SCOPE = "revocations:read";
 
 const cleanUps: (() => unknown)[] = [];
-afterEach(async () => {
+afterEveryTest(async () => {
   for (const cleanUp of cleanUps.splice(0).reverse()) await cleanUp();
 });
 
