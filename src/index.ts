@@ -44,4 +44,5 @@ export type { RevocationReason, Session } from "./records/session.ts";
 export type { User } from "./records/user.ts";
 export type { KeyDescription } from "./signing/key-ring.ts";
 export { type SigningAlgorithm, signingAlgorithms } from "./signing/signing-algorithms.ts";
-export type { Store, UserImported } from "./store/store.ts";
+export type { Store } from "./store/store.ts";
+export type { UserImported } from "./store/user-store.ts";

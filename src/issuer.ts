@@ -74,7 +74,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     ...options,
     maxKeys: options.throttleMaxKeys,
     clock: environment.clock,
-    counts: store.attempts,
+    counts: store.sharesAttempts ? store : undefined,
   });
   const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
   const accounts = createAccounts({

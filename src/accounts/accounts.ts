@@ -6,7 +6,8 @@ import type { Session } from "../records/session.ts";
 import type { SetupLink } from "../records/setup-link.ts";
 import { ADMIN_ROLE, type User } from "../records/user.ts";
 import type { RecognisedDevice } from "../secrets/device-token.ts";
-import type { Store, UserImported } from "../store/store.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import type { UserImported, UserStore } from "../store/user-store.ts";
 import { addressKeys, UNKNOWN_ADDRESS } from "./address-keys.ts";
 import type { PasswordPolicy } from "./password-policy.ts";
 import { preparePassword } from "./password-text.ts";
@@ -19,7 +20,7 @@ import { createVerification } from "./verification.ts";
 
 /** The parts that accounts are made of. */
 export interface AccountsOptions {
-  readonly store: Store;
+  readonly store: UserStore & Pick<SessionStore, "listSessionAddresses">;
   readonly environment: Environment;
   readonly passwords: Passwords;
   readonly policy: PasswordPolicy;

@@ -1,4 +1,4 @@
-import type { AttemptCounts, AttemptsAllowed, AttemptsTaken } from "../store/store.ts";
+import type { AttemptCounts, AttemptsAllowed, AttemptsTaken } from "../store/attempt-counts.ts";
 import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
 
 /** A limit on attempts. */

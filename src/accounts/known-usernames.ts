@@ -1,5 +1,5 @@
 import type { User } from "../records/user.ts";
-import type { Store } from "../store/store.ts";
+import type { UserStore } from "../store/user-store.ts";
 
 /** The usernames of people whom this process has met, for its events. */
 export interface KnownUsernames {
@@ -10,7 +10,11 @@ export interface KnownUsernames {
 }
 
 /** Keeps the names of the last `most` people. A username never changes, so that what is kept stays right. */
-export function createKnownUsernames(store: Pick<Store, "findUser">, areUsers: boolean, most = 10_000): KnownUsernames {
+export function createKnownUsernames(
+  store: Pick<UserStore, "findUser">,
+  areUsers: boolean,
+  most = 10_000,
+): KnownUsernames {
   const names = new Map<string, string>();
 
   function meet(user: Pick<User, "id" | "username"> | null): void {

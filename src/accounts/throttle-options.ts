@@ -1,6 +1,6 @@
 import type { Clock } from "../environment.ts";
 import { createOptionSet, wholeNumber, withDefault } from "../option-rules.ts";
-import type { AttemptCounts } from "../store/store.ts";
+import type { AttemptCounts } from "../store/attempt-counts.ts";
 
 /** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
 export interface ThrottleLimits {

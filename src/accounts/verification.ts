@@ -1,6 +1,6 @@
 import type { Clock } from "../environment.ts";
 import type { User } from "../records/user.ts";
-import type { Store } from "../store/store.ts";
+import type { UserStore } from "../store/user-store.ts";
 import { isImportedHash } from "./imported-hashes.ts";
 import type { Passwords } from "./passwords.ts";
 
@@ -26,7 +26,7 @@ const REREAD_MS = 60_000;
  * change that comes in between stays, and then the password is held against the new hash.
  */
 export function createVerification(parts: {
-  readonly store: Store;
+  readonly store: Pick<UserStore, "findLastImportedHash" | "findUser" | "replacePasswordHash">;
   readonly passwords: Passwords;
   readonly clock: Clock;
 }): Verification {

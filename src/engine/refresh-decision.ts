@@ -11,7 +11,7 @@ import {
 import { type Session, type SessionLimits, sessionStatus, usedBeforeRotation } from "../records/session.ts";
 import type { SessionChange } from "../records/session-change.ts";
 import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
-import type { FoundSession } from "../store/store.ts";
+import type { FoundSession } from "../store/session-store.ts";
 
 /** A refresh token, who presents it, and what is asked for with it. */
 export interface RefreshRequest {

@@ -6,7 +6,7 @@ import type { ProofOfPerson } from "../records/proof-of-person.ts";
 import { generationToReissue } from "../records/rotation.ts";
 import { type Session, sessionStatus } from "../records/session.ts";
 import { looksLikeClientId } from "../secrets/client-credentials.ts";
-import type { SessionCreated, SessionCreation } from "../store/store.ts";
+import type { SessionCreated, SessionCreation } from "../store/session-store.ts";
 import { sessionsOf } from "./announce-revoked.ts";
 import { createBatch } from "./batch.ts";
 import type { EngineParts } from "./engine.ts";

@@ -2,7 +2,7 @@ import { type AnyAccessTokenClaims, isCovered } from "../access-token/claims.ts"
 import { pause } from "../in-slices.ts";
 import type { RevocationEntry } from "../records/revocation.ts";
 import type { AccessLifetimes } from "../signing/access-lifetimes.ts";
-import type { Store } from "../store/store.ts";
+import type { RevocationLog as StoredRevocations } from "../store/revocation-log.ts";
 
 const PAGE = 1000;
 /** Forgotten at once: some milliseconds' work. */
@@ -47,7 +47,7 @@ export interface RevocationLog {
  *   that is in it had kept its life in the store by then.
  */
 export async function loadRevocations(
-  store: Pick<Store, "listRevocations">,
+  store: Pick<StoredRevocations, "listRevocations">,
   now: () => number,
   lifetimes: Pick<AccessLifetimes, "rememberMs" | "read">,
 ): Promise<Revocations> {

@@ -1,6 +1,6 @@
 import { generationOf } from "../access-token/claims.ts";
 import type { AccessTokenClaims } from "../signing/sign-access-token.ts";
-import type { Store } from "../store/store.ts";
+import type { SessionStore } from "../store/session-store.ts";
 
 /** Which access tokens a later refresh has replaced, where `revokeReplacedAccessTokens` asks for it. */
 export interface ReplacedAccessTokens {
@@ -18,7 +18,7 @@ export const nothingIsReplaced: ReplacedAccessTokens = Object.freeze({ refreshed
  * session that was issued before this process started costs one read of its row; after that none does.
  */
 export function createReplacedAccessTokens(
-  store: Store,
+  store: Pick<SessionStore, "findSession">,
   now: () => number,
   rememberMs: () => number,
 ): ReplacedAccessTokens {

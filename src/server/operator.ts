@@ -1,7 +1,7 @@
 import { userInfo } from "node:os";
 import { createEmit, type LatchkeyEvent, type StatedEvent } from "../engine/events.ts";
 import { systemEnvironment } from "../environment.ts";
-import type { Store } from "../store/store.ts";
+import type { AuditLog } from "../store/audit-log.ts";
 
 /** More sessions than that, ended by one command, are told as a number. */
 const MOST_SESSIONS = 100;
@@ -27,7 +27,7 @@ function systemUser(): string {
 export interface OperatorTrace {
   readonly onEvent: (event: LatchkeyEvent) => void;
   /** Writes it down. */
-  keep(store: Pick<Store, "addOperatorEvents">): Promise<void>;
+  keep(store: Pick<AuditLog, "addOperatorEvents">): Promise<void>;
 }
 
 export function createOperatorTrace(actor: string): OperatorTrace {
@@ -53,7 +53,7 @@ export function createOperatorTrace(actor: string): OperatorTrace {
 }
 
 /** Writes down an act of this command that no issuer emits. The act is done: a trace that cannot be kept does not undo it. */
-export async function keepOperatorAct(act: StatedEvent, store: Pick<Store, "addOperatorEvents">): Promise<void> {
+export async function keepOperatorAct(act: StatedEvent, store: Pick<AuditLog, "addOperatorEvents">): Promise<void> {
   const actor = operatorName();
   const trace = createOperatorTrace(actor);
   createEmit(() => systemEnvironment.clock.now(), [trace.onEvent])(act, { actor });
@@ -66,7 +66,7 @@ const MOST_AT_ONCE = 200;
 
 /** Hands what operators do to the listener, each to one of the processes on the database. Gives the way out. */
 export function followOperators(
-  store: Pick<Store, "takeOperatorEvents">,
+  store: Pick<AuditLog, "takeOperatorEvents">,
   listener: (event: LatchkeyEvent) => void,
 ): () => Promise<void> {
   let looking: Promise<void> = Promise.resolve();

@@ -1,5 +1,5 @@
 import type { AccessLifetime } from "../records/access-lifetime.ts";
-import type { Store } from "../store/store.ts";
+import type { KeyStore } from "../store/key-store.ts";
 
 /** What is said of this process's lifetime holds for this long; a token is signed only while it does. */
 const IN_FORCE_MS = 120_000;
@@ -8,7 +8,7 @@ const CLOCK_STEP_MS = 10 * 60_000;
 
 /** What {@link openAccessLifetimes} needs to know. */
 export interface AccessLifetimesParts {
-  readonly store: Pick<Store, "keepAccessLifetime" | "listAccessLifetimes">;
+  readonly store: Pick<KeyStore, "keepAccessLifetime" | "listAccessLifetimes">;
   readonly now: () => number;
   /** How long the access tokens live that this process signs. */
   readonly accessTtlSeconds: number;

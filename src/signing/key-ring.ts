@@ -3,7 +3,7 @@ import type { Environment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import type { StoredSigningKey } from "../records/signing-key.ts";
 import type { RootKeys } from "../secrets/root-secret.ts";
-import type { Store } from "../store/store.ts";
+import type { KeyStore } from "../store/key-store.ts";
 import type { AccessLifetimes } from "./access-lifetimes.ts";
 import {
   type KeySchedule,
@@ -32,7 +32,7 @@ export function looksLikeKid(text: string): boolean {
 
 /** What {@link openKeyRing} takes. */
 export interface KeyRingOptions {
-  readonly store: Pick<Store, "readSigningKeys" | "replaceSigningKeys">;
+  readonly store: Pick<KeyStore, "readSigningKeys" | "replaceSigningKeys">;
   readonly rootKeys: RootKeys;
   readonly environment: Environment;
   /**

@@ -3,7 +3,7 @@ import { LatchkeyError } from "../errors.ts";
 import type { StoredKeyRing, StoredSigningKey } from "../records/signing-key.ts";
 import type { RootKeys } from "../secrets/root-secret.ts";
 import { seal, unseal } from "../secrets/sealing.ts";
-import type { Store } from "../store/store.ts";
+import type { KeyStore } from "../store/key-store.ts";
 import { keyIn } from "./key-schedule.ts";
 import {
   exportPrivateKey,
@@ -37,7 +37,7 @@ export interface SealedKeys {
 
 /** Reads and writes signing keys, each private part opened and imported once. */
 export function createSealedKeys(options: {
-  readonly store: Pick<Store, "readSigningKeys" | "replaceSigningKeys">;
+  readonly store: Pick<KeyStore, "readSigningKeys" | "replaceSigningKeys">;
   readonly rootKeys: RootKeys;
   readonly environment: Environment;
 }): SealedKeys {

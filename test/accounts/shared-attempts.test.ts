@@ -1,8 +1,8 @@
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLocalAttempts, createSharedAttempts, type LimitedKey } from "../../src/accounts/attempts.ts";
 import { LatchkeyError } from "../../src/errors.ts";
+import type { AttemptCounts } from "../../src/store/attempt-counts.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
-import type { AttemptCounts } from "../../src/store/store.ts";
 
 const limit = { name: "login", attempts: 3, windowSeconds: 60 };
 const keys: readonly LimitedKey[] = [{ limit, key: "ada" }];
@@ -15,6 +15,7 @@ function unreliable() {
     if (isDown) throw new LatchkeyError("store_unavailable");
   };
   const counts: AttemptCounts = {
+    sharesAttempts: true,
     async takeAttempts([asked]) {
       orDown();
       if (count >= asked!.attempts) return { waitSeconds: 60, counted: [], refusedBy: [asked!.key] };
@@ -89,9 +90,8 @@ describe("attempts that arrive at once", () => {
   async function onSqlite() {
     const store = await createSqliteStore(":memory:");
     onTestFinished(() => store.close());
-    const { attempts: counts } = store;
-    const taking = vi.spyOn(counts!, "takeAttempts");
-    return { attempts: createSharedAttempts(counts!, createLocalAttempts(100)), asked: () => taking.mock.calls.length };
+    const taking = vi.spyOn(store, "takeAttempts");
+    return { attempts: createSharedAttempts(store, createLocalAttempts(100)), asked: () => taking.mock.calls.length };
   }
 
   it("pass no more often than the limit, and ask the store once more than that", async () => {

@@ -6,7 +6,7 @@ import {
   wouldBeAnswered,
 } from "../../src/engine/refresh-decision.ts";
 import { MAX_GENERATION } from "../../src/records/rotation.ts";
-import type { FoundSession } from "../../src/store/store.ts";
+import type { FoundSession } from "../../src/store/session-store.ts";
 import { newSession, newUser } from "../support/records.ts";
 
 const NOW = Date.UTC(2026, 10, 21);

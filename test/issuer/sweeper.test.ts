@@ -1,10 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
-import type { SweepRequest, Swept } from "../../src/store/store.ts";
+import type { SweepRequest, Swept } from "../../src/store/store-operation.ts";
 import { createTestBed } from "../support/test-bed.ts";
 
 const DAY_SECONDS = 86_400;
 const REMEMBER_MS = 1_505_000;
+
+/** Of a store whose processes count attempts each for itself. */
+const countsNothing = {
+  sharesAttempts: false,
+  sweepAttempts: () => Promise.reject(new Error("nothing is counted here")),
+};
 
 describe("the sweeper", () => {
   it("keeps a session that was revoked for reuse until its absolute end, and every session for a day after it", async () => {
@@ -51,7 +57,7 @@ describe("the sweeper", () => {
       left -= sessions;
       return { sessions, revocations: 0 };
     };
-    const sweeper = createSweeper({ store: { sweep }, now: () => 0, rememberMs: async () => 0 });
+    const sweeper = createSweeper({ store: { sweep, ...countsNothing }, now: () => 0, rememberMs: async () => 0 });
     await Promise.all([sweeper.run(), sweeper.run()]);
     expect(left).toBe(0);
     expect(acts).toHaveLength(Math.ceil(1050 / 200));
@@ -66,6 +72,7 @@ describe("the sweeper", () => {
           acts += 1;
           return { sessions: limit, revocations: 0 };
         },
+        ...countsNothing,
       },
       now: () => 0,
       rememberMs: async () => 0,
@@ -75,7 +82,7 @@ describe("the sweeper", () => {
     await run;
     expect(acts).toBeLessThan(3);
     const failing = createSweeper({
-      store: { sweep: () => Promise.reject(new Error("the disk is full")) },
+      store: { sweep: () => Promise.reject(new Error("the disk is full")), ...countsNothing },
       now: () => 0,
       rememberMs: async () => 0,
     });

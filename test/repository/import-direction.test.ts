@@ -84,6 +84,7 @@ describe("import direction", () => {
     ["src/store/sqlite/sqlite.ts", "../../environment.ts"],
     ["src/store/sqlite/sqlite.ts", "libsql"],
     ["src/engine/refresh.ts", "../store/store.ts"],
+    ["src/engine/upkeep/sweeper.ts", "../../store/store-operation.ts"],
     ["src/issuer.ts", "./store/store.ts"],
     ["src/http/handler.ts", "../store/store.ts"],
     ["src/adapters/express.ts", "../http/guard/guard.ts"],

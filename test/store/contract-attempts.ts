@@ -1,5 +1,6 @@
 import { expect, it } from "vitest";
-import type { AttemptsAllowed, Store } from "../../src/store/store.ts";
+import type { AttemptsAllowed } from "../../src/store/attempt-counts.ts";
+import type { Store } from "../../src/store/store.ts";
 import { NOW, newSession, newUser } from "../support/records.ts";
 
 const limit = (key: string, attempts: number, windowSeconds = 900): AttemptsAllowed => ({
@@ -11,7 +12,7 @@ const limit = (key: string, attempts: number, windowSeconds = 900): AttemptsAllo
 /** What every store that counts attempts does, and the queue of what operators have done. */
 export function describeAttempts(open: () => Promise<Store>): void {
   it("counts attempts up to the limit over two connections, refuses the next, and says by which key and for how long", async () => {
-    const stores = [(await open()).attempts!, (await open()).attempts!] as const;
+    const stores = [await open(), await open()] as const;
     const taken = await Promise.all(
       Array.from({ length: 30 }, (_, nth) =>
         stores[nth % 2 === 0 ? 0 : 1].takeAttempts([limit("a", 10), limit("b", 99)]),
@@ -29,7 +30,7 @@ export function describeAttempts(open: () => Promise<Store>): void {
   });
 
   it("gives attempts back, forgets keys, and only looks at a key where it is asked to", async () => {
-    const counts = (await open()).attempts!;
+    const counts = await open();
     const { counted } = await counts.takeAttempts([limit("a", 2), limit("b", 2)]);
     await counts.takeAttempts([limit("a", 2)]);
     expect((await counts.takeAttempts([limit("a", 2)])).waitSeconds).toBeGreaterThan(0);
@@ -43,7 +44,7 @@ export function describeAttempts(open: () => Promise<Store>): void {
   });
 
   it("forgets keys and those below them, from another connection as well, and no key that only begins alike", async () => {
-    const [one, other] = [(await open()).attempts!, (await open()).attempts!];
+    const [one, other] = [await open(), await open()];
     for (const key of ["x ada", "x ada home", "x ada work", "x adam", "y ada"]) await one.takeAttempts([limit(key, 1)]);
     expect(await other.forgetAttempts(["x ada"])).toBe(3);
     expect((await one.listAttempts("", 10)).map(({ key }) => key)).toEqual(["x adam", "y ada"]);

@@ -1,8 +1,36 @@
 import { expect, it } from "vitest";
-import { NOW, newSession, newUser, vouched } from "../support/records.ts";
+import { NOW, newId, newSession, newUser, vouched } from "../support/records.ts";
 import type { OpenStore } from "./place.ts";
 
 export function describeOperation(open: OpenStore): void {
+  it("reads the clock that it goes by, in milliseconds since the Unix epoch", async () => {
+    const store = await open();
+    expect(Math.abs((await store.readClock()) - Date.now())).toBeLessThan(60_000);
+  });
+
+  it("calls who listens for revocations where it says that it notifies, and never elsewhere", async () => {
+    const [one, other] = [await open(), await open()];
+    const subject = newId();
+    await one.createSessions([vouched(newSession({ subject }))]);
+    let calls = 0;
+    const called = new Promise<void>((resolve) => {
+      const stop = other.onRevocation(() => {
+        calls += 1;
+        stop();
+        resolve();
+      });
+      if (!other.notifiesRevocations) resolve();
+    });
+    // A listener that has only begun to listen misses what was appended before.
+    while (calls === 0 && other.notifiesRevocations) {
+      await one.createSessions([vouched(newSession({ subject }))]);
+      await one.revokeSubjectSessions(subject, { at: NOW, reason: "logout_all" });
+      await Promise.race([called, new Promise((resolve) => setTimeout(resolve, 50))]);
+    }
+    await called;
+    expect(calls > 0).toBe(other.notifiesRevocations);
+  });
+
   it("counts users, disabled users, administrators who are not disabled, live sessions and revoked sessions", async () => {
     const store = await open();
     expect(await store.count(NOW)).toEqual({

@@ -4,7 +4,8 @@ import type { JsonValue } from "../../src/json.ts";
 import { MAX_GENERATION } from "../../src/records/rotation.ts";
 import type { Session } from "../../src/records/session.ts";
 import type { SessionChange } from "../../src/records/session-change.ts";
-import type { FoundSession } from "../../src/store/store.ts";
+import type { User } from "../../src/records/user.ts";
+import type { FoundSession } from "../../src/store/session-store.ts";
 import {
   awkwardTexts,
   DAY,
@@ -214,6 +215,22 @@ export function describeSessions(open: OpenStore): void {
       const sessions = [newSession(), newSession({ subject: ada.id }), newSession({ subject: eve.id })];
       const results = await store.createSessions(sessions.map((session) => vouched(session)));
       expect(results.map(({ created }) => created)).toEqual([true, true, false]);
+    });
+
+    it("keeps the sessions of a subject who has no row among the users, through every act", async () => {
+      const store = await open();
+      const subject = "a subject of the application's own";
+      const [kept, ended] = [newSession({ subject }), newSession({ subject })];
+      await store.createSessions([vouched(kept, 5), vouched(ended, 5)]);
+      const users: (User | null | undefined)[] = [];
+      await store.changeSessions([kept.id], (_, found) => {
+        users.push(found?.user);
+        return { rotation: { ...kept.rotation, rotatedAt: NOW + 5 } };
+      });
+      expect(users).toEqual([null]);
+      expect(await store.revokeSessions([ended.id], { at: NOW, reason: "logout" })).toEqual([ended.id]);
+      expect((await store.listSessions(subject, NOW)).map(({ id }) => id)).toEqual([kept.id]);
+      expect(await store.revokeSubjectSessions(subject, { at: NOW, reason: "logout_all" })).toEqual([kept.id]);
     });
 
     it("stores nothing of a batch in which one session cannot be stored, and goes on", async () => {

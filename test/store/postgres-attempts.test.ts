@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { createSweeper } from "../../src/engine/upkeep/sweeper.ts";
+import type { AttemptCounts, AttemptsAllowed, CountedAttempt } from "../../src/store/attempt-counts.ts";
 import { createPostgresStore } from "../../src/store/postgres/postgres.ts";
-import type { AttemptCounts, AttemptsAllowed, CountedAttempt, Store } from "../../src/store/store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { type PostgresServer, startPostgres } from "../support/postgres.ts";
 
 let server: PostgresServer;
@@ -23,7 +24,7 @@ async function processes(count: number) {
   for (let index = 0; index < count; index++) {
     const store = await createPostgresStore(server.url(database));
     open.push({ store, database });
-    counts.push(store.attempts!);
+    counts.push(store);
   }
   return { counts: counts as [AttemptCounts, ...AttemptCounts[]], sql: (text: string) => server.sql(text, database) };
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Session } from "../../src/records/session.ts";
-import type { FoundSession, Store } from "../../src/store/store.ts";
+import type { FoundSession } from "../../src/store/session-store.ts";
+import type { Store } from "../../src/store/store.ts";
 import { postgresWorld } from "../support/postgres-world.ts";
 import {
   NOW,

@@ -28,7 +28,7 @@ async function openStore(): Promise<Store> {
 /** Listens, and says how often it has been told to look. */
 async function listening(store: Store) {
   let calls = 0;
-  const stop = store.onRevocation!(() => {
+  const stop = store.onRevocation(() => {
     calls += 1;
   });
   // It is told to look as soon as it listens.
@@ -65,7 +65,7 @@ describe("revocations told by PostgreSQL", () => {
     const [one, other] = [await openStore(), await openStore()];
     let last = 0;
     let read = 0;
-    other.onRevocation!(async () => {
+    other.onRevocation(async () => {
       const entries = await other.listRevocations(last, 0, 1000);
       read += entries.length;
       last = entries.at(-1)?.sequence ?? last;

@@ -3,7 +3,8 @@ import type { Client } from "../../src/records/client.ts";
 import type { Session } from "../../src/records/session.ts";
 import type { StoredSigningKey } from "../../src/records/signing-key.ts";
 import type { User } from "../../src/records/user.ts";
-import type { PasswordChange, SessionCreation } from "../../src/store/store.ts";
+import type { SessionCreation } from "../../src/store/session-store.ts";
+import type { PasswordChange } from "../../src/store/user-store.ts";
 
 /** Any time will do: a store never asks what time it is. It has milliseconds, so that a store of seconds is found out. */
 export const NOW = 1_792_538_400_123;

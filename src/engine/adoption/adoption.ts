@@ -2,7 +2,7 @@ import { claimsToBeOurs } from "../../access-token/token-kinds.ts";
 import { LatchkeyError } from "../../errors.ts";
 import type { Session } from "../../records/session.ts";
 import type { PresentedRefreshToken } from "../../secrets/refresh-token.ts";
-import type { SessionCreated, SessionCreation } from "../../store/store.ts";
+import type { SessionCreated, SessionCreation } from "../../store/session-store.ts";
 import { createBatch } from "../batch.ts";
 import type { EngineParts } from "../engine.ts";
 import type { RequestContext } from "../events.ts";

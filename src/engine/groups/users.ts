@@ -4,7 +4,7 @@ import { canonicalUsername, usernameProblem } from "../../accounts/usernames.ts"
 import { LatchkeyError } from "../../errors.ts";
 import type { User } from "../../records/user.ts";
 import { createSetupToken, readSetupToken } from "../../secrets/setup-token.ts";
-import type { UserImported } from "../../store/store.ts";
+import type { UserImported } from "../../store/user-store.ts";
 import { sessionsOf } from "../announce-revoked.ts";
 import type { EngineParts } from "../engine.ts";
 import type { RequestContext } from "../events.ts";

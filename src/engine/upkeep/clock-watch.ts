@@ -1,9 +1,9 @@
-import type { Store } from "../../store/store.ts";
+import type { StoreOperation } from "../../store/store-operation.ts";
 import type { Emit } from "../events.ts";
 
 /** What the clock watch needs to know. */
 export interface ClockWatchParts {
-  readonly store: Pick<Store, "readClock">;
+  readonly store: Pick<StoreOperation, "hasOwnClock" | "readClock">;
   readonly now: () => number;
   readonly emit: Emit;
   /** How far the clocks may differ without a word, in milliseconds. */
@@ -15,7 +15,7 @@ export interface ClockWatchParts {
  * is too far off. Rejects as the store does.
  */
 export async function watchClock({ store, now, emit, toleranceMs }: ClockWatchParts): Promise<void> {
-  if (store.readClock === undefined) return;
+  if (!store.hasOwnClock) return;
   const askedAt = now();
   const databaseTime = await store.readClock();
   const answeredAt = now();

@@ -1,4 +1,4 @@
-import type { Store, StoreCounts } from "../../store/store.ts";
+import type { StoreCounts, StoreOperation } from "../../store/store-operation.ts";
 import type { LatchkeyEvent } from "../events.ts";
 
 /** Figures for people: what this process has done since it started, and what the store holds. */
@@ -29,7 +29,7 @@ export interface Metrics {
 }
 
 /** Starts all counters at zero. */
-export function createMetrics(store: Store, now: () => number): Metrics {
+export function createMetrics(store: Pick<StoreOperation, "count">, now: () => number): Metrics {
   const startedAt = now();
   const events = new Map<LatchkeyEvent["type"], number>();
   const decisions = { advance: 0, repeat: 0, sibling: 0, rolled_back: 0, caught_up: 0 };
@@ -67,7 +67,7 @@ const LARGE_ROWS = 50_000;
 const KEPT_MS = 10_000;
 
 /** Counts for all who ask meanwhile; what took long is kept for some seconds. */
-function createSharedCounts(store: Pick<Store, "count">): (now: number) => Promise<StoreCounts> {
+function createSharedCounts(store: Pick<StoreOperation, "count">): (now: number) => Promise<StoreCounts> {
   let shared: Promise<StoreCounts> | undefined;
   const forget = () => {
     shared = undefined;

@@ -1,4 +1,5 @@
-import type { Store } from "../../store/store.ts";
+import type { AttemptCounts } from "../../store/attempt-counts.ts";
+import type { StoreOperation } from "../../store/store-operation.ts";
 
 /** Ended sessions stay for a day, so that a clock that runs ahead deletes no live one, and a late refresh learns why it fails. */
 const KEEP_ENDED_MS = 86_400_000;
@@ -8,7 +9,7 @@ const MAX_ACTS = 500;
 
 /** What the sweeper needs to know. */
 export interface SweeperParts {
-  readonly store: Pick<Store, "sweep" | "attempts">;
+  readonly store: Pick<StoreOperation, "sweep"> & Pick<AttemptCounts, "sharesAttempts" | "sweepAttempts">;
   readonly now: () => number;
   /** How long a revocation must be remembered, as it stands now: as long as an access token can live. Rejects as the store does. */
   readonly rememberMs: () => Promise<number>;
@@ -44,9 +45,8 @@ export function createSweeper({ store, now, rememberMs }: SweeperParts): Sweeper
       const { sessions, revocations } = await store.sweep(request);
       return { isDone: sessions < LIMIT && revocations < LIMIT };
     });
-    const { attempts } = store;
-    if (attempts === undefined) return;
-    await repeat(async () => ({ isDone: (await attempts.sweepAttempts(LIMIT)) < LIMIT }));
+    if (!store.sharesAttempts) return;
+    await repeat(async () => ({ isDone: (await store.sweepAttempts(LIMIT)) < LIMIT }));
   }
 
   return {

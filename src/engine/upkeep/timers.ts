@@ -1,7 +1,8 @@
 import type { Revocations } from "../../revocations/known-revocations.ts";
 import type { AccessLifetimes } from "../../signing/access-lifetimes.ts";
 import type { KeyRing } from "../../signing/key-ring.ts";
-import type { Store } from "../../store/store.ts";
+import type { RevocationLog } from "../../store/revocation-log.ts";
+import type { StoreOperation } from "../../store/store-operation.ts";
 import type { Emit } from "../events.ts";
 import type { Sweeper } from "./sweeper.ts";
 
@@ -14,7 +15,7 @@ const KEEP_LIFETIME_MS = 60_000;
 
 /** What is done by the clock, and when the store reports something. */
 export interface TimersParts {
-  readonly store: Pick<Store, "onRevocation" | "onDegraded">;
+  readonly store: Pick<RevocationLog, "onRevocation"> & Pick<StoreOperation, "onDegraded">;
   readonly emit: Emit;
   readonly revocations: Pick<Revocations, "poll">;
   readonly keys: Pick<KeyRing, "reload">;
@@ -44,12 +45,12 @@ export function startTimers({
     every(KEEP_LIFETIME_MS, () => lifetimes.keep()),
   ];
   if (sweepIntervalSeconds > 0) timers.push(every(sweepIntervalSeconds * 1000, () => sweeper.run()));
-  const stopListening = store.onRevocation?.(() => poll().catch(() => {}));
-  const stopMinding = store.onDegraded?.((detail) => emit({ type: "store.degraded", detail }, {}));
+  const stopListening = store.onRevocation(() => poll().catch(() => {}));
+  const stopMinding = store.onDegraded((detail) => emit({ type: "store.degraded", detail }, {}));
   return () => {
     for (const timer of timers) clearInterval(timer);
-    stopListening?.();
-    stopMinding?.();
+    stopListening();
+    stopMinding();
   };
 }
 

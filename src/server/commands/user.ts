@@ -2,7 +2,7 @@ import { type Command, Option } from "commander";
 import { canonicalUsername } from "../../accounts/usernames.ts";
 import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
 import type { User } from "../../records/user.ts";
-import type { Store } from "../../store/store.ts";
+import type { UserStore } from "../../store/user-store.ts";
 import { OperatorError } from "../failure.ts";
 import { askNewPassword, instant, type Terminal, table } from "../terminal.ts";
 import { withIssuer } from "../with-issuer.ts";
@@ -101,7 +101,7 @@ function explainTaken(error: unknown): never {
 }
 
 /** @throws LatchkeyError `not_found`, telling how to find out who there is. */
-export async function findUser(store: Store, username: string): Promise<User> {
+export async function findUser(store: Pick<UserStore, "findUserByUsername">, username: string): Promise<User> {
   const user = await store.findUserByUsername(canonicalUsername(username));
   if (user !== null) return user;
   throw new LatchkeyError("not_found", {

@@ -1,4 +1,4 @@
-import type { AttemptCounts, AttemptsAllowed, AttemptsTaken, CountedAttempt } from "../store.ts";
+import type { AttemptCounts, AttemptsAllowed, AttemptsTaken, CountedAttempt } from "../attempt-counts.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 
 /** The time of the database when the statement arrived, in milliseconds since the Unix epoch. */
@@ -88,6 +88,7 @@ export function createPostgresAttempts(runner: PostgresRunner): AttemptCounts {
   }
 
   return {
+    sharesAttempts: true,
     takeAttempts,
     giveBackAttempts,
     async sweepAttempts(limit) {

@@ -1,6 +1,6 @@
 import type { Client } from "../../records/client.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../../records/session.ts";
-import type { DisabledClient } from "../store.ts";
+import type { DisabledClient } from "../client-store.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 import { clientColumns, grantBytes, insertion, isStorable, type Row, toClient } from "./rows.ts";
 import { revokeWhere } from "./sessions.ts";

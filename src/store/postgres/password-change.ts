@@ -1,5 +1,5 @@
 import type { Session } from "../../records/session.ts";
-import type { PasswordChange, PasswordChangeRefusal } from "../store.ts";
+import type { PasswordChange, PasswordChangeRefusal } from "../user-store.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
 import { checked, idToBytes, insertion, isStorable, sessionColumns } from "./rows.ts";
 import { lockClients } from "./session-creation.ts";

@@ -1,7 +1,8 @@
 import { setTimeout } from "node:timers/promises";
 import type { Random } from "../../environment.ts";
 import { LatchkeyError } from "../../errors.ts";
-import { MOST_SESSIONS_LISTED, type Store } from "../store.ts";
+import { MOST_SESSIONS_LISTED } from "../session-store.ts";
+import type { Store } from "../store.ts";
 import * as lifetimes from "./access-lifetimes.ts";
 import { createPostgresAttempts } from "./attempts.ts";
 import * as clients from "./clients.ts";
@@ -99,8 +100,9 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
     readSigningKeys: () => keys.readSigningKeys(runner),
     replaceSigningKeys: (expectedVersion, ring) => write(keys.replaceSigningKeys(runner, expectedVersion, ring)),
 
+    notifiesRevocations: true,
     onRevocation: (told) => listener.subscribe(told),
-    attempts: createPostgresAttempts(runner),
+    ...createPostgresAttempts(runner),
 
     addOperatorEvents: (events) => write(addOperatorEvents(runner, events)),
     takeOperatorEvents: (limit) => takeOperatorEvents(runner, limit),
@@ -111,6 +113,8 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
       return rows[0];
     },
     check: () => withinTime(proveWritable(runner, place), place),
+    onDegraded: () => () => {},
+    hasOwnClock: true,
     async readClock() {
       const { rows } = await runner.run(({ last }) => last(CLOCK));
       return rows[0].now;

@@ -1,6 +1,6 @@
 import type { Session } from "../../records/session.ts";
 import { changedSession, type SessionChange } from "../../records/session-change.ts";
-import type { FoundSession, SessionDecision } from "../store.ts";
+import type { FoundSession, SessionDecision } from "../session-store.ts";
 import type { Parameter } from "./connection/pool.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
 import { failureOf } from "./errors.ts";

@@ -1,5 +1,5 @@
 import { FIRST_PARTY_CLIENT_ID, type Session } from "../../records/session.ts";
-import type { SessionCreated, SessionCreation } from "../store.ts";
+import type { SessionCreated, SessionCreation } from "../session-store.ts";
 import { lockSessionIds, lockSubjects } from "./connection/locks.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
 import { checked, idToBytes, insertion, isStorable, type Row, sessionColumns, toId } from "./rows.ts";

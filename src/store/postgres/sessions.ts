@@ -1,6 +1,6 @@
 import type { Revocation, RevocationEntry, RevokedSession } from "../../records/revocation.ts";
 import type { Session } from "../../records/session.ts";
-import type { EverySession } from "../store.ts";
+import type { EverySession } from "../session-store.ts";
 import { REVOCATION_CHANNEL } from "./connection/listener.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
 import { idToBytes, isStorable, type Row, sessionColumns, toId, toSession } from "./rows.ts";

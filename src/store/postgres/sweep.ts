@@ -1,4 +1,4 @@
-import type { SweepRequest, Swept } from "../store.ts";
+import type { SweepRequest, Swept } from "../store-operation.ts";
 import { tryToLockSweep } from "./connection/locks.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 

@@ -1,6 +1,6 @@
 import type { SetupLink } from "../../records/setup-link.ts";
 import { isAdmin, type User } from "../../records/user.ts";
-import type { PasswordHashReplacement, UserImported } from "../store.ts";
+import type { PasswordHashReplacement, UserImported } from "../user-store.ts";
 import { lockFirstAdmin } from "./connection/locks.ts";
 import type { PostgresRunner, Transaction } from "./connection/transaction.ts";
 import { checked, insertion, isStorable, type Row, toUser, userColumns } from "./rows.ts";

@@ -1,4 +1,4 @@
-import type { AttemptsAllowed, AttemptsCounted, AttemptsTaken, CountedAttempt } from "../store.ts";
+import type { AttemptsAllowed, AttemptsCounted, AttemptsTaken, CountedAttempt } from "../attempt-counts.ts";
 import type { SqliteDatabase } from "./database.ts";
 
 /** The acts on attempts. Each is synchronous and is whole only inside the transaction that its caller runs it in. */

@@ -1,5 +1,5 @@
 import type { Client } from "../../records/client.ts";
-import type { DisabledClient } from "../store.ts";
+import type { DisabledClient } from "../client-store.ts";
 import { bytesFromHex, type Query, type SqliteDatabase } from "./database.ts";
 import { idFromHex, idToBytes } from "./rows.ts";
 import type { SqliteSessions } from "./sessions.ts";

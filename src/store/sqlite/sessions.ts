@@ -3,16 +3,9 @@ import type { Revocation, RevocationEntry, RevokedSession } from "../../records/
 import { FIRST_PARTY_CLIENT_ID, type RevocationReason, type Session } from "../../records/session.ts";
 import { changedSession } from "../../records/session-change.ts";
 import type { User } from "../../records/user.ts";
-import type {
-  DisabledClient,
-  EverySession,
-  FoundSession,
-  SessionCreated,
-  SessionCreation,
-  SessionDecision,
-  SweepRequest,
-  Swept,
-} from "../store.ts";
+import type { DisabledClient } from "../client-store.ts";
+import type { EverySession, FoundSession, SessionCreated, SessionCreation, SessionDecision } from "../session-store.ts";
+import type { SweepRequest, Swept } from "../store-operation.ts";
 import type { Parameter, Query, SqliteDatabase } from "./database.ts";
 import { bytesToHex, idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSession, USER_JSON } from "./rows.ts";
 

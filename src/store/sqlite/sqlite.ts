@@ -1,6 +1,8 @@
 import { resolve } from "node:path";
 import { LatchkeyError } from "../../errors.ts";
-import { MOST_SESSIONS_LISTED, type Store, type StoreCounts } from "../store.ts";
+import { MOST_SESSIONS_LISTED } from "../session-store.ts";
+import type { Store } from "../store.ts";
+import type { StoreCounts } from "../store-operation.ts";
 import { SqliteAccessLifetimes } from "./access-lifetimes.ts";
 import { SqliteAttempts } from "./attempts.ts";
 import { SqliteClients } from "./clients.ts";
@@ -146,15 +148,18 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
 
     sweep: (request) => writeLong(() => sessions.sweep(request)),
     count: async (now) => (await readLong(counts, now))[0]!,
-    attempts: {
-      // Whoever has none left writes nothing.
-      takeAttempts: async (limits) =>
-        (await read(() => attempts.refusal(limits, now()))) ?? count(() => attempts.take(limits, now())),
-      giveBackAttempts: (counted, forgotten) => count(() => attempts.giveBack(counted, forgotten)),
-      sweepAttempts: (limit) => count(() => attempts.sweep(now(), limit)),
-      listAttempts: (afterKey, limit) => read(() => attempts.list(afterKey, now(), limit)),
-      forgetAttempts: (given) => count(() => attempts.forget(given)),
-    },
+
+    notifiesRevocations: false,
+    onRevocation: () => () => {},
+
+    sharesAttempts: true,
+    // Whoever has none left writes nothing.
+    takeAttempts: async (limits) =>
+      (await read(() => attempts.refusal(limits, now()))) ?? count(() => attempts.take(limits, now())),
+    giveBackAttempts: (counted, forgotten) => count(() => attempts.giveBack(counted, forgotten)),
+    sweepAttempts: (limit) => count(() => attempts.sweep(now(), limit)),
+    listAttempts: (afterKey, limit) => read(() => attempts.list(afterKey, now(), limit)),
+    forgetAttempts: (given) => count(() => attempts.forget(given)),
 
     addOperatorEvents: (events) =>
       write(() => {
@@ -174,6 +179,8 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
         if (place !== IN_MEMORY && identifyFile(place) !== openedFile) throw replacedError(place);
         return proveWritable(database, place);
       }),
+    hasOwnClock: false,
+    readClock: async () => now(),
     onDegraded(listener) {
       degradedListeners.add(listener);
       if (degraded !== undefined) listener(degraded);

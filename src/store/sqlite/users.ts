@@ -1,6 +1,6 @@
 import type { SetupLink } from "../../records/setup-link.ts";
 import { isAdmin, type User } from "../../records/user.ts";
-import type { PasswordChange, PasswordChangeRefusal, PasswordHashReplacement, UserImported } from "../store.ts";
+import type { PasswordChange, PasswordChangeRefusal, PasswordHashReplacement, UserImported } from "../user-store.ts";
 import type { Query, SqliteDatabase } from "./database.ts";
 import { USER_JSON } from "./rows.ts";
 import { pause, type SqliteSessions } from "./sessions.ts";

@@ -1,0 +1,44 @@
+/** Counts attempts by key, within windows that begin with a key's first attempt. Time is the database's, since clocks differ. */
+export interface AttemptCounts {
+  /** Whether the processes on the database share these counts. Where not, each counts in its memory, and nothing here is called. */
+  readonly sharesAttempts: boolean;
+  /**
+   * Counts an attempt under every key or, where a key has none left, under none. The keys must differ. However many arrive at
+   * once, from whatever process, no more than the limit are counted.
+   */
+  takeAttempts(limits: readonly AttemptsAllowed[]): Promise<AttemptsTaken>;
+  /** Takes back attempts, unless their window is over, and all attempts under the keys `forgotten`. */
+  giveBackAttempts(counted: readonly CountedAttempt[], forgotten: readonly string[]): Promise<void>;
+  /** Deletes keys whose window is over, `limit` at most, and gives how many. */
+  sweepAttempts(limit: number): Promise<number>;
+  /** Keys whose window is not over, in order, after `afterKey` (from the first where it is empty), `limit` at most. */
+  listAttempts(afterKey: string, limit: number): Promise<readonly AttemptsCounted[]>;
+  /** Deletes these keys, and all that begin with one of them and a space; gives how many. */
+  forgetAttempts(keys: readonly string[]): Promise<number>;
+}
+
+export interface AttemptsAllowed {
+  /** Short: it is indexed. */
+  readonly key: string;
+  readonly attempts: number;
+  readonly windowSeconds: number;
+  /** Whether the key only refuses where it has none left, and counts nothing. Default: false. */
+  readonly isOnlyLookedAt?: boolean;
+}
+
+export interface AttemptsCounted {
+  readonly key: string;
+  readonly count: number;
+  readonly windowEndsAt: number;
+}
+
+export interface CountedAttempt {
+  readonly key: string;
+  /** When the window ends that it was counted in. */
+  readonly windowEndsAt: number;
+}
+
+/** `waitSeconds`: the longest wait of the keys `refusedBy`, which have no attempts left, 1 or more; then nothing was counted. */
+export type AttemptsTaken =
+  | { readonly waitSeconds: 0; readonly counted: readonly CountedAttempt[]; readonly refusedBy: readonly string[] }
+  | { readonly waitSeconds: number; readonly counted: readonly []; readonly refusedBy: readonly string[] };
