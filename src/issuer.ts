@@ -47,6 +47,7 @@ export type { Issuer } from "./engine/issuer-members.ts";
  */
 export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const options = resolveOptions(given);
+  const issuerUrl = new URL(options.issuer);
   const { store, environment } = options;
   const now = () => environment.clock.now();
   const rootKeys = deriveRootKeys(options.secret, options.previousSecret);
@@ -76,7 +77,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
     clock: environment.clock,
     counts: store.sharesAttempts ? store : undefined,
   });
-  const policy = createPasswordPolicy({ ...options, contextWords: [new URL(options.issuer).hostname] });
+  const policy = createPasswordPolicy({ ...options, contextWords: [issuerUrl.hostname] });
   const accounts = createAccounts({
     ...options,
     throttle,
@@ -138,6 +139,7 @@ export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   };
   return Object.freeze<Issuer>({
     options,
+    origin: issuerUrl.origin,
     login: signIn.login,
     issue: signIn.issue,
     reauthenticate: signIn.reauthenticate,

@@ -1,6 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import type { Environment } from "../environment.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
+import { randomId } from "../random-id.ts";
 import type { ProofOfPerson } from "../records/proof-of-person.ts";
 import type { Session } from "../records/session.ts";
 import type { SetupLink } from "../records/setup-link.ts";
@@ -138,7 +139,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     const passwordHash = await passwords.hash(password);
     const at = now();
     return {
-      id: Buffer.from(environment.random.bytes(16)).toString("base64url"),
+      id: randomId(environment.random),
       username: trimmedUsername(username),
       canonicalUsername: canonical,
       passwordHash,

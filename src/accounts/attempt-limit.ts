@@ -1,4 +1,4 @@
-import { RateLimiterMemory, type RateLimiterRes } from "rate-limiter-flexible";
+import type { Clock } from "../environment.ts";
 
 /** How many attempts a key has, and for how long they count. */
 export interface AttemptLimitOptions {
@@ -7,80 +7,99 @@ export interface AttemptLimitOptions {
   readonly windowSeconds: number;
   /** How many keys are kept; above it, the one that was tried longest ago is forgotten. */
   readonly maxKeys: number;
+  readonly clock: Clock;
 }
 
-/** Counts attempts by key. A wait is in whole seconds; 0 means that there is none. */
+/** Counts attempts by key, in memory. A wait is in whole seconds; 0 means that there is none. */
 export interface AttemptLimit {
   /** How long the key has to wait. Counts nothing and brings in no key. */
-  wait(key: string): Promise<number>;
-  /** Counts an attempt, unless the key has none left: then gives how long it has to wait. */
-  take(key: string): Promise<number>;
+  wait(key: string): number;
+  /** Counts an attempt. To be called where {@link AttemptLimit.wait} says 0. */
+  take(key: string): void;
   /** Takes back an attempt that {@link AttemptLimit.take} counted. */
-  giveBack(key: string): Promise<void>;
+  giveBack(key: string): void;
   /** Takes back all of a key's attempts. */
-  forget(key: string): Promise<void>;
-  /** The same for the key and all that begin with it and a space, for all where it is empty; gives how many there were. */
-  forgetBelow(key: string): Promise<number>;
+  forget(key: string): void;
+  /** The same for the key and all that begin with it and a space, for all where it is empty; returns how many there were. */
+  forgetBelow(key: string): number;
 }
 
-/**
- * A limit on rate-limiter-flexible's memory store, which has no bound on keys of its own (415 bytes and a timer each), so
- * the number of keys is bounded here.
- */
-export function createAttemptLimit({ attempts, windowSeconds, maxKeys }: AttemptLimitOptions): AttemptLimit {
-  const limiter = new RateLimiterMemory({ points: attempts, duration: windowSeconds });
-  // In the order of their last attempt, the longest ago first. May hold keys whose window is over; they cost only their place.
-  const keys = new Set<string>();
+/** One key's attempts in its window. */
+interface Window {
+  count: number;
+  endsAt: number;
+}
 
-  async function forget(key: string): Promise<void> {
-    keys.delete(key);
-    await limiter.delete(key);
+/** So many windows that are over are dropped for each new one, so that they do not pile up and no attempt pays for all. */
+const MOST_DROPPED = 2;
+
+/** Counts in windows of its own for each key, without timers. */
+export function createAttemptLimit({ attempts, windowSeconds, maxKeys, clock }: AttemptLimitOptions): AttemptLimit {
+  const windowMs = windowSeconds * 1000;
+  // In the order of their last attempt, the longest ago first. May hold windows that are over.
+  const windows = new Map<string, Window>();
+
+  /** The key's window, if it has not ended. */
+  function current(key: string, now: number): Window | undefined {
+    const window = windows.get(key);
+    if (window === undefined) return undefined;
+    // The clock was set back: nobody waits longer than a window for that.
+    window.endsAt = Math.min(window.endsAt, now + windowMs);
+    if (window.endsAt > now) return window;
+    windows.delete(key);
+    return undefined;
   }
 
-  function keep(key: string): void {
-    keys.delete(key);
-    keys.add(key);
-    if (keys.size <= maxKeys) return;
-    const [oldest = key] = keys;
-    void forget(oldest);
+  function moveToEnd(key: string, window: Window): void {
+    windows.delete(key);
+    windows.set(key, window);
   }
 
-  async function giveBack(key: string): Promise<void> {
-    const { consumedPoints } = await limiter.reward(key);
-    // Also where the window ended meanwhile and the attempt given back would become one too many in the next.
-    if (consumedPoints <= 0) await forget(key);
+  function dropEnded(now: number): void {
+    let dropped = 0;
+    for (const [key, { endsAt }] of windows) {
+      if (endsAt > now || dropped === MOST_DROPPED) return;
+      windows.delete(key);
+      dropped += 1;
+    }
   }
 
   return {
-    async wait(key) {
-      if (keys.has(key)) keep(key);
-      const found = await limiter.get(key);
-      return found !== null && found.consumedPoints >= attempts ? wholeSeconds(found) : 0;
+    wait(key) {
+      const now = clock.now();
+      const window = current(key, now);
+      if (window === undefined) return 0;
+      moveToEnd(key, window);
+      return window.count < attempts ? 0 : Math.ceil((window.endsAt - now) / 1000);
     },
 
-    async take(key) {
-      keep(key);
-      // The memory store never fails: what rejects is a count that is over the limit.
-      const refusal = await limiter.consume(key).then(
-        () => undefined,
-        (over: RateLimiterRes) => over,
-      );
-      if (refusal === undefined) return 0;
-      await giveBack(key);
-      // 0 would say that the attempt was counted.
-      return Math.max(1, wholeSeconds(refusal));
+    take(key) {
+      const now = clock.now();
+      const window = current(key, now) ?? { count: 0, endsAt: now + windowMs };
+      window.count += 1;
+      dropEnded(now);
+      moveToEnd(key, window);
+      if (windows.size <= maxKeys) return;
+      const [oldest = key] = windows.keys();
+      windows.delete(oldest);
     },
 
-    giveBack,
-    forget,
-    async forgetBelow(key) {
-      const found = [...keys].filter((known) => key === "" || known === key || known.startsWith(`${key} `));
-      await Promise.all(found.map(forget));
+    giveBack(key) {
+      // Where its window is over there is nothing left to take back.
+      const window = current(key, clock.now());
+      if (window === undefined) return;
+      window.count -= 1;
+      if (window.count === 0) windows.delete(key);
+    },
+
+    forget: (key) => void windows.delete(key),
+
+    forgetBelow(key) {
+      const now = clock.now();
+      const below = (known: string) => key === "" || known === key || known.startsWith(`${key} `);
+      const found = [...windows.keys()].filter((known) => below(known) && current(known, now) !== undefined);
+      for (const known of found) windows.delete(known);
       return found.length;
     },
   };
-}
-
-function wholeSeconds({ msBeforeNext }: RateLimiterRes): number {
-  return Math.max(0, Math.ceil(msBeforeNext / 1000));
 }

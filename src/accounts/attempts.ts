@@ -1,3 +1,4 @@
+import { type Clock, systemEnvironment } from "../environment.ts";
 import type { AttemptCounts, AttemptsAllowed, AttemptsTaken } from "../store/attempt-counts.ts";
 import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
 
@@ -38,44 +39,35 @@ export interface Attempts {
 }
 
 /** Counts in this process's memory. @param maxKeys how many keys each limit keeps. */
-export function createLocalAttempts(maxKeys: number): Attempts {
+export function createLocalAttempts(maxKeys: number, clock: Clock = systemEnvironment.clock): Attempts {
   const limits = new Map<string, AttemptLimit>();
 
   function countOf({ name, attempts, windowSeconds }: Limit): AttemptLimit {
     const known = limits.get(name);
     if (known !== undefined) return known;
-    const made = createAttemptLimit({ attempts, windowSeconds, maxKeys });
+    const made = createAttemptLimit({ attempts, windowSeconds, maxKeys, clock });
     limits.set(name, made);
     return made;
   }
 
   return {
     async take(keys) {
-      const counts = keys.map(({ limit, key, isOnlyLookedAt }) => ({
-        limit,
-        count: countOf(limit),
-        key,
-        isOnlyLookedAt,
-      }));
-      // Looking first keeps refused attempts from bringing in keys at the cost of others.
-      const before = refusal(counts, await Promise.all(counts.map(({ count, key }) => count.wait(key))));
-      if (before !== null) return before;
-      const asked = counts.filter(({ isOnlyLookedAt = false }) => !isOnlyLookedAt);
-      const waits = await Promise.all(asked.map(({ count, key }) => count.take(key)));
-      const taken = asked.filter((_, index) => waits[index] === 0);
-      const refused = refusal(asked, waits);
-      if (refused !== null) {
-        await Promise.all(taken.map(({ count, key }) => count.giveBack(key)));
-        return refused;
-      }
+      const counts = keys.map((one) => ({ ...one, count: countOf(one.limit) }));
+      // All are looked at before any is counted, so that refused attempts bring in no keys at the cost of others.
+      const refused = refusal(
+        counts,
+        counts.map(({ count, key }) => count.wait(key)),
+      );
+      if (refused !== null) return refused;
+      const taken = counts.filter(({ isOnlyLookedAt = false }) => !isOnlyLookedAt);
+      for (const { count, key } of taken) count.take(key);
       return {
         waitSeconds: 0,
         async giveBack(forgotten) {
-          await Promise.all(
-            taken.map(({ limit, count, key }) =>
-              limit.name === forgotten?.limit.name ? count.forget(key) : count.giveBack(key),
-            ),
-          );
+          for (const { limit, count, key } of taken) {
+            if (limit.name === forgotten?.limit.name) count.forget(key);
+            else count.giveBack(key);
+          }
         },
       };
     },
@@ -84,7 +76,7 @@ export function createLocalAttempts(maxKeys: number): Attempts {
       let forgotten = 0;
       for (const key of keys) {
         const [name = "", ...rest] = key.split(" ");
-        forgotten += (await limits.get(name)?.forgetBelow(rest.join(" "))) ?? 0;
+        forgotten += limits.get(name)?.forgetBelow(rest.join(" ")) ?? 0;
       }
       return forgotten;
     },

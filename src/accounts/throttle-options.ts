@@ -33,7 +33,7 @@ export interface ThrottleOptions extends ThrottleLimits {
   /**
    * How many accounts, addresses and sessions each limit keeps count of in memory. Above it the login limits forget the one that was
    * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
-   * Default: 100,000, about 50 MB for each of the five login limits when full.
+   * Default: 100,000, about 25 MB for each of the five login limits when full.
    */
   readonly maxKeys?: number | undefined;
 }

@@ -120,7 +120,7 @@ export function createThrottle(options: ThrottleOptions): Throttle {
     address: { name: "register-address", attempts: registrations, windowSeconds: HOUR },
     network: { name: "register-network", attempts: registrations * NETWORK_FACTOR, windowSeconds: HOUR },
   };
-  const local = createLocalAttempts(maxKeys);
+  const local = createLocalAttempts(maxKeys, clock);
   const attempts = counts === undefined ? local : createSharedAttempts(counts, local);
   const guessing = { address: windowCount(invalidTokens), network: windowCount(invalidTokens * NETWORK_FACTOR) };
   const refreshing = windowCount(refreshes);

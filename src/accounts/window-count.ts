@@ -19,10 +19,9 @@ export interface WindowCount {
 }
 
 /**
- * A fixed-window count for the hot path of refreshing, where rate-limiter-flexible's memory store costs too much: measured
- * on 100,000 keys, 2.3 µs, 415 bytes and a timer for a new key, and 1.1 µs for a known one. This takes 0.4 µs, 36 bytes and
- * no timer, and 0.1 µs. What it limits is load, not guesses that might succeed, so that a server with more keys than it keeps
- * may count again from 0.
+ * A fixed-window count for the hot path of refreshing, where a window of its own for each key costs too much. Measured on 100,000
+ * keys: 36 bytes and 0.4 µs for a new key, 0.1 µs for a known one. What it limits is load, not guesses that might succeed, so
+ * that a server with more keys than it keeps may count again from 0.
  */
 export function createWindowCount({ limit, windowSeconds, maxKeys, clock }: WindowCountOptions): WindowCount {
   const windowMs = windowSeconds * 1000;

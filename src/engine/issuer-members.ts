@@ -19,6 +19,8 @@ import type { Metrics } from "./upkeep/metrics.ts";
 /** The engine: everything Latchkey does, without HTTP. */
 export interface Issuer extends OldNames {
   readonly options: ResolvedOptions;
+  /** The origin of the issuer's URL (RFC 6454): where its own pages come from. */
+  readonly origin: string;
   /** Verifies a username and a password and opens a session. Throws `invalid_credentials`, `too_many_requests`, `server_busy`. */
   login: SignIn["login"];
   /** Opens a session for somebody whom the application has authenticated by its own means. */

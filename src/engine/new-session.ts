@@ -1,4 +1,5 @@
 import type { JsonValue } from "../json.ts";
+import { randomId } from "../random-id.ts";
 import { initialRotation } from "../records/rotation.ts";
 import { FIRST_PARTY_CLIENT_ID, type Session, shortUserAgent } from "../records/session.ts";
 import type { RequestContext } from "./events.ts";
@@ -25,7 +26,7 @@ export function newSession(
   const ip = context.ip ?? null;
   const userAgent = shortUserAgent(context.userAgent);
   return {
-    id: Buffer.from(random.bytes(16)).toString("base64url"),
+    id: randomId(random),
     subject,
     clientId: details.clientId ?? FIRST_PARTY_CLIENT_ID,
     salt: random.bytes(16),

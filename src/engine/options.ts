@@ -85,7 +85,7 @@ export interface IssuerOptions extends ThrottleLimits, PasswordHashing {
   readonly sessionsPerUser?: number | undefined;
   /**
    * How many accounts, addresses and sessions each limit on attempts keeps count of in memory; above it, the login limits forget
-   * the one that was tried longest ago. Default: 100,000, about 50 MB for each of the five login limits when full.
+   * the one that was tried longest ago. Default: 100,000, about 25 MB for each of the five login limits when full.
    */
   readonly throttleMaxKeys?: number | undefined;
   /** How many verified access tokens are remembered, under their full text; 0 = none. Default: 10,000. */

@@ -107,7 +107,7 @@ export function refuseForgery(
 ): void {
   const isChange = methods.some(isUnsafe);
   if ((isChange || isHandshake(request)) && !(isChange && hidesOwnOrigin(request))) {
-    refuseCrossSite(request, new URL(issuer.options.issuer).origin, allowedOrigins);
+    refuseCrossSite(request, issuer.origin, allowedOrigins);
   }
   if (!isChange) return;
   const token = request.headers.get(CSRF_HEADER) ?? formToken;

@@ -3,6 +3,7 @@ import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
 import type { RequestContext } from "../engine/events.ts";
 import { isLatchkeyError, LatchkeyError } from "../errors.ts";
 import type { Issuer } from "../issuer.ts";
+import { randomId } from "../random-id.ts";
 import {
   type Authentication,
   type AuthenticationTerms,
@@ -74,7 +75,7 @@ export function createHandler(issuer: Issuer, given: HandlerOptions = {}): Handl
     async fetch(request, info = {}) {
       const startedAt = clock.now();
       const { headers } = request;
-      const requestId = takenOver(headers.get("x-request-id")) ?? Buffer.from(random.bytes(12)).toString("base64url");
+      const requestId = takenOver(headers.get("x-request-id")) ?? randomId(random, 12);
       const ip = clientAddress(headers, info.remoteAddress);
       if (watchesForProxies && headers.has("x-forwarded-for")) {
         const peer = nearbyPeer(info.remoteAddress);

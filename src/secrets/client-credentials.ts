@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import type { Random } from "../environment.ts";
+import { randomId } from "../random-id.ts";
 import type { Client } from "../records/client.ts";
 
 const ID_PREFIX = "lkc_";
@@ -13,12 +14,12 @@ export function createClientId(random: Random): string {
 
 /** Makes what a client's own access tokens are revoked with: 16 random bytes as base64url. */
 export function createGrantId(random: Random): string {
-  return Buffer.from(random.bytes(16)).toString("base64url");
+  return randomId(random);
 }
 
 /** Makes a client secret of 256 random bits, with a prefix that secret scanners and the log's redaction know it by. */
 export function createClientSecret(random: Random): string {
-  return SECRET_PREFIX + Buffer.from(random.bytes(32)).toString("base64url");
+  return SECRET_PREFIX + randomId(random, 32);
 }
 
 /** Whether a text has the form of a `client_id` of ours. */

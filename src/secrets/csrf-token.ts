@@ -1,5 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
-import { type DerivedKeys, hmacSha256, type RootKeys } from "./root-secret.ts";
+import { type DerivedKeys, hmacSha256, isMadeUnderEither, type RootKeys } from "./root-secret.ts";
 
 const DOMAIN_LABEL = "latchkey csrf token\0";
 
@@ -10,10 +9,5 @@ export function createCsrfToken(keys: DerivedKeys, sessionId: string): string {
 
 /** Whether the token is the session's, also one made under the root secret before. Compared in constant time. */
 export function isCsrfToken(keys: RootKeys, sessionId: string, token: string): boolean {
-  return [keys.current, keys.previous].some((candidate) => {
-    if (candidate === undefined) return false;
-    const expected = Buffer.from(createCsrfToken(candidate, sessionId));
-    const given = Buffer.from(token);
-    return expected.length === given.length && timingSafeEqual(expected, given);
-  });
+  return isMadeUnderEither(keys, Buffer.from(token), (candidate) => Buffer.from(createCsrfToken(candidate, sessionId)));
 }

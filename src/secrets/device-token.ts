@@ -1,6 +1,5 @@
-import { timingSafeEqual } from "node:crypto";
 import type { Random } from "../environment.ts";
-import { type DerivedKeys, hmacSha256, type RootKeys } from "./root-secret.ts";
+import { type DerivedKeys, hmacSha256, isMadeUnderEither, type RootKeys } from "./root-secret.ts";
 
 const DOMAIN_LABEL = "latchkey device token 2\0";
 const EXPIRY_BYTES = 4;
@@ -62,9 +61,7 @@ export function recognisedDevice(
   const bytes = Buffer.from(token, "base64url");
   const head = bytes.subarray(0, -MAC_BYTES);
   const mac = bytes.subarray(-MAC_BYTES);
-  const isOurs = [keys.current, keys.previous].some(
-    (candidate) => candidate !== undefined && timingSafeEqual(mac, macOf(candidate, head, account)),
-  );
+  const isOurs = isMadeUnderEither(keys, mac, (candidate) => macOf(candidate, head, account));
   if (!isOurs || head.readUInt32BE() * 1000 <= now) return null;
   return { id: head.subarray(EXPIRY_BYTES).toString("base64url"), credentialsVersion: head.readUInt32BE(EXPIRY_BYTES) };
 }

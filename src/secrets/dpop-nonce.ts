@@ -1,5 +1,4 @@
-import { timingSafeEqual } from "node:crypto";
-import { type DerivedKeys, hmacSha256, type RootKeys } from "./root-secret.ts";
+import { type DerivedKeys, hmacSha256, isMadeUnderEither, type RootKeys } from "./root-secret.ts";
 
 /** How long a nonce is handed out. It is taken for as long again, and before its time where another process's clock is ahead. */
 const SPAN_MS = 60_000;
@@ -11,12 +10,12 @@ export function createDpopNonce({ dpopNonceKey }: DerivedKeys, now: number): str
 }
 
 /** Whether a nonce is handed out now, was a minute ago, or will be in a minute. Compared in constant time. */
-export function isDpopNonce({ current, previous }: RootKeys, nonce: string, now: number): boolean {
+export function isDpopNonce(keys: RootKeys, nonce: string, now: number): boolean {
   const presented = Buffer.from(nonce);
   const span = Math.floor(now / SPAN_MS);
-  const keys = previous === undefined ? [current] : [current, previous];
-  const good = keys.flatMap(({ dpopNonceKey }) => [span, span - 1, span + 1].map((at) => nonceOf(dpopNonceKey, at)));
-  return good.some((one) => one.length === presented.length && timingSafeEqual(Buffer.from(one), presented));
+  return [span, span - 1, span + 1].some((at) =>
+    isMadeUnderEither(keys, presented, ({ dpopNonceKey }) => Buffer.from(nonceOf(dpopNonceKey, at))),
+  );
 }
 
 function nonceOf(key: Uint8Array, span: number): string {

@@ -1,6 +1,6 @@
 import { timingSafeEqual } from "node:crypto";
 import { REFRESH_TOKEN_PREFIX } from "../access-token/token-kinds.ts";
-import { type DerivedKeys, hmacSha256, type RootKeys } from "./root-secret.ts";
+import { type DerivedKeys, hmacSha256, keysNamed, type RootKeys } from "./root-secret.ts";
 
 const VERSION = 1;
 const DOMAIN_LABEL = "latchkey refresh token\0";
@@ -48,7 +48,7 @@ export function parseRefreshToken(text: string, keys: RootKeys): PresentedRefres
   const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");
   if (bytes[0] !== VERSION) return undefined;
   const keyId = bytes.subarray(KEY_ID_AT, SESSION_ID_AT);
-  const issuedUnder = [keys.current, keys.previous].find((candidate) => candidate && keyId.equals(candidate.keyId));
+  const issuedUnder = keysNamed(keys, keyId);
   if (issuedUnder === undefined) return undefined;
   return {
     sessionId: bytes.toString("base64url", SESSION_ID_AT, GENERATION_AT),

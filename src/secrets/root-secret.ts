@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync } from "node:crypto";
+import { createHmac, hkdfSync, timingSafeEqual } from "node:crypto";
 
 /** The fewest bytes a root secret may have. */
 const ROOT_SECRET_MIN_BYTES = 32;
@@ -70,6 +70,28 @@ function derive(secret: string, option: string): DerivedKeys {
     deviceKey: key("device token v1", 32),
     setupKey: key("setup link v1", 32),
     dpopNonceKey: key("dpop nonce v1", 32),
+  });
+}
+
+/** The keys of both secrets, the current one's first. */
+function inUse({ current, previous }: RootKeys): readonly DerivedKeys[] {
+  return previous === undefined ? [current] : [current, previous];
+}
+
+/** The keys that a key id names, if they are in use. */
+export function keysNamed(keys: RootKeys, keyId: Uint8Array): DerivedKeys | undefined {
+  return inUse(keys).find((candidate) => Buffer.compare(candidate.keyId, keyId) === 0);
+}
+
+/** Whether what was presented is what the keys of either secret make. Compared in constant time. */
+export function isMadeUnderEither(
+  keys: RootKeys,
+  presented: Uint8Array,
+  make: (keys: DerivedKeys) => Uint8Array,
+): boolean {
+  return inUse(keys).some((candidate) => {
+    const expected = make(candidate);
+    return expected.length === presented.length && timingSafeEqual(expected, presented);
   });
 }
 

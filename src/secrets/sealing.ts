@@ -1,7 +1,7 @@
 import { createCipheriv, createDecipheriv } from "node:crypto";
 import type { Random } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
-import type { DerivedKeys, RootKeys } from "./root-secret.ts";
+import { type DerivedKeys, keysNamed, type RootKeys } from "./root-secret.ts";
 
 const VERSION = 1;
 const DOMAIN_LABEL = "latchkey signing key";
@@ -42,9 +42,7 @@ export function unseal(rootKeys: RootKeys, identity: SealedFor, sealed: Uint8Arr
   const bytes = Buffer.from(sealed);
   if (bytes[0] !== VERSION || bytes.length < CIPHERTEXT_AT + TAG_BYTES) throw damaged(identity);
   const keyId = bytes.subarray(KEY_ID_AT, NONCE_AT);
-  const sealedUnder = [rootKeys.current, rootKeys.previous].find(
-    (candidate) => candidate && keyId.equals(candidate.keyId),
-  );
+  const sealedUnder = keysNamed(rootKeys, keyId);
   if (sealedUnder === undefined) throw sealedUnderAnother(identity);
 
   const decipher = createDecipheriv("aes-256-gcm", sealedUnder.sealingKey, bytes.subarray(NONCE_AT, CIPHERTEXT_AT), {

@@ -15,6 +15,7 @@ import { audienceRule, leewayRule, verifiedCacheSizeRule } from "../access-token
 import type { Environment } from "../environment.ts";
 import { LatchkeyError } from "../errors.ts";
 import { createOptionSet, isText, required, wholeNumber } from "../option-rules.ts";
+import { randomId } from "../random-id.ts";
 import type { KeyRing, SigningKey } from "./key-ring.ts";
 
 export type { AccessTokenClaims } from "../access-token/claims.ts";
@@ -108,7 +109,7 @@ export function createAccessTokens(options: AccessTokensOptions): AccessTokens {
     await keys.reloadIfStale();
     await options.beforeSigning?.();
     const key = keys.current();
-    const unique = Buffer.from(environment.random.bytes(JTI_UNIQUE_BYTES)).toString("base64url");
+    const unique = randomId(environment.random, JTI_UNIQUE_BYTES);
     const claims = claimsWith(unique);
     const input = `${headerOf(key)}.${encodeJson(claims)}`;
     const token = `${input}.${Buffer.from(await key.sign(input)).toString("base64url")}`;

@@ -1,4 +1,5 @@
 import type { AnyAccessTokenClaims } from "../access-token/claims.ts";
+import { jittered, pauseAfter } from "../backoff.ts";
 import { LatchkeyError } from "../errors.ts";
 import { createFeedConnection } from "./feed-connection.ts";
 import { createKnownRevocations } from "./known-revocations.ts";
@@ -9,7 +10,7 @@ const SETTLED_MS = 5000;
 const POLL_MS = 1000;
 /** Where only polling works, the stream is tried again after 2 polls, then 4, 8 and so on, and this many at the most. */
 const MOST_POLLS = 30;
-const BACKOFF_MS = { first: 250, most: 5000 } as const;
+const BACKOFF = { firstMs: 250, longestMs: 5000 };
 
 /** How a verifier stands with the feed. */
 export interface FeedStatus {
@@ -73,7 +74,7 @@ export function followRevocations(
         tried.give();
         failures++;
       }
-      await pause(jittered(Math.min(BACKOFF_MS.first * 2 ** failures, BACKOFF_MS.most)));
+      await pause(jittered(pauseAfter(failures + 1, BACKOFF), random));
     }
   }
 
@@ -101,12 +102,6 @@ export function followRevocations(
     try {
       onError(error);
     } catch {}
-  }
-
-  /** Half of it to all of it, so that verifiers do not come back all at once. */
-  function jittered(ms: number): number {
-    const [byte = 0] = random.bytes(1);
-    return ms * (0.5 + byte / 510);
   }
 
   /** Waits, unless it is closed meanwhile. */

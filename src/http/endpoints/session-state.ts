@@ -58,7 +58,7 @@ function comesFromHome({ issuer, options, request }: StateCall): boolean {
   const origin = request.headers.get("origin");
   if (origin === null || origin === "null") return false;
   const { allowedOrigins = [] } = options;
-  return isOwnOrigin(origin, new URL(issuer.options.issuer).origin) || allowedOrigins.includes(origin);
+  return isOwnOrigin(origin, issuer.origin) || allowedOrigins.includes(origin);
 }
 
 /** A token that was sent on purpose is good, or an error. */

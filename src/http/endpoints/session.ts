@@ -170,7 +170,7 @@ async function cookieToLogOut({
   request,
 }: Call<unknown, unknown>): Promise<string | undefined> {
   const { allowedOrigins = [] } = options;
-  const ownOrigin = new URL(issuer.options.issuer).origin;
+  const ownOrigin = issuer.origin;
   if (!hidesOwnOrigin(request)) refuseCrossSite(request, ownOrigin, allowedOrigins);
   const { access, refresh } = cookies.read(request.headers);
   for (const [token, sessionOf] of [

@@ -157,7 +157,7 @@ function refuseForeignSignIn({
   body,
 }: Call<unknown, { readonly transport?: "body" | "cookie" | undefined }>): void {
   if (body.transport !== "cookie") return;
-  const ownOrigin = new URL(issuer.options.issuer).origin;
+  const ownOrigin = issuer.origin;
   refuseCrossSite(request, ownOrigin, options.allowedOrigins);
   refuseDroppedCookies(request, ownOrigin, issuer.options.cookies.sameSite);
 }

@@ -78,7 +78,7 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
   // These are answers of the application, whose own word on HSTS for its host they must not replace.
   const respond = createResponder(undefined);
   const { locations, implicitRefresh, allowedOrigins, role: roles, scope: scopes, policy: policies } = options;
-  const publicUrl = options.publicUrl ?? new URL(issuer.options.issuer).origin;
+  const publicUrl = options.publicUrl ?? issuer.origin;
   const terms = { locations, implicitRefresh, allowedOrigins, clients: asksForAny(scopes), publicUrl };
 
   const asksOnlyTheToken = options.isRevoked === undefined && options.loadUser === undefined && policies.length === 0;

@@ -1,18 +1,19 @@
-import { randomBytes, randomInt } from "node:crypto";
 import { setTimeout as wait } from "node:timers/promises";
+import { jittered, pauseAfter } from "../../backoff.ts";
+import { systemEnvironment } from "../../environment.ts";
 import { isLatchkeyError } from "../../errors.ts";
 import { errorResponse } from "../../http/error-response.ts";
 import type { Handler } from "../../http/handler.ts";
 import { hstsHeader } from "../../http/hsts.ts";
 import { createResponder } from "../../http/respond.ts";
+import { randomId } from "../../random-id.ts";
 import { type OpenedIssuer, type OpenIssuerOptions, openIssuer } from "../open-issuer.ts";
 import { type Config, issuerUrl } from "../settings/config.ts";
 import { oneLine } from "./failed-requests.ts";
 import type { HttpServer } from "./http-server.ts";
 import type { Logger } from "./logger.ts";
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 10_000;
+const BACKOFF = { firstMs: 250, longestMs: 10_000 };
 
 /**
  * Opens the issuer. A PostgreSQL server that cannot be reached now is tried again for as long as it takes: it may be starting
@@ -26,14 +27,14 @@ export async function openWhenReachable(
   logger: Logger,
   options: OpenIssuerOptions,
 ): Promise<OpenedIssuer> {
-  for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+  for (let failures = 1; ; failures += 1) {
     try {
       return await openIssuer(config, options);
     } catch (error) {
       const isTransient = isLatchkeyError(error) && error.code === "store_unavailable";
       if (!isTransient || config.server.database.kind === "sqlite") throw error;
       server?.serve(createUnreadyHandler(hstsHeader(issuerUrl(config), config.handler.hsts), error));
-      const nextTryMs = randomInt(pauseMs / 2, pauseMs);
+      const nextTryMs = Math.round(jittered(pauseAfter(failures, BACKOFF), systemEnvironment.random));
       logger.warn(
         { detail: oneLine(error.detail ?? error.description), nextTryMs },
         "the database cannot be reached; trying again",
@@ -47,7 +48,7 @@ export async function openWhenReachable(
 function createUnreadyHandler(hsts: string | undefined, error: unknown): Handler {
   return {
     async fetch({ url, method }) {
-      const respond = createResponder(hsts, randomBytes(12).toString("base64url"));
+      const respond = createResponder(hsts, randomId(systemEnvironment.random, 12));
       const isLiveness = new URL(url).pathname === "/livez" && (method === "GET" || method === "HEAD");
       return isLiveness ? respond.json({ status: "ok" }) : errorResponse(respond, error);
     },

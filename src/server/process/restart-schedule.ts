@@ -1,5 +1,6 @@
-const FIRST_DELAY_MS = 250;
-const LONGEST_DELAY_MS = 30_000;
+import { pauseAfter } from "../../backoff.ts";
+
+const BACKOFF = { firstMs: 250, longestMs: 30_000 };
 /** A worker that served for this long was sound: what ends it then is a new failure. */
 const STEADY_MS = 60_000;
 const MOST_FAILED_STARTS = 5;
@@ -28,7 +29,7 @@ export function createRestartSchedule(): RestartSchedule {
       else failedStarts = 0;
       if (servedMs !== undefined && servedMs >= STEADY_MS) failures = 0;
       failures += 1;
-      return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (failures - 1));
+      return pauseAfter(failures, BACKOFF);
     },
     isHopeless: () => failedStarts >= MOST_FAILED_STARTS,
   };

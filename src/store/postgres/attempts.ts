@@ -8,9 +8,8 @@ const NOW = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
  * Where attempts are counted. What is counted here matters for an hour at most, so the table is not logged: a login waits for
  * no disk and no standby, and after a crash or a failover of the database counting begins again.
  *
- * Not rate-limiter-flexible's own table: there an attempt is a statement for each of its limits, counted under some of them
- * where others refuse it; one that is given back after its window puts the next window below zero; the clock is the process's;
- * and each process deletes what is over in one unbounded statement.
+ * One statement counts an attempt under all of its limits, or under none where one of them refuses it; the clock is the database's.
+ * One that is given back after its window leaves the next window as it is, and what is over is deleted in bounded numbers.
  */
 export const ATTEMPTS_TABLE = `
   CREATE UNLOGGED TABLE latchkey.attempts (

@@ -1,9 +1,9 @@
 import { setTimeout } from "node:timers/promises";
+import { jittered, pauseAfter } from "../../backoff.ts";
 import type { Random } from "../../environment.ts";
 import { isLocked, toStoreError } from "./errors.ts";
 
-const FIRST_PAUSE_MS = 1;
-const LONGEST_PAUSE_MS = 50;
+const BACKOFF = { firstMs: 1, longestMs: 50 };
 
 /** Runs an act on the database, and rejects with a `LatchkeyError` where SQLite fails. */
 export type Runner = <T>(act: () => T | Promise<T>) => Promise<T>;
@@ -20,16 +20,15 @@ export interface RunnerOptions {
 export function createRunner({ place, lockTimeoutSeconds, random }: RunnerOptions): Runner {
   return async (act) => {
     let remainingMs = lockTimeoutSeconds * 1000;
-    for (let pauseMs = FIRST_PAUSE_MS; ; pauseMs = Math.min(pauseMs * 2, LONGEST_PAUSE_MS)) {
+    for (let failures = 1; ; failures += 1) {
       try {
         return await act();
       } catch (error) {
         if (!isLocked(error) || remainingMs <= 0) throw toStoreError(error, place);
       }
-      const [byte = 0] = random.bytes(1);
-      const jitteredMs = Math.ceil((pauseMs * (256 + byte)) / 512);
-      await setTimeout(Math.min(jitteredMs, remainingMs));
-      remainingMs -= jitteredMs;
+      const pauseMs = Math.ceil(jittered(pauseAfter(failures, BACKOFF), random));
+      await setTimeout(Math.min(pauseMs, remainingMs));
+      remainingMs -= pauseMs;
     }
   };
 }

@@ -1,11 +1,11 @@
 import { setTimeout } from "node:timers/promises";
+import { jittered, pauseAfter } from "../../../backoff.ts";
 import type { Random } from "../../../environment.ts";
 
 /** What the schema's triggers notify. Notifications carry nothing: whoever hears one reads the log. */
 export const REVOCATION_CHANNEL = "latchkey_revocations";
 
-const FIRST_PAUSE_MS = 250;
-const LONGEST_PAUSE_MS = 30_000;
+const BACKOFF = { firstMs: 250, longestMs: 30_000 };
 /** How often a connection is asked whether it still is one; a network may drop it without a word. */
 const HEARTBEAT_MS = 15_000;
 
@@ -44,8 +44,9 @@ export function createRevocationListener(connect: () => Promise<ListeningClient>
       await listen(() => {
         failures = 0;
       }).catch(() => {});
-      await pause(Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** failures));
       failures += 1;
+      const pauseMs = jittered(pauseAfter(failures, BACKOFF), random);
+      await setTimeout(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => {});
     }
   }
 
@@ -75,12 +76,6 @@ export function createRevocationListener(connect: () => Promise<ListeningClient>
       // Nobody waits for a connection that may have nobody at its other end.
       client.end().catch(() => {});
     }
-  }
-
-  async function pause(longestMs: number): Promise<void> {
-    const [byte = 0] = random.bytes(1);
-    const pauseMs = (longestMs * (128 + byte)) / 384;
-    await setTimeout(pauseMs, undefined, { signal: closing.signal, ref: false }).catch(() => {});
   }
 
   return {

@@ -1,4 +1,5 @@
 import { setTimeout } from "node:timers/promises";
+import { jittered, pauseAfter } from "../../../backoff.ts";
 import type { Random } from "../../../environment.ts";
 import { failureOf, leavesConnectionUsable, ReadOnlyServerError, toStoreError } from "../errors.ts";
 import type { Connection, ConnectionPool, Parameter, QueryResult } from "./pool.ts";
@@ -6,8 +7,7 @@ import type { Connection, ConnectionPool, Parameter, QueryResult } from "./pool.
 const MOST_ATTEMPTS = 12;
 /** A lost connection is tried again this often: each try may wait for a connection. */
 const MOST_LOST = 2;
-const FIRST_PAUSE_MS = 2;
-const LONGEST_PAUSE_MS = 200;
+const BACKOFF = { firstMs: 3, longestMs: 300 };
 
 /** What an act does inside its transaction. */
 export interface Transaction {
@@ -101,9 +101,7 @@ export function createPostgresRunner({ pool, place, statementTimeoutSeconds, ran
   }
 
   async function pause(attempts: number): Promise<void> {
-    const [byte = 0] = random.bytes(1);
-    const pauseMs = Math.min(FIRST_PAUSE_MS * 2 ** (attempts - 1), LONGEST_PAUSE_MS);
-    await setTimeout((pauseMs * (128 + byte)) / 256);
+    await setTimeout(jittered(pauseAfter(attempts, BACKOFF), random));
   }
 
   const explain = (error: unknown) => toStoreError(error, place);
