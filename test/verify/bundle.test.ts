@@ -27,7 +27,8 @@ describe("latchkey/verify", () => {
     console.log(
       `latchkey/verify: ${files.length} files, ${bytes.length} bytes (${gzipSync(bytes).length} gzipped), without comments and jose`,
     );
-    expect(bytes.length).toBeLessThan(60 * 1024);
+    // The distance between names is in it, which was a package of its own before.
+    expect(bytes.length).toBeLessThan(64 * 1024);
   });
 
   it("names nothing that only Node has: no node: module, Buffer, process, require or __dirname", () => {
