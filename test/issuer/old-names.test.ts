@@ -22,7 +22,7 @@ const grouped: Readonly<Record<OldName, (issuer: Issuer) => unknown>> = {
 type OldName = Exclude<keyof Issuer, (typeof membersNow)[number]>;
 
 const membersNow = [
-  ...["options", "sessions", "keys", "users", "clients", "throttles", "revocationFeed"],
+  ...["options", "origin", "sessions", "keys", "users", "clients", "throttles", "revocationFeed"],
   ...["login", "issue", "reauthenticate", "refresh", "logout", "logoutAll", "revoke", "introspect"],
   ...["verify", "verifyAny", "verifyRemembered", "csrfToken", "isCsrfToken", "dpopNonce"],
   ...["metrics", "check", "close"],
