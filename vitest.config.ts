@@ -6,6 +6,8 @@ import { configDefaults, defineConfig } from "vitest/config";
 const together = [
   "test/*.test.ts",
   ...["access-token", "keys", "oauth", "rfc"].map((folder) => `test/${folder}/**/*.test.ts`),
+  // The others start a browser, or look at the time or the memory that they take.
+  "test/http/!(docs-page|fuzz|recognised-device|shared-work).test.ts",
 ];
 
 export default defineConfig({
