@@ -5,6 +5,7 @@ import { architecturePicture, pictureFile, sourceFiles } from "../../scripts/arc
 import { root } from "../../scripts/root.mjs";
 
 const MOST_FILES = 20;
+const MOST_LINES = 400;
 const MOST_FILES_UNEXPLAINED = 5;
 
 function filesByFolder(): ReadonlyMap<string, readonly string[]> {
@@ -20,6 +21,11 @@ describe("the rooms of src/", () => {
 
   it("have at most 20 files at one level", () => {
     expect([...filesByFolder()].filter(([, files]) => files.length > MOST_FILES).map(([folder]) => folder)).toEqual([]);
+  });
+
+  it("have no file of more than 400 lines", () => {
+    const lines = (file: string) => readFileSync(join(root, "src", file), "utf8").split("\n").length - 1;
+    expect(sourceFiles().filter((file) => lines(file) > MOST_LINES)).toEqual([]);
   });
 
   it("are explained in docs/architecture.md where they have more than five files", () => {
