@@ -12,40 +12,40 @@ export const errorCatalogue = {
   invalid_request: {
     status: 400,
     oauthError: "invalid_request",
-    description: "The request is not what this route takes.",
+    description: "The request is not valid for this endpoint.",
   },
   token_in_query: {
     status: 400,
     oauthError: "invalid_request",
     description:
-      "Tokens are refused in the query string, because URLs end up in logs and histories. Send it in the Authorization header or the body.",
+      "Tokens are not accepted in the query string, because URLs end up in logs and histories. Send the token in the Authorization header or in the body.",
   },
   unsupported_grant_type: {
     status: 400,
     oauthError: "unsupported_grant_type",
-    description: "This grant_type is not offered here.",
+    description: "This grant_type is not supported here.",
   },
   unauthorized_client: {
     status: 400,
     oauthError: "unauthorized_client",
-    description: "The client may not do this.",
+    description: "The client is not allowed to do this.",
   },
   unsupported_token_type: {
     status: 400,
     oauthError: "unsupported_token_type",
     description:
-      "A client's own access token cannot be revoked by itself. It expires soon; disabling the client revokes it at once.",
+      "A client's own access token cannot be revoked alone. It expires soon. To revoke it at once, disable the client.",
   },
   invalid_scope: {
     status: 400,
     oauthError: "invalid_scope",
-    description: "This scope is more than can be granted. Ask for less, or leave 'scope' out.",
+    description: "The requested scope exceeds what can be granted. Request less, or omit 'scope'.",
   },
   invalid_client: {
     status: 401,
     oauthError: "invalid_client",
     description:
-      "The client is unknown or disabled, or has not proved who it is. The first-party client sends no client_id and no client authentication.",
+      "The client is unknown or disabled, or its authentication failed. The first-party client sends no client_id and no client authentication.",
   },
   missing_token: {
     status: 401,
@@ -55,17 +55,18 @@ export const errorCatalogue = {
   invalid_access_token: {
     status: 401,
     oauthError: "invalid_token",
-    description: "The access token is not valid here.",
+    description: "The access token is not valid here. Request a new one.",
   },
   invalid_dpop_proof: {
     status: 401,
     oauthError: "invalid_dpop_proof",
-    description: "The DPoP proof is not acceptable.",
+    description: "The DPoP proof is not valid.",
   },
   use_dpop_nonce: {
     status: 401,
     oauthError: "use_dpop_nonce",
-    description: "The DPoP proof needs the nonce of the DPoP-Nonce header. Make a new proof with it, then try again.",
+    description:
+      "The DPoP proof must contain the nonce from the DPoP-Nonce header. Create a new proof with it, then try again.",
   },
   access_token_expired: {
     status: 401,
@@ -80,7 +81,7 @@ export const errorCatalogue = {
   wrong_token_type: {
     status: 401,
     oauthError: "invalid_grant",
-    description: "This is a token of another kind than the route takes.",
+    description: "The token is of the wrong type for this endpoint.",
   },
   invalid_refresh_token: {
     status: 401,
@@ -91,7 +92,7 @@ export const errorCatalogue = {
     status: 401,
     oauthError: "invalid_grant",
     description:
-      "The refresh token had already been replaced, so a copy of it is in use. The session has been ended. Sign in again.",
+      "The refresh token was already replaced, so a copy of it is in use. The session has been ended. Sign in again.",
   },
   session_revoked: {
     status: 401,
@@ -113,36 +114,44 @@ export const errorCatalogue = {
     status: 422,
     oauthError: "invalid_request",
     description:
-      "The token would not fit into a cookie. Its subject has too many roles or claims; take the tokens in the body instead.",
+      "The token does not fit in a cookie: its subject has too many roles or claims. Request the tokens in the body instead.",
   },
   cross_site_request: {
     status: 403,
     oauthError: "invalid_request",
     description:
-      "Another site sent this request. Cookies are taken from pages of this site and of the allowed origins only.",
+      "Another site sent this request. Cookies are accepted only from pages of this site and of the allowed origins.",
   },
   csrf_token_missing: {
     status: 403,
     oauthError: "invalid_request",
-    description: "A request that a cookie authenticates needs the CSRF token in the X-CSRF-Token header.",
+    description: "A request that a cookie authenticates requires the CSRF token in the X-CSRF-Token header.",
   },
   csrf_token_invalid: {
     status: 403,
     oauthError: "invalid_request",
-    description: "The CSRF token is not this session's. Read it anew from the CSRF cookie.",
+    description: "The CSRF token does not belong to this session. Read it again from the CSRF cookie.",
   },
   token_not_fresh: {
     status: 401,
     oauthError: "insufficient_user_authentication",
-    description: "This takes a recent sign-in. Prove the password again at /auth/reauthenticate, then try again.",
+    description: "A recent sign-in is required. Confirm your password at /auth/reauthenticate, then retry.",
   },
   insufficient_scope: {
     status: 403,
     oauthError: "insufficient_scope",
-    description: "The token's scope does not cover this.",
+    description: "The access token's scope does not cover this request.",
   },
-  denied_by_policy: { status: 403, oauthError: "insufficient_scope", description: "The subject may not do this." },
-  insufficient_role: { status: 403, oauthError: "insufficient_scope", description: "The subject may not do this." },
+  denied_by_policy: {
+    status: 403,
+    oauthError: "insufficient_scope",
+    description: "The subject is not allowed to do this.",
+  },
+  insufficient_role: {
+    status: 403,
+    oauthError: "insufficient_scope",
+    description: "The subject is not allowed to do this.",
+  },
   registration_closed: {
     status: 403,
     oauthError: "access_denied",
@@ -151,15 +160,19 @@ export const errorCatalogue = {
   setup_closed: {
     status: 403,
     oauthError: "access_denied",
-    description: "The set-up link is not valid, has expired or has been used.",
+    description: "The set-up link is not valid, has expired, or has already been used.",
   },
-  not_found: { status: 404, oauthError: "invalid_request", description: "There is nothing here." },
+  not_found: { status: 404, oauthError: "invalid_request", description: "Not found. Check the URL and the ids in it." },
   method_not_allowed: {
     status: 405,
     oauthError: "invalid_request",
-    description: "This route does not take that method. The Allow header names those it takes.",
+    description: "This endpoint does not accept this method. The Allow header lists those that it accepts.",
   },
-  username_taken: { status: 409, oauthError: "invalid_request", description: "This username is taken." },
+  username_taken: {
+    status: 409,
+    oauthError: "invalid_request",
+    description: "This username is taken. Choose another.",
+  },
   last_administrator: {
     status: 409,
     oauthError: "invalid_request",
@@ -169,42 +182,60 @@ export const errorCatalogue = {
   signing_key_too_new: {
     status: 409,
     oauthError: "invalid_request",
-    description: "Verifiers may not have the next signing key yet. Wait, or force it.",
+    description: "Verifiers may not have the next signing key yet. Wait, or force the rotation.",
   },
-  payload_too_large: { status: 413, oauthError: "invalid_request", description: "The body is larger than 64 KiB." },
+  payload_too_large: {
+    status: 413,
+    oauthError: "invalid_request",
+    description: "The body is larger than 64 KiB. Send a smaller one.",
+  },
   unsupported_media_type: {
     status: 415,
     oauthError: "invalid_request",
-    description: "The body is not of a content type that this route takes.",
+    description: "This endpoint does not accept the body's content type.",
   },
-  invalid_username: { status: 422, oauthError: "invalid_request", description: "The username is not acceptable." },
-  password_rejected: { status: 422, oauthError: "invalid_request", description: "The password is not acceptable." },
+  invalid_username: {
+    status: 422,
+    oauthError: "invalid_request",
+    description: "The username is not accepted. Choose another.",
+  },
+  password_rejected: {
+    status: 422,
+    oauthError: "invalid_request",
+    description: "The password is not accepted. Choose another.",
+  },
   too_many_requests: {
     status: 429,
     oauthError: "temporarily_unavailable",
-    description: "Too many attempts. Wait as long as Retry-After says, then try again.",
+    description: "Too many attempts. Wait for the time in Retry-After, then try again.",
   },
   internal_error: {
     status: 500,
     oauthError: "server_error",
-    description: "Something failed on our side. The request id helps to find it.",
+    description: "The server failed. Report the X-Request-Id of this response to its operator.",
   },
   server_busy: {
     status: 503,
     oauthError: "temporarily_unavailable",
-    description: "The server is busy. Try again as Retry-After says; nothing was changed.",
+    description: "The server is busy, and nothing was changed. Wait for the time in Retry-After, then try again.",
   },
   store_unavailable: {
     status: 503,
     oauthError: "temporarily_unavailable",
-    description: "The session store cannot be reached. Try again as Retry-After says; a refresh token stays good.",
+    description:
+      "The session store cannot be reached. The refresh token stays valid. Wait for the time in Retry-After, then try again.",
   },
   verifier_unavailable: {
     status: 503,
     oauthError: "temporarily_unavailable",
-    description: "Access tokens cannot be verified now. Try again as Retry-After says; the access token stays good.",
+    description:
+      "Access tokens cannot be verified now. The access token stays valid. Wait for the time in Retry-After, then try again.",
   },
-  store_unusable: { status: 503, oauthError: "server_error", description: "The session store cannot be used." },
+  store_unusable: {
+    status: 503,
+    oauthError: "server_error",
+    description: "The session store cannot be used. The server's log names the cause.",
+  },
 } as const satisfies Record<string, CatalogueEntry>;
 
 /** A code of {@link errorCatalogue}. */

@@ -60,7 +60,7 @@ export function createOptionSet<Given extends object, Resolved extends { readonl
   }
 
   function requireObject(given: unknown): void {
-    if (!isObject(given)) throw new TypeError(`${of} takes an object of options.`);
+    if (!isObject(given)) throw new TypeError(`${of} requires an object of options.`);
   }
 
   return Object.freeze<OptionSet<Given, Resolved>>({
@@ -148,15 +148,15 @@ export const anObject: Problem = (value) => (isObject(value) ? undefined : "must
 export const textOrTexts: Problem = (value) =>
   isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
     ? undefined
-    : "must be a text, or a list of at least one, none of them empty";
+    : "must be a non-empty string, or a non-empty list of them";
 
 /** A list of texts, each of which `problem` has nothing against; its words follow the entry. */
 export function listOfTexts(problem: (entry: string) => string | undefined = () => undefined): Problem {
   return (value) => {
-    if (!Array.isArray(value) || value.some((entry) => typeof entry !== "string")) return "must be a list of texts";
+    if (!Array.isArray(value) || value.some((entry) => typeof entry !== "string")) return "must be a list of strings";
     for (const entry of value) {
       const found = problem(entry);
-      if (found !== undefined) return `holds '${entry}', which ${found}`;
+      if (found !== undefined) return `contains '${entry}', which ${found}`;
     }
     return undefined;
   };

@@ -101,7 +101,7 @@ describe("an option set", () => {
       [
         "Unknown option 'ttlSecond'. Did you mean 'ttlSeconds'?",
         "Option 'graceSeconds' must be a whole number, 0 or more.",
-        "Option 'names' holds '', which is empty.",
+        "Option 'names' contains '', which is empty.",
         "Option 'onEvent' must be a function.",
         "Option 'feed.token' is required.",
         "Option 'place' is required.",
@@ -137,7 +137,7 @@ describe("an option set", () => {
   });
 
   it.each([undefined, null, "text", 1])("refuses %s in place of an object, and names who accepts options", (given) => {
-    expect(refusal(given)).toBe("createThing takes an object of options.");
+    expect(refusal(given)).toBe("createThing requires an object of options.");
   });
 
   it("reads its options out of an object that holds more, and still checks them", () => {

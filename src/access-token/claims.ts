@@ -168,7 +168,7 @@ export function generationOf(claims: Pick<AccessTokenClaims, "jti">): number {
 
 function readJti(jti: string): { readonly revokedWith: string; readonly generation: number } {
   const [, revokedWith, generation] = JTI_PATTERN.exec(jti) ?? [];
-  if (revokedWith === undefined) throw new TypeError("The claims are not those of a verified access token.");
+  if (revokedWith === undefined) throw new TypeError("The claims do not come from a verified access token.");
   return { revokedWith, generation: Number(generation) };
 }
 
@@ -211,7 +211,7 @@ function isRightJti({ jti, sid }: AnyAccessTokenClaims): boolean {
 export function ofPerson(claims: AnyAccessTokenClaims): AccessTokenClaims {
   if (claims.sid !== undefined) return claims;
   throw new LatchkeyError("wrong_token_type", {
-    description: "This is a client's own access token. The route takes that of a person.",
+    description: "This is a client's own access token. The endpoint requires a person's access token.",
   });
 }
 

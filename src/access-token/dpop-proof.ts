@@ -79,7 +79,7 @@ export async function readDpopProof(presented: DpopRequest, expected: DpopExpect
   if (!isJsonObject(claims)) throw refused("Its payload is not a JSON object.");
   const { jti, htm, htu, iat, ath, nonce } = claims;
   if (typeof jti !== "string" || jti === "" || jti.length > JTI_MAX_LENGTH) {
-    throw refused(`Its 'jti' is not a text of 1 to ${JTI_MAX_LENGTH} characters.`);
+    throw refused(`Its 'jti' is not a string of 1 to ${JTI_MAX_LENGTH} characters.`);
   }
   if (htm !== presented.method) throw refused("Its 'htm' is not the method of this request.");
   const target = normalizedUrl(presented.url);
@@ -101,7 +101,7 @@ export async function readDpopProof(presented: DpopRequest, expected: DpopExpect
 
 /** The refusal of a proof. `why` is for the caller to see, and must not hold what was sent. */
 export function refused(why: string): LatchkeyError {
-  return new LatchkeyError("invalid_dpop_proof", { description: `The DPoP proof is not acceptable. ${why}` });
+  return new LatchkeyError("invalid_dpop_proof", { description: `The DPoP proof is not valid. ${why}` });
 }
 
 /**
@@ -122,11 +122,11 @@ function readHeader(bytes: Uint8Array): { readonly alg: string; readonly jwk: JW
   }
   if (!isJsonObject(jwk)) throw refused("Its 'jwk' is not a public key.");
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member)))
-    throw refused("Its 'jwk' is not a public key alone.");
+    throw refused("Its 'jwk' holds more than a public key.");
   const { kty, crv, members } = keyShapes[alg as keyof typeof keyShapes];
   const values = members.map((member) => [member, Object.hasOwn(jwk, member) ? jwk[member] : undefined] as const);
   if (jwk.kty !== kty || (crv !== undefined && jwk.crv !== crv) || !values.every(isKeyPart)) {
-    throw refused("Its 'jwk' is not a key that its 'alg' may be used with.");
+    throw refused("Its 'jwk' cannot be used with its 'alg'.");
   }
   return { alg, jwk: { kty, ...(crv !== undefined && { crv }), ...Object.fromEntries(values) } as JWK };
 }
@@ -142,7 +142,7 @@ async function signer(proof: string, alg: string, jwk: JWK): Promise<string> {
     await compactVerify(proof, await importJWK(jwk, alg), { algorithms: [alg] });
     return await calculateJwkThumbprint(jwk, "sha256");
   } catch {
-    throw refused("Its signature is not that of its 'jwk'.");
+    throw refused("Its signature was not made with its 'jwk'.");
   }
 }
 

@@ -46,7 +46,7 @@ export function checkOwnClaims(claims: Readonly<Record<string, unknown>>): Reado
   const copied = copyObject(claims, "", 1);
   const bytes = Buffer.byteLength(JSON.stringify(copied));
   if (bytes > OWN_CLAIMS_MAX_BYTES) {
-    throw new TypeError(`Option 'claims' comes to ${bytes} bytes as JSON; ${OWN_CLAIMS_MAX_BYTES} is the most.`);
+    throw new TypeError(`Option 'claims' has ${bytes} bytes as JSON; at most ${OWN_CLAIMS_MAX_BYTES} are allowed.`);
   }
   return copied;
 }
@@ -67,7 +67,7 @@ function copyObject(value: Readonly<Record<string, unknown>>, prefix: string, de
   for (const name of Reflect.ownKeys(value)) {
     if (typeof name === "symbol") throw refused(`${prefix}${String(name)}`, "has a symbol for a name");
     if (depth === 1 && reservedNames.has(name)) throw refused(name, "would shadow a registered claim");
-    if (perilousNames.has(name)) throw refused(prefix + name, "has a name that can alter other objects");
+    if (perilousNames.has(name)) throw refused(prefix + name, "has a name that can change other objects");
     if (LONE_SURROGATE.test(name)) throw refused(prefix, "has a name that is not well-formed text");
     copied[name] = copy(value[name], prefix + name, depth);
   }

@@ -104,7 +104,7 @@ function endOf(span: number): number {
 
 function full(): LatchkeyError {
   return new LatchkeyError("server_busy", {
-    description: "Too many DPoP proofs are in use. Try again as Retry-After says, with a new proof.",
+    description: "Too many DPoP proofs are in use. Wait for the time in Retry-After, then try again with a new proof.",
     retryAfterSeconds: DPOP_PROOF_SECONDS / 4,
   });
 }

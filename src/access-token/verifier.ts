@@ -79,7 +79,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
   async function verifyAnew(token: string, acceptExpired: boolean): Promise<AnyAccessTokenClaims> {
     if (looksLikeRefreshToken(token)) {
       throw new LatchkeyError("wrong_token_type", {
-        description: "This is a refresh token. The route takes an access token.",
+        description: "This is a refresh token. The endpoint requires an access token.",
       });
     }
     if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw refused("length");
@@ -108,7 +108,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
     if (dpop === undefined)
       throw refusedScheme("This access token is bound to a key. Send it as 'Authorization: DPoP …', with a proof.");
     if (cnf === undefined)
-      throw refusedScheme("This access token is bound to no key. Send it as 'Authorization: Bearer …'.");
+      throw refusedScheme("This access token is not bound to a key. Send it as 'Authorization: Bearer …'.");
     const proof = await proofs.read(dpop, token);
     if (proof.jkt !== cnf.jkt) throw refusedProof("Its key is not the one that the access token is bound to.");
     proofs.use(proof);

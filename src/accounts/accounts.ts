@@ -343,7 +343,7 @@ function refusedSignedIn(reason: RefusalReason, user?: User): LatchkeyError {
 
 function unknownUser(): LatchkeyError {
   return new LatchkeyError("not_found", {
-    description: "There is no user of this name. 'latchkey user list' shows all of them.",
+    description: "No user has this name. 'latchkey user list' shows all users.",
   });
 }
 

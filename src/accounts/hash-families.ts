@@ -3,11 +3,11 @@
  * fits counts. No name repeats anything of the text.
  */
 const families: readonly (readonly [form: RegExp, name: string])[] = [
-  [/^$/, "an empty text; write null for somebody without a password"],
-  [/^(?:!|\*(?![0-9A-F]{40}$))/, "a mark for an account that has no password; write null for it"],
+  [/^$/, "an empty string; write null for a user without a password"],
+  [/^(?:!|\*(?![0-9A-F]{40}$))/, "a mark for an account without a password; write null instead"],
 
   [/^\$argon2(?:id|i|d)\$/, "argon2"],
-  [/^\$2x\$/, "bcrypt of the faulty kind $2x$"],
+  [/^\$2x\$/, "bcrypt of the faulty variant $2x$"],
   [/^\$2[aby]?\$/, "bcrypt"],
   [/^\$bcrypt-sha256\$/, "passlib's bcrypt_sha256"],
   [/^\$scrypt\$n=/i, "scrypt as AdonisJS writes it"],
@@ -72,7 +72,7 @@ const families: readonly (readonly [form: RegExp, name: string])[] = [
   [/^[0-9a-f]{64}$/i, "a bare SHA-256 digest"],
   [/^[0-9a-f]{96}$/i, "a bare SHA-384 digest"],
   [/^[0-9a-f]{128}$/i, "a bare SHA-512 digest"],
-  [/^[0-9a-f]{8,}[:.$][0-9a-f]{8,}$/i, "a salt and a hash in hexadecimal, of a function that the text does not name"],
+  [/^[0-9a-f]{8,}[:.$][0-9a-f]{8,}$/i, "a salt and a hash in hexadecimal, of a function that it does not name"],
   [/^[./0-9A-Za-z]{13}$/, "DES crypt, or a password in the clear"],
 ];
 

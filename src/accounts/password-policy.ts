@@ -48,7 +48,7 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}): Passw
 
     async check(password, username) {
       const prepared = preparePassword(password);
-      if (prepared.includes("\0")) throw rejected("A password may not hold the character NUL.");
+      if (prepared.includes("\0")) throw rejected("A password must not contain the character NUL.");
       if (codePoints(prepared) < minLength) throw rejected(`Use ${minLength} characters or more.`);
       const folded = fold(prepared);
       commonWords ??= loadCommonWords();
@@ -74,18 +74,16 @@ const LEAST_LOG10_A_CHARACTER = 0.53;
 
 const reasons: Readonly<Record<Weakness, string>> = {
   repetition: "It repeats itself.",
-  keyboard: "It is made of keys that are next to one another.",
-  sequence: "It is made of characters in their order, such as abc or 123.",
-  dates: "It is made of years or dates.",
-  names: "It is made of your username or the name of this service.",
-  common: "It is made of words that attackers try first.",
+  keyboard: "It consists of adjacent keys.",
+  sequence: "It consists of characters in sequence, such as abc or 123.",
+  dates: "It consists of years or dates.",
+  names: "It consists of your username or the name of this service.",
+  common: "It consists of words that attackers try first.",
   short: "Too little of it is hard to guess.",
 };
 
 function easilyGuessed(weakness: Weakness): LatchkeyError {
-  return rejected(
-    `This password is easy to guess. ${reasons[weakness]} Choose several words that have nothing to do with one another.`,
-  );
+  return rejected(`This password is easy to guess. ${reasons[weakness]} Choose several unrelated words.`);
 }
 
 function rejected(description: string): LatchkeyError {

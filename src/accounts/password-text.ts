@@ -24,5 +24,5 @@ export function preparePassword(password: string): string {
 }
 
 function tooLong(): LatchkeyError {
-  return new LatchkeyError("invalid_request", { description: "A password may have 1,024 bytes at most." });
+  return new LatchkeyError("invalid_request", { description: "A password may have at most 1,024 bytes." });
 }

@@ -13,11 +13,11 @@ export function normaliseRoles(roles: readonly string[]): readonly string[] {
   const unique = [...new Set(roles)].sort();
   if (!unique.every((role) => ROLE_PATTERN.test(role))) {
     throw new LatchkeyError("invalid_request", {
-      description: "A role has 1 to 64 characters out of a-z, 0-9, ':', '_' and '-'.",
+      description: "A role has 1 to 64 characters from a-z, 0-9, ':', '_' and '-'.",
     });
   }
   if (unique.length > ROLES_MAX) {
-    throw new LatchkeyError("invalid_request", { description: `A user may have ${ROLES_MAX} roles at most.` });
+    throw new LatchkeyError("invalid_request", { description: `A user may have at most ${ROLES_MAX} roles.` });
   }
   return unique;
 }

@@ -34,12 +34,12 @@ const NO_PASSWORD_HASH = "!";
 export function userOfImport(imported: ImportedUser, now: number): User {
   const { id, username, passwordHash, roles = [], createdAt = now, disabled = false } = imported;
   if (typeof id !== "string" || id === "" || id.length > 255 || /[\p{Control}\p{Surrogate}]/u.test(id)) {
-    throw refused("'id' must be a text of 1 to 255 characters, none of them a control character");
+    throw refused("'id' must be a string of 1 to 255 characters without control characters");
   }
-  if (looksLikeClientId(id)) throw refused("'id' must not look like a client's");
-  if (typeof username !== "string") throw refused("'username' must be a text");
+  if (looksLikeClientId(id)) throw refused("'id' must not have the form of a client's id");
+  if (typeof username !== "string") throw refused("'username' must be a string");
   if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string"))
-    throw refused("'roles' must be a list of texts");
+    throw refused("'roles' must be a list of strings");
   if (!Number.isSafeInteger(createdAt) || createdAt < 0) throw refused("the time of creation is not a time");
   if (typeof disabled !== "boolean") throw refused("'disabled' must be true or false");
   return {
@@ -57,17 +57,17 @@ export function userOfImport(imported: ImportedUser, now: number): User {
 
 function hashToStore(passwordHash: string | null): string {
   if (passwordHash === null) return NO_PASSWORD_HASH;
-  if (typeof passwordHash !== "string") throw refused("the password hash must be a text, or null for none");
+  if (typeof passwordHash !== "string") throw refused("the password hash must be a string, or null for none");
   const stored = storedImportedHash(passwordHash);
   if (stored !== undefined) return stored;
   const family = hashFamily(passwordHash);
-  if (family === undefined) throw refused("the password hash is of no family that is known here");
+  if (family === undefined) throw refused("the format of the password hash is unknown");
   throw refused(`the password hash is ${family}${familiesRead.test(family) ? readButNotThis : ""}`);
 }
 
 /** The families of which most are taken: what is wrong is this one. */
 const familiesRead = /^(?:argon2|bcrypt|scrypt|PBKDF2 as passlib writes it|Werkzeug's PBKDF2|Werkzeug's scrypt)$/;
-const readButNotThis = ", but damaged, of a version or digest that is not read here, or too costly to verify";
+const readButNotThis = ", but damaged, of an unsupported version or digest, or too costly to verify";
 
 function refused(problem: string): LatchkeyError {
   return new LatchkeyError("invalid_request", { description: `The user cannot be imported: ${problem}.` });

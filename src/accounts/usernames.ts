@@ -16,21 +16,21 @@ const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/g;
 
 /** What a username must not be, in the order in which it is said. Every pattern is tried on the normalised form. */
 const refusals: readonly { readonly found: RegExp; readonly problem: string }[] = [
-  { found: /[\p{Control}\p{Surrogate}]/u, problem: "A username may not hold control characters." },
-  { found: /\p{White_Space}/u, problem: "A username may not hold spaces." },
+  { found: /[\p{Control}\p{Surrogate}]/u, problem: "A username must not contain control characters." },
+  { found: /\p{White_Space}/u, problem: "A username must not contain spaces." },
   {
     found: /[\p{Format}\p{Default_Ignorable_Code_Point}]/u,
-    problem: "A username may not hold invisible characters. Type it instead of pasting it.",
+    problem: "A username must not contain invisible characters. Type it instead of pasting it.",
   },
-  { found: /@.*@/u, problem: "A username may hold one @ at most." },
+  { found: /@.*@/u, problem: "A username may contain at most one @." },
   // The specials of RFC 5322 section 3.2.3 but for the dot and the @: with them an e-mail address could be a list of them.
-  { found: /[()<>[\]:;\\,"]/u, problem: 'A username may not hold any of ( ) < > [ ] : ; \\ , ".' },
+  { found: /[()<>[\]:;\\,"]/u, problem: 'A username must not contain any of ( ) < > [ ] : ; \\ , ".' },
   // The identifier class of RFC 8264 section 4.2: letters, their marks and digits of every script, and printable ASCII.
   {
     found: /[^\p{Ll}\p{Lu}\p{Lo}\p{Lm}\p{Mn}\p{Mc}\p{Nd}!-~]/u,
-    problem: "A username may hold letters, digits and the punctuation of e-mail addresses, nothing else.",
+    problem: "A username may contain only letters, digits and the punctuation of email addresses.",
   },
-  { found: /^\p{Mark}/u, problem: "A username may not begin with an accent that stands alone." },
+  { found: /^\p{Mark}/u, problem: "A username must not begin with a combining accent." },
 ];
 
 /** A username as it is shown: what was typed, without the spaces around it. */

@@ -129,7 +129,7 @@ export class LatchkeyGuard implements CanActivate {
    */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== "http") {
-      throw new TypeError("LatchkeyGuard is for HTTP; a WebSocket is guarded by admitUpgrade of 'latchkey/node'.");
+      throw new TypeError("LatchkeyGuard guards HTTP only. Guard a WebSocket with admitUpgrade of 'latchkey/node'.");
     }
     const http = context.switchToHttp();
     const request = http.getRequest<Request>();
@@ -208,6 +208,6 @@ export const AuthUser: () => ParameterDecorator = createParamDecorator((_: unkno
 function admissionsOf(context: ExecutionContext): readonly Admitted[] {
   const given = admissions.get(context.switchToHttp().getRequest());
   if (given === undefined)
-    throw new TypeError("@Auth() and @AuthUser() need @Guarded() or LatchkeyGuard on the route.");
+    throw new TypeError("@Auth() and @AuthUser() require @Guarded() or LatchkeyGuard on the route.");
   return [...given.values()];
 }

@@ -27,7 +27,7 @@ export interface SessionDetails {
 export function copyDetails({ clientId, device, scope, amr, claims }: GivenDetails): SessionDetails {
   const methods = amr == null ? undefined : copyTexts(amr);
   if (amr != null && methods === undefined) {
-    throw new TypeError("Option 'amr' must be a list of texts, none of them empty.");
+    throw new TypeError("Option 'amr' must be a list of non-empty strings.");
   }
   return {
     clientId: optionalText("clientId", clientId),
@@ -48,7 +48,7 @@ export function copyTexts(value: unknown): readonly string[] | undefined {
 /** @throws TypeError naming what is neither a text nor left out. */
 export function optionalText(name: string, value: unknown): string | undefined {
   if (value == null) return undefined;
-  if (typeof value !== "string") throw new TypeError(`Option '${name}' must be a text.`);
+  if (typeof value !== "string") throw new TypeError(`Option '${name}' must be a string.`);
   return value;
 }
 

@@ -180,7 +180,7 @@ export function resolveOptions(given: IssuerOptions): ResolvedOptions {
 function secretProblem(value: unknown): string | undefined {
   if (typeof value !== "string") return "must be a string";
   const problem = rootSecretProblem(value);
-  return problem && `${problem}. 'npx --no latchkey secret' makes a good one`;
+  return problem && `${problem}. 'npx --no latchkey secret' creates a good one`;
 }
 
 function storeProblem(value: unknown): string | undefined {
@@ -192,7 +192,7 @@ function storeProblem(value: unknown): string | undefined {
 function cookieNameProblem(value: unknown): string | undefined {
   return typeof value === "string" && /^[A-Za-z][A-Za-z0-9-]{0,31}$/.test(value)
     ? undefined
-    : "must be a name of letters, digits and hyphens, 32 at most";
+    : "must be a name of letters, digits and hyphens, at most 32";
 }
 
 function cookiesDropped({ cookies, issuer }: ResolvedOptions): readonly string[] {

@@ -192,7 +192,7 @@ export function createRefresh(
 }
 
 const boundToAnotherKey = {
-  description: "The session is bound to a key. Send a DPoP proof that this key has signed.",
+  description: "The session is bound to a key. Send a DPoP proof signed with this key.",
 } as const;
 
 /** Read by nobody, unless by who has not gone after all, and may ask again. */
@@ -208,7 +208,7 @@ function parsePresented(engine: EngineParts, text: string, context: RequestConte
   const { throttle, rootKeys } = engine;
   if (looksLikeAccessToken(text)) {
     throw new LatchkeyError("wrong_token_type", {
-      description: "This is an access token. The route takes a refresh token.",
+      description: "This is an access token. The endpoint requires a refresh token.",
     });
   }
   const presented = parseRefreshToken(text, rootKeys);

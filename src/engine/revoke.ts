@@ -138,7 +138,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
       if (found === undefined) return;
       if (found.clientId !== clientId) {
         throw new LatchkeyError("unauthorized_client", {
-          description: "The token is another client's, and only that client may revoke it.",
+          description: "The token belongs to another client, and only that client may revoke it.",
         });
       }
       if (found.sessionId === undefined) throw new LatchkeyError("unsupported_token_type");

@@ -111,9 +111,9 @@ export function createSignIn(engine: EngineParts): SignIn {
 
     async issue({ subject, dpop, ...given }, context = {}) {
       if (typeof subject !== "string" || subject === "")
-        throw new TypeError("issue() needs a 'subject', a text that is not empty.");
+        throw new TypeError("issue() requires a 'subject', a non-empty string.");
       if (looksLikeClientId(subject))
-        throw new TypeError("issue() opens sessions for people; a client gets its token by 'clients.issueToken'.");
+        throw new TypeError("issue() opens sessions for people. For a client, use 'clients.issueToken'.");
       const details = copyDetails(given);
       const proof = dpop && (await proofs.read(dpop));
       const jkt = await keyOfSession(details.clientId, proof);
@@ -180,7 +180,7 @@ async function rolesOf(engine: EngineParts, subject: string): Promise<readonly s
   if (user === null || user.disabledAt !== null) {
     throw new LatchkeyError("invalid_credentials", {
       detail:
-        "issue() was called for a subject that is no enabled user here. Give the 'subjects' option if your users live elsewhere.",
+        "issue() was called for a subject that is not an enabled user here. Set the 'subjects' option if your users are kept elsewhere.",
     });
   }
   return user.roles;

@@ -17,7 +17,7 @@ export async function subjectStates(
     const state = states.get(subject);
     if (state == null) continue;
     const roles = copyTexts(state.roles);
-    if (roles === undefined) throw failed("The 'subjects' option gave roles that are not a list of texts.");
+    if (roles === undefined) throw failed("The 'subjects' option returned roles that are not a list of strings.");
     copied.set(subject, { roles });
   }
   return copied;

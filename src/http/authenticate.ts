@@ -217,7 +217,7 @@ export function sentToken(
   if (terms.publicUrl === undefined) {
     throw new LatchkeyError("invalid_access_token", {
       description:
-        "This route asks about another request, whose URL it cannot know for certain, so it takes no access token that is bound to a key. The service that the request is for has to verify it.",
+        "This endpoint accepts no access token that is bound to a key, because it cannot know the URL of the proxied request for certain. The service that receives the request must verify the token.",
     });
   }
   return { token, dpop: proofIn(request, terms.publicUrl) };

@@ -56,18 +56,18 @@ export function refuseDroppedCookies(
   throw new LatchkeyError("cross_site_request", {
     description:
       `The page is on another site than ${ownOrigin}, so the browser drops cookies with SameSite=${sameSite === "lax" ? "Lax" : "Strict"}. ` +
-      "Serve both under one domain, set the cookie option sameSite to 'none', or take the tokens in the body." +
-      (isLocal(ownOrigin) ? " localhost and 127.0.0.1 are two sites: use one of them for both." : ""),
+      "Serve both under one domain, set the cookie option sameSite to 'none', or request the tokens in the body." +
+      (isLocal(ownOrigin) ? " localhost and 127.0.0.1 are two sites: use the same one for both." : ""),
   });
 }
 
 /** Names the setting, and in development the two names of one machine, which look like one place and are two origins. */
 function refusalOf(ownOrigin: string): string {
   const hint = isLocal(ownOrigin)
-    ? ` localhost and 127.0.0.1 are different origins: open the page as the one that is listed, or list the other too.`
+    ? ` localhost and 127.0.0.1 are different origins: open the page under the listed one, or list the other as well.`
     : "";
   return (
-    `Another site sent this request. Cookies are accepted from pages of ${ownOrigin} and of the allowed origins only ` +
+    `Another site sent this request. Cookies are accepted only from pages of ${ownOrigin} and of the allowed origins ` +
     `(LATCHKEY_ALLOWED_ORIGINS, or the option 'allowedOrigins').${hint}`
   );
 }

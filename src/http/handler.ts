@@ -204,12 +204,12 @@ function createApp(
 
   for (const [path, allow] of methodsByPath(issuerPath)) {
     app.all(path, (c) => {
-      const error = new LatchkeyError("method_not_allowed", { description: `This route takes ${allow}.` });
+      const error = new LatchkeyError("method_not_allowed", { description: `This endpoint accepts ${allow}.` });
       return errorResponse(c.env.respond, error, "latchkey", { allow });
     });
   }
   app.notFound((c) => {
-    const description = "There is no such route. /docs shows those that there are.";
+    const description = "No such route. See /docs for the list.";
     return errorResponse(c.env.respond, new LatchkeyError("not_found", { description }));
   });
   app.onError((error, c) => {

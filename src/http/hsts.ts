@@ -25,12 +25,12 @@ export function hstsProblem(value: unknown): string | undefined {
   if (!others.includes("preload")) return undefined;
   return others.includes("includesubdomains") && Number(seconds) >= PRELOAD_SECONDS
     ? undefined
-    : `must have includeSubDomains and a max-age of at least ${PRELOAD_SECONDS} beside preload, which browsers ignore otherwise`;
+    : `must have includeSubDomains and a max-age of at least ${PRELOAD_SECONDS} if it has preload, which browsers ignore otherwise`;
 }
 
 /** The same beside the issuer: a value that could never be sent is not passed over in silence. */
 export function hstsMismatch(issuer: string, given: string | undefined): string | undefined {
   return given === undefined || given === "off" || issuer.startsWith("https:")
     ? undefined
-    : "needs an https issuer: browsers ignore it on plain http. Leave it out";
+    : "requires an https issuer: browsers ignore it on plain http. Omit it";
 }

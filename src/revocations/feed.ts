@@ -155,7 +155,7 @@ export function createRevocationFeed(
       await revocations.poll();
       if (isClosed || followers.size >= maxFollowers) {
         throw new LatchkeyError("server_busy", {
-          description: "Nobody more can follow the revocations here now. Poll instead, or try again.",
+          description: "Too many clients follow the revocation feed. Poll instead, or retry later.",
           retryAfterSeconds: 5,
         });
       }

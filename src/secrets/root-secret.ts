@@ -60,7 +60,7 @@ export function deriveRootKeys(secret: string, previousSecret?: string): RootKey
 function derive(secret: string, option: string): DerivedKeys {
   const problem = rootSecretProblem(secret);
   if (problem !== undefined)
-    throw new TypeError(`Option '${option}' ${problem}. 'npx --no latchkey secret' makes a good one.`);
+    throw new TypeError(`Option '${option}' ${problem}. 'npx --no latchkey secret' creates a good one.`);
   const key = (label: string, bytes: number) => new Uint8Array(hkdfSync("sha256", secret, "latchkey", label, bytes));
   return Object.freeze({
     keyId: key("key id v1", 4),

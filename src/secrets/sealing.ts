@@ -65,8 +65,8 @@ function boundTo(header: Uint8Array, { kid, alg }: SealedFor): Buffer {
 function sealedUnderAnother({ kid }: SealedFor): LatchkeyError {
   return new LatchkeyError("store_unusable", {
     detail:
-      `The signing key ${kid} was sealed under another root secret. Set LATCHKEY_SECRET to the one that was in use, ` +
-      "or give that one beside the new one, as LATCHKEY_SECRET_PREVIOUS (option 'previousSecret').",
+      `The signing key ${kid} was sealed under another root secret. Set LATCHKEY_SECRET to that secret, ` +
+      "or set it as LATCHKEY_SECRET_PREVIOUS (option 'previousSecret') beside the new one.",
   });
 }
 

@@ -309,7 +309,7 @@ function refuseUnpublished(keys: readonly StoredSigningKey[], now: number, sched
   const waitSeconds = Math.ceil((signsFrom(next, schedule) - now) / 1000);
   throw new LatchkeyError("signing_key_too_new", {
     description:
-      `The next signing key was made ${Math.floor((now - next.createdAt) / 1000)} s ago, and verifiers that cache the ` +
+      `The next signing key was created ${Math.floor((now - next.createdAt) / 1000)} s ago, and verifiers that cache the ` +
       `JWKS may not have it yet. Wait ${waitSeconds} s, or force it (--force).`,
     retryAfterSeconds: waitSeconds,
   });

@@ -47,10 +47,11 @@ export function createSealedKeys(options: {
   async function open(stored: StoredSigningKey): Promise<StoredSigningKey> {
     const { kid, alg } = stored;
     if (materials.get(kid)?.alg === alg) return stored;
-    if (!isSigningAlgorithm(alg)) throw unusable(kid, "has an algorithm that this version does not know. Update it.");
+    if (!isSigningAlgorithm(alg))
+      throw unusable(kid, "has an algorithm that this version does not know. Upgrade Latchkey.");
     const { privateKey, underPrevious } = unseal(rootKeys, stored, stored.sealedPrivateKey);
     const material = await importPrivateKey(alg, privateKey).catch(() => {
-      throw unusable(kid, `is not a key that ${alg} may be used with.`);
+      throw unusable(kid, `cannot be used with ${alg}.`);
     });
     materials.set(kid, material);
     return underPrevious ? { ...stored, sealedPrivateKey: sealed(material) } : stored;

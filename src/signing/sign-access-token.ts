@@ -70,7 +70,7 @@ const checkedOptions = createOptionSet<
 >({
   of: "createAccessTokens",
   rules: {
-    issuer: required<string>((value) => (isText(value) ? undefined : "must be a text that is not empty")),
+    issuer: required<string>((value) => (isText(value) ? undefined : "must be a non-empty string")),
     audience: audienceRule,
     accessTtlSeconds: required<number>(wholeNumber(1)),
     leewaySeconds: leewayRule,
@@ -131,7 +131,7 @@ function encodeJson(value: object): string {
 function tooLong(length: number): LatchkeyError {
   return new LatchkeyError("internal_error", {
     detail:
-      `The access token would be ${length} characters long; ${ACCESS_TOKEN_MAX_LENGTH} is the most. ` +
+      `The access token would have ${length} characters; at most ${ACCESS_TOKEN_MAX_LENGTH} are allowed. ` +
       "The subject has too many roles, or its scope is too long.",
   });
 }

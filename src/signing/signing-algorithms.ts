@@ -117,7 +117,7 @@ export async function importPrivateKey(alg: SigningAlgorithm, exported: Uint8Arr
     alg === "HS256"
       ? createSecretKey(exported)
       : createPrivateKey({ key: Buffer.from(exported), format: "der", type: "pkcs8" });
-  if (!algorithms[alg].fits(key)) throw new TypeError(`The key is not one that ${alg} may be used with.`);
+  if (!algorithms[alg].fits(key)) throw new TypeError(`The key cannot be used with ${alg}.`);
   return describe(alg, key);
 }
 

@@ -29,7 +29,7 @@ export function createKnownRevocations(now: () => number): KnownRevocations {
       const { session_id: id, revoked_at: revoked, expires_at: expires } = isJsonObject(entry) ? entry : {};
       const [revokedAt, expiresAt] = [readInstant(revoked), readInstant(expires)];
       if (typeof id !== "string" || !ID_PATTERN.test(id) || Number.isNaN(revokedAt + expiresAt)) {
-        throw new Error("The feed tells something that is no revocation.");
+        throw new Error("The feed sent something that is not a revocation.");
       }
       forget();
       // Told again by a server that knows of shorter lives only, it is remembered as long as before.

@@ -113,7 +113,7 @@ async function fetchKeys({
   });
   if (response.status !== 200) {
     await response.body?.cancel();
-    throw new Error(`The JWKS was answered with ${response.status}.`);
+    throw new Error(`The JWKS URL answered with ${response.status}.`);
   }
   const body: unknown = JSON.parse(await readBounded(response, LIMIT_BYTES, signal));
   if (!isJsonObject(body) || !Array.isArray(body.keys)) throw new Error("The answer is not a JWKS.");
@@ -163,7 +163,7 @@ function maxAgeSeconds(headers: Headers): number {
 
 function unavailable(jwksUri: string, cause: unknown): LatchkeyError {
   return new LatchkeyError("verifier_unavailable", {
-    detail: `The issuer's keys could not be had from ${jwksUri}.`,
+    detail: `The issuer's keys could not be fetched from ${jwksUri}.`,
     cause,
     retryAfterSeconds: 1,
   });

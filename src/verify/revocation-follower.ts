@@ -129,7 +129,7 @@ export function followRevocations(
       if (known.covers(claims)) throw new LatchkeyError("session_revoked");
       if (whenFeedIsDown === "refuse" && isDown()) {
         throw new LatchkeyError("verifier_unavailable", {
-          detail: `Nothing has been heard of the revocation feed for more than ${maxFeedLagSeconds} seconds.`,
+          detail: `The revocation feed has been silent for more than ${maxFeedLagSeconds} seconds.`,
           retryAfterSeconds: 1,
         });
       }

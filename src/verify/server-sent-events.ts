@@ -40,7 +40,7 @@ export function createEventReader(): (piece: string) => ServerSentEvent[] {
     rest = lines.pop()!;
     const events = lines.flatMap((line) => take(line) ?? []);
     if (rest.length > LINE_LIMIT || data.length > MOST_DATA_LINES)
-      throw new Error("The feed sends an event without an end.");
+      throw new Error("The feed sent an event that does not end.");
     return events;
   };
 }

@@ -128,9 +128,9 @@ function algorithmsProblem(value: unknown): string | undefined {
   const refused = value.find((one) => !publicKeyAlgorithms.includes(one));
   if (refused === undefined) return undefined;
   if (/^(?:none|HS\d+)$/i.test(String(refused))) {
-    return `holds '${refused}', which published keys cannot verify; it takes ${known}`;
+    return `contains '${refused}', which published keys cannot verify; known are ${known}`;
   }
-  return `must hold only ${known}`;
+  return `must contain only ${known}`;
 }
 
 function urlProblem(value: unknown): string | undefined {

@@ -99,7 +99,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
 
 function notReady(timeoutSeconds: number): LatchkeyError {
   return new LatchkeyError("verifier_unavailable", {
-    detail: `The issuer's keys, or its revocations, could not be had within ${timeoutSeconds} seconds.`,
+    detail: `The issuer's keys, or its revocations, could not be fetched within ${timeoutSeconds} seconds.`,
     retryAfterSeconds: 1,
   });
 }

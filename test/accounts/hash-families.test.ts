@@ -56,10 +56,10 @@ describe("a password hash of a family that is not verified here", () => {
   });
 
   it.each([
-    ["", "an empty text; write null"],
-    ["!", "a mark for an account that has no password; write null"],
-    ["!aBcDeF0123456789aBcDeF0123456789aBcDeF01", "a mark for an account that has no password"],
-    ["*LK*", "a mark for an account that has no password"],
+    ["", "an empty string; write null"],
+    ["!", "a mark for an account without a password; write null"],
+    ["!aBcDeF0123456789aBcDeF0123456789aBcDeF01", "a mark for an account without a password"],
+    ["*LK*", "a mark for an account without a password"],
     ["*94BDCEBE19083CE2A1F959FD02F964C7AF4CFC29", "MySQL's native password hash"],
     ["{SSHA}0c0blFTXXNuAMHECS4uxrj3ZieMoWImr", "a salted digest of LDAP"],
     ["{noop}hunter2", "a password in the clear"],
@@ -68,7 +68,7 @@ describe("a password hash of a family that is not verified here", () => {
     ["1000:5b4240333032306164:f38d165fce8ce42f59d366139ef5d9e1", "PBKDF2 as rounds:salt:hash"],
     ["$2b$10$short", "bcrypt, but damaged"],
     ["$argon2id$v=19$m=262145,t=1,p=1$AAAAAAAAAAAAAAAAAAAAAA$AAAAAAAAAAAAAAAAAAAAAAAAAAA", "argon2, but damaged, of a"],
-    ["hunter2", "of no family that is known here"],
+    ["hunter2", "the format of the password hash is unknown"],
   ])("is named without being repeated: %s", (hash, name) => {
     expect(() => imported(hash)).toThrow(name);
     expect(() => imported(hash)).not.toThrow(/hunter2|94BDCEBE|F5Jx5f|5b4240/);

@@ -54,7 +54,7 @@ describe("content", () => {
   it("NUL is rejected and other control characters are not", async () => {
     await expect(policy.check("fifteen letters\0", "alice")).rejects.toMatchObject({
       code: "password_rejected",
-      description: "A password may not hold the character NUL.",
+      description: "A password must not contain the character NUL.",
     });
     await expect(policy.check("fifteen\tletters and more", "alice")).resolves.toBeUndefined();
   });
@@ -124,22 +124,16 @@ describe("content", () => {
       ["bananabananabanana", "xylophonexylophone", "sunshine sunshine sunshine", "elephant-elephant!"],
     ],
     ["repeats itself", ["xylophone1xylophone2", "hunter2hunter2hunter2", "пароль пароль пароль", "k7#mQ9$k7#mQ9$k7"]],
-    [
-      "keys that are next to one another",
-      ["zxcvbnm,./asdfghjkl", "!@#$%^&*()_+!@#", "poiuytrewqlkjhgf;", "йцукенгшщзхъфыва"],
-    ],
-    [
-      "keys that are next to one another",
-      ["1q2w3e4r5t6y7u8i9o", "qwertzuiopasdfghj", "azertyuiopqsdfgh", "qazwsxedcrfvtgby"],
-    ],
-    ["characters in their order", ["abcdefghijklmnopq", "zyxwvutsrqponmlk", "αβγδεζηθικλμνξοπ"]],
+    ["adjacent keys", ["zxcvbnm,./asdfghjkl", "!@#$%^&*()_+!@#", "poiuytrewqlkjhgf;", "йцукенгшщзхъфыва"]],
+    ["adjacent keys", ["1q2w3e4r5t6y7u8i9o", "qwertzuiopasdfghj", "azertyuiopqsdfgh", "qazwsxedcrfvtgby"]],
+    ["characters in sequence", ["abcdefghijklmnopq", "zyxwvutsrqponmlk", "αβγδεζηθικλμνξοπ"]],
     ["years or dates", ["1987 1992 2003 2011", "12/05/1987 03-04-2001", "2019/2004/1987/1999"]],
   ])("what %s is rejected, with the reason: %j", async (reason, passwords) => {
     for (const password of passwords) {
       const error = await policy.check(password, "alice").catch((rejection: Error) => rejection);
       expect(error, password).toMatchObject({ code: "password_rejected" });
       expect((error as unknown as { description: string }).description, password).toMatch(
-        new RegExp(`^This password is easy to guess\\. It .*${reason}.* Choose several words`),
+        new RegExp(`^This password is easy to guess\\. It .*${reason}.* Choose several unrelated words`),
       );
     }
   });

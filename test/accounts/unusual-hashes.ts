@@ -115,7 +115,7 @@ export const refusedHashes: readonly (readonly [writtenBy: string, hash: string,
   [
     "bcrypt of phpass-ish 2x",
     "$2x$06$vJrA2aRS5jfF7eXWQ0W03ePF53Z34nduL7IMXQDhorhHgXNX6c/qS",
-    "bcrypt of the faulty kind",
+    "bcrypt of the faulty variant",
   ],
   ["sha1 hex", "abf7aad6438836dbe526aa231abde2d0eef74d42", "a bare SHA-1 digest"],
   ["md5 hex", "9cc2ae8a1ba7a93da39b46fc1019c481", "a bare MD5 digest"],

@@ -107,7 +107,7 @@ describe("a body of the wrong shape, on every route that takes one", () => {
       for (const extra of ["role", "userId", "emailVerified", "is_admin", "constructor", "toString", "__proto__"]) {
         const text = `${JSON.stringify(shapedBody(route)).slice(0, -1)},"${extra}":"${CANARY}"}`.replace("{,", "{");
         expect(bed.refused(await bed.send(route, text), 400, route)).toContain(
-          `'${extra}' is not a field of this route.`,
+          `'${extra}' is not a field of this endpoint.`,
         );
       }
       for (const field of Object.keys(fieldsOf(route))) {
@@ -129,7 +129,7 @@ describe("a body of the wrong shape, on every route that takes one", () => {
       ]) {
         const fields = { ...shapedBody(route), [secret]: 1 };
         const description = bed.refused(await bed.send(route, JSON.stringify(fields)), 400, route);
-        expect(description).toBe("A name that is not repeated here is not a field of this route.");
+        expect(description).toBe("A name that is not shown here is not a field of this endpoint.");
       }
     }
   });
@@ -209,7 +209,7 @@ describe("a body of the wrong shape, on every route that takes one", () => {
         expect(bed.refused(await bed.send(route, text), 400, route, name)).toContain(`'${name}'`);
       }
       const secret = `${CANARY.repeat(4)}=1&${CANARY.repeat(4)}=2`;
-      expect(bed.refused(await bed.send(route, secret), 400, route)).toContain("not repeated here");
+      expect(bed.refused(await bed.send(route, secret), 400, route)).toContain("not shown here");
     }
   });
 

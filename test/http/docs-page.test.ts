@@ -226,7 +226,7 @@ describe("the set-up page in a browser", timeout, () => {
       await page.getByRole("button").click();
     };
     await attempt(`${token.slice(0, -2)}${token.endsWith("AA") ? "BA" : "AA"}`, PASSWORD);
-    await page.getByText("The set-up link is not valid, has expired or has been used.").waitFor();
+    await page.getByText("The set-up link is not valid, has expired, or has already been used.").waitFor();
     await attempt(token, "nineteen characters");
     await page.getByRole("status").filter({ hasText: "20" }).waitFor();
     expect(await bed.store.findUserByUsername("ada")).toBeNull();
@@ -235,7 +235,7 @@ describe("the set-up page in a browser", timeout, () => {
     await page.getByRole("button").click();
     await page.getByText("ada is an administrator now.").waitFor();
     await attempt(token, PASSWORD);
-    await page.getByText("The set-up link is not valid, has expired or has been used.").waitFor();
+    await page.getByText("The set-up link is not valid, has expired, or has already been used.").waitFor();
   });
 
   it("says so when the server cannot be reached or something else answers, and lets one try again", async (test) => {

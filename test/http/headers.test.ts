@@ -175,7 +175,10 @@ describe("headers of every answer", () => {
     const { status, text, headers } = await bed.call("GET", "/readyz");
     expect([status, JSON.parse(text)]).toEqual([
       500,
-      { error: "internal_error", error_description: "Something failed on our side. The request id helps to find it." },
+      {
+        error: "internal_error",
+        error_description: "The server failed. Report the X-Request-Id of this response to its operator.",
+      },
     ]);
     expect(text + JSON.stringify([...headers])).not.toContain(CANARY);
     expect(errors).toEqual([new Error(CANARY)]);
@@ -400,7 +403,7 @@ describe("other origins", () => {
     ]) {
       await expect(createTestBed({}, { allowedOrigins: [ORIGIN, origin] })).rejects.toThrow(
         new TypeError(
-          `Option 'allowedOrigins' holds '${origin}', which is not an exact origin such as https://app.example.com.`,
+          `Option 'allowedOrigins' contains '${origin}', which is not an exact origin such as https://app.example.com.`,
         ),
       );
     }

@@ -149,7 +149,7 @@ describe("an import", () => {
     ["invalid_request User 2: The user cannot be imported: 'id'", { id: "" }],
     ["invalid_request User 2: The user cannot be imported: 'id'", { id: "x".repeat(256) }],
     ["invalid_request User 2: The user cannot be imported: 'id'", { id: "lkc_AAAAAAAAAAAAAAAAAAAAAA" }],
-    ["invalid_username User 2: A username may not hold spaces", { username: "ada lovelace" }],
+    ["invalid_username User 2: A username must not contain spaces", { username: "ada lovelace" }],
     ["invalid_request User 2: The user cannot be imported: the password hash", { passwordHash: "hunter2" }],
     ["invalid_request User 2: A role", { roles: ["Editor!"] }],
     ["invalid_request User 2: The user cannot be imported: the time", { createdAt: Number.NaN }],

@@ -28,7 +28,7 @@ async function outcome(reading: Promise<unknown>): Promise<string> {
     if (!isLatchkeyError(error)) throw error;
     if (error.code === "use_dpop_nonce") return error.code;
     expect([error.code, error.status]).toEqual(["invalid_dpop_proof", 401]);
-    return error.description.replace("The DPoP proof is not acceptable. ", "");
+    return error.description.replace("The DPoP proof is not valid. ", "");
   }
 }
 
@@ -124,9 +124,9 @@ describe("RFC 9449, proofs", () => {
 
   it("section 4.3, 6: the signature is that of the jwk, by the alg that fits it", async () => {
     const other = await createProofKey();
-    const wrong = "Its signature is not that of its 'jwk'.";
+    const wrong = "Its signature was not made with its 'jwk'.";
     expect(await verdict({ header: { jwk: other.publicJwk } })).toBe(wrong);
-    const unfit = "Its 'jwk' is not a key that its 'alg' may be used with.";
+    const unfit = "Its 'jwk' cannot be used with its 'alg'.";
     for (const [alg, by] of Object.entries(keyOf)) {
       for (const [otherAlg, { publicJwk }] of Object.entries(keyOf)) {
         if (alg === otherAlg) continue;
@@ -159,7 +159,7 @@ describe("RFC 9449, proofs", () => {
   });
 
   it("section 4.3, 7: a jwk with any private member is refused", async () => {
-    const alone = "Its 'jwk' is not a public key alone.";
+    const alone = "Its 'jwk' holds more than a public key.";
     for (const [alg, by] of Object.entries(keyOf)) {
       expect([alg, await verdict({ header: { jwk: by.privateJwk } }, {}, by)]).toEqual([alg, alone]);
     }

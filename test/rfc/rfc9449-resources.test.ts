@@ -196,7 +196,7 @@ describe("RFC 9449, protected resources", () => {
       const headers = { ...forwarded, ...(await headersFor(path)) };
       const answer = await call("GET", "/auth/verify", { headers });
       expect([answer.status, answer.body.error]).toEqual([401, "invalid_access_token"]);
-      expect(answer.body.error_description).toContain("The service that the request is for has to verify it.");
+      expect(answer.body.error_description).toContain("The service that receives the request must verify the token.");
       expect(answer.headers.get("x-auth-subject")).toBeNull();
     }
     expect((await call("GET", "/auth/verify", { bearer: pair.access_token })).status).toBe(401);

@@ -85,9 +85,7 @@ describe("RFC 9449, tokens", () => {
     const before = bed.store.statistics.transactions;
     const { status, body, headers } = await bed.token(PERSON, { claims: { htm: "GET" } });
     expect([status, body.error, headers.get("www-authenticate")]).toEqual([400, "invalid_dpop_proof", null]);
-    expect(body.error_description).toBe(
-      "The DPoP proof is not acceptable. Its 'htm' is not the method of this request.",
-    );
+    expect(body.error_description).toBe("The DPoP proof is not valid. Its 'htm' is not the method of this request.");
     expect(bed.store.statistics.transactions).toBe(before);
   });
 

@@ -473,7 +473,7 @@ describe("latchkey client", () => {
     }
     expect(JSON.parse((await quick("client", "list", "--json")).stdout)).toEqual([]);
     for (const act of ["disable", "enable"]) {
-      expect(await refused("client", act, "lkc_unknown")).toContain("no client of this id");
+      expect(await refused("client", act, "lkc_unknown")).toContain("No client has this id");
     }
   });
 });

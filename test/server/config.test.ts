@@ -142,7 +142,7 @@ describe("the configuration", () => {
     ["LATCHKEY_PASSWORD_GRANT", "true", /one of on, off/],
     ["LATCHKEY_COOKIE_NAME", "__Host-x", /must be a name of letters, digits and hyphens/],
     ["LATCHKEY_COOKIE_NAME", "a;b", /must be a name of letters, digits and hyphens/],
-    ["LATCHKEY_COOKIE_NAME", "x".repeat(33), /32 at most/],
+    ["LATCHKEY_COOKIE_NAME", "x".repeat(33), /at most 32/],
     ["LATCHKEY_ALLOWED_ORIGINS", "capacitor://localhost/", /must be written 'capacitor:\/\/localhost'/],
     ["LATCHKEY_ALLOWED_ORIGINS", "capacitor://*", /a pattern/],
     ["LATCHKEY_ALLOWED_ORIGINS", "file://", /not an origin/],

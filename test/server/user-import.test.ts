@@ -96,7 +96,7 @@ describe("latchkey user import", () => {
     ],
     ["Line 3: The user cannot be imported: 'id'", line({ id: 9, username: "bob" })],
     ["Line 3: The user cannot be imported: the time", line({ id: "9", username: "bob", created_at: "yesterday" })],
-    ["Line 3: A username may not hold spaces", line({ id: "9", username: "bob b" })],
+    ["Line 3: A username must not contain spaces", line({ id: "9", username: "bob b" })],
     ["Line 3: the id is that of line 1", line({ username: "bob" })],
     ["Line 3: the username is that of line 1", line({ id: "9", username: "ADA" })],
     ["Line 3: it is longer than 64 KiB", `"${"x".repeat(200_000)}"`],

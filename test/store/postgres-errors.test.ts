@@ -49,7 +49,7 @@ describe("a database that cannot be used says why, what to do, and no password",
   it("for a missing password", async () => {
     const { code, detail } = await failure(`postgres://ada@127.0.0.1:${server.port}/${database}`);
     expect(code).toBe("store_unusable");
-    expect(detail).toMatch(/asks for a password.*URL has none/);
+    expect(detail).toMatch(/requires a password.*URL has none/);
   });
 
   it("for a database that does not exist", async () => {
@@ -117,7 +117,7 @@ describe("a database that cannot be used says why, what to do, and no password",
     await server.sql("CREATE SCHEMA latchkey; CREATE TABLE latchkey.users (id int)", other);
     const { code, detail } = await failure(server.url(other));
     expect(code).toBe("store_unusable");
-    expect(detail).toMatch(/did not make.*left as it is/);
+    expect(detail).toMatch(/did not create.*not changed/);
     expect(await server.sql("SELECT tablename FROM pg_tables WHERE schemaname = 'latchkey'", other)).toHaveLength(1);
   });
 

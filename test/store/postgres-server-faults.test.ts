@@ -111,7 +111,7 @@ describe("a PostgreSQL server", () => {
     const url = world.server.url(world.database, { user: "crowd", password: "x" });
     await expect(createPostgresStore(url)).rejects.toMatchObject({
       code: "store_unavailable",
-      detail: expect.stringMatching(/no connection left.*max_connections/),
+      detail: expect.stringMatching(/no connections left.*max_connections/),
     });
   });
 });

@@ -77,7 +77,7 @@ describe("a path that cannot be a database is refused with its cause and remedy"
   it("when it is a link that leads nowhere", async () => {
     const path = newPath();
     symlinkSync(join(newDirectory(), "gone", "latchkey.db"), path);
-    await expectRefusal(path, "store_unusable", /a link that leads nowhere.*correct the path/);
+    await expectRefusal(path, "store_unusable", /a broken link.*correct the path/);
   });
 
   it("when its file system is read-only, for a database that is there and for one that is not", async (test) => {
@@ -97,8 +97,16 @@ describe("a path that cannot be a database is refused with its cause and remedy"
     const directory = dirname(path);
     process.seteuid(65_534);
     onTestFinished(() => process.seteuid?.(0));
-    await expectRefusal(path, "store_unusable", /may not be read and written by the user.*Give that user/);
-    await expectRefusal(join(directory, "other.db"), "store_unusable", /may not be read and written by the user/);
+    await expectRefusal(
+      path,
+      "store_unusable",
+      /user that runs Latchkey may not read and write .*Make that user the owner/,
+    );
+    await expectRefusal(
+      join(directory, "other.db"),
+      "store_unusable",
+      /user that runs Latchkey may not read and write/,
+    );
     process.seteuid(0);
     spawnSync("chmod", ["755", directory]);
     spawnSync("chmod", ["666", path]);
@@ -137,7 +145,7 @@ describe("a file that is no good database is refused and left as it is", () => {
     const path = newPath();
     changeByOthers(path, sql);
     const before = readFileSync(path);
-    await expectRefusal(path, "store_unusable", /not one of Latchkey's.*left as it is.*Name another file/);
+    await expectRefusal(path, "store_unusable", /not one of Latchkey's.*not changed.*Name another file/);
     expect(readFileSync(path).equals(before)).toBe(true);
   });
 
@@ -167,13 +175,13 @@ describe("a file that is no good database is refused and left as it is", () => {
   it("when a table is missing", async () => {
     const path = await newDatabase();
     changeByOthers(path, "DROP TABLE users");
-    await expectRefusal(path, "store_unusable", /tables are not as this version of Latchkey made them/);
+    await expectRefusal(path, "store_unusable", /tables are damaged, or differ from those that this version/);
   });
 
   it("when its beginning is whole and its mark is ours, but it holds no tables", async () => {
     const path = newPath();
     changeByOthers(path, `PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${migrations.length}`);
-    await expectRefusal(path, "store_unusable", /tables are not as this version of Latchkey made them/);
+    await expectRefusal(path, "store_unusable", /tables are damaged, or differ from those that this version/);
   });
 });
 

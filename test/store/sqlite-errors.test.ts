@@ -43,7 +43,7 @@ describe("what SQLite says becomes what the operator is told", () => {
     [
       "a lock",
       new Libsql.SqliteError("database is locked", "SQLITE_BUSY_RECOVERY", 261),
-      /has held the lock.*End what holds it/,
+      /has held the lock.*End that process/,
     ],
   ])("%s: store_unavailable, with Retry-After and the cause", (_, error, detail) => {
     expect(toStoreError(error, place)).toMatchObject({
@@ -57,7 +57,7 @@ describe("what SQLite says becomes what the operator is told", () => {
   it.each([
     ["a damaged file", new Libsql.SqliteError("malformed", "SQLITE_CORRUPT_INDEX", 779), /damaged.*restore a backup/],
     ["a file of another kind", new Libsql.SqliteError("not a database", "SQLITE_NOTADB", 26), /not a SQLite database/],
-    ["a missing table", failure("SELECT * FROM things"), /tables are not as this version/],
+    ["a missing table", failure("SELECT * FROM things"), /tables are damaged, or differ/],
   ])("%s: store_unusable with the cause", (_, error, detail) => {
     const told = toStoreError(error, place);
     expect(told).toMatchObject({ code: "store_unusable", detail: expect.stringMatching(detail), cause: error });

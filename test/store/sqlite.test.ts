@@ -291,7 +291,7 @@ describe("a lock that another connection holds", () => {
         reason: {
           code: "store_unavailable",
           retryAfterSeconds: 1,
-          detail: expect.stringMatching(/lock on .*latchkey\.db.*End what holds it/),
+          detail: expect.stringMatching(/lock on .*latchkey\.db.*End that process/),
           cause: { code: "SQLITE_BUSY" },
         },
       });

@@ -114,11 +114,11 @@ function problemOf({
   authTime,
   expiresAt,
 }: Pick<ForeignSession, "id" | "subject" | "authTime" | "expiresAt">): string | undefined {
-  if (!isText(id)) return "needs an 'id', a text of 1 to 1,024 characters";
-  if (!isText(subject)) return "needs a 'subject', a text of 1 to 1,024 characters";
-  if (looksLikeClientId(subject)) return "is a person's; its 'subject' cannot be a client's id";
-  if (!isMilliseconds(authTime)) return "needs an 'authTime' in milliseconds since the Unix epoch";
-  if (!isMilliseconds(expiresAt)) return "needs an 'expiresAt' in milliseconds since the Unix epoch";
+  if (!isText(id)) return "requires an 'id', a string of 1 to 1,024 characters";
+  if (!isText(subject)) return "requires a 'subject', a string of 1 to 1,024 characters";
+  if (looksLikeClientId(subject)) return "belongs to a person, so its 'subject' cannot be a client's id";
+  if (!isMilliseconds(authTime)) return "requires an 'authTime' in milliseconds since the Unix epoch";
+  if (!isMilliseconds(expiresAt)) return "requires an 'expiresAt' in milliseconds since the Unix epoch";
   return undefined;
 }
 

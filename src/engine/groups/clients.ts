@@ -174,7 +174,7 @@ export function createClients({
 export function scopeFor(client: ClientDescription, asked: string | undefined): string {
   const scope = grantedScope(asked, client.scope);
   if (scope !== undefined) return scope;
-  throw new LatchkeyError("invalid_scope", { description: "The client may not ask for this scope." });
+  throw new LatchkeyError("invalid_scope", { description: "The client is not allowed to request this scope." });
 }
 
 function checked({ name, kind = "confidential", grantTypes, scope = "" }: ClientRequest) {
@@ -184,7 +184,7 @@ function checked({ name, kind = "confidential", grantTypes, scope = "" }: Client
   const scopes = typeof scope === "string" ? parseScope(scope) : undefined;
   const unknown = grants.find((grant) => !clientGrantTypes.includes(grant));
   if (typeof name !== "string" || !/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]{1,128}$/u.test(name)) {
-    throw wrong("A client's name is 1 to 128 characters without line breaks.");
+    throw wrong("A client's name has 1 to 128 characters and no line breaks.");
   }
   if (kind !== "public" && kind !== "confidential") throw wrong("A client is either confidential or public.");
   if (unknown !== undefined) throw wrong(`A grant is one of ${clientGrantTypes.join(", ")}.`);
@@ -192,11 +192,11 @@ function checked({ name, kind = "confidential", grantTypes, scope = "" }: Client
     throw wrong("A public client has no secret, so it cannot have the grant client_credentials.");
   }
   if (grants.includes("password") && !grants.includes("refresh_token")) {
-    throw wrong("The grant password opens sessions, which go on by refresh_token: allow that as well.");
+    throw wrong("The grant password opens sessions, which continue by refresh_token. Allow that grant as well.");
   }
   if (scopes === undefined) {
     throw wrong(
-      "A scope is printable ASCII without quotes and backslashes, parted by spaces, 1,024 characters at most.",
+      "A scope contains printable ASCII without quotes and backslashes, separated by spaces, at most 1,024 characters.",
     );
   }
   return { name, kind, grantTypes: grants, scope: scopes.join(" ") };
@@ -212,6 +212,6 @@ function wrong(description: string): LatchkeyError {
 
 function unknownClient(): LatchkeyError {
   return new LatchkeyError("not_found", {
-    description: "There is no client of this id. 'latchkey client list' shows all of them.",
+    description: "No client has this id. 'latchkey client list' shows all clients.",
   });
 }

@@ -77,7 +77,7 @@ export function createUsers(engine: EngineParts): Users {
 
     async import(users, context = {}) {
       if (users.length > MOST_IMPORTED_AT_ONCE)
-        throw new TypeError(`users.import() takes ${MOST_IMPORTED_AT_ONCE} users at a time.`);
+        throw new TypeError(`users.import() accepts at most ${MOST_IMPORTED_AT_ONCE} users at a time.`);
       const results = await accounts.import(users);
       const created = results.filter((result) => result === "created").length;
       if (created > 0) emit({ type: "users.imported", created }, context);

@@ -74,7 +74,9 @@ function identityHeaders({ sub, roles, sid, client_id: client, scope }: AnyAcces
 function wantsSeparateCookies(headers: Headers): boolean {
   const asked = headers.get(SEPARATE_COOKIES_HEADER);
   if (asked === null || asked === "separate") return asked !== null;
-  throw new LatchkeyError("invalid_request", { description: "Sec-Latchkey-Set-Cookie can only be 'separate'." });
+  throw new LatchkeyError("invalid_request", {
+    description: "The only valid value of Sec-Latchkey-Set-Cookie is 'separate'.",
+  });
 }
 
 /** The `Set-Cookie` values one by one, for proxies that cannot pass on several header lines of one name. */

@@ -48,5 +48,5 @@ function lastEventId(headers: Headers): number | undefined {
   if (id === null || id === "") return undefined;
   const parsed = schemas.sequence.safeParse(id);
   if (parsed.success) return parsed.data;
-  throw new LatchkeyError("invalid_request", { description: "Last-Event-ID is not one of this feed's numbers." });
+  throw new LatchkeyError("invalid_request", { description: "Last-Event-ID is not a number of this feed." });
 }

@@ -144,8 +144,7 @@ function transportOfSession({
   const { transport = byCookie ? "cookie" : "body" } = body;
   if (!byCookie || transport === "cookie") return transport;
   throw new LatchkeyError("invalid_request", {
-    description:
-      "Tokens that are in cookies stay there. Leave 'transport' out, or send the access token as a bearer token.",
+    description: "Tokens in cookies stay in cookies. Omit 'transport', or send the access token as a bearer token.",
   });
 }
 

@@ -71,7 +71,7 @@ const rules: OptionRules<GuardOptions, ResolvedGuardOptions> = {
   locations: withDefault<readonly TokenLocation[]>(Object.freeze(["header", "cookie"] as const), (value) =>
     isListOf(value, (one) => tokenLocations.includes(one as TokenLocation))
       ? undefined
-      : `must be a list of some of ${tokenLocations.join(", ")}`,
+      : `must be a list of one or more of ${tokenLocations.join(", ")}`,
   ),
   optional: withDefault<boolean>(false, trueOrFalse),
   freshForSeconds: optional(wholeNumber(1)),
@@ -82,16 +82,16 @@ const rules: OptionRules<GuardOptions, ResolvedGuardOptions> = {
     (value) =>
       typeof value === "function" || isListOf(value, (one) => typeof one === "function")
         ? undefined
-        : "must be a function, or a list of at least one",
+        : "must be a function, or a non-empty list of functions",
     (value: Policy | readonly Policy[]) => Object.freeze([value].flat()),
   ),
-  action: optional((value) => (typeof value === "string" ? undefined : "must be a text")),
+  action: optional((value) => (typeof value === "string" ? undefined : "must be a string")),
   isRevoked: optional(aFunction),
   loadUser: optional(aFunction),
   implicitRefresh: withDefault<boolean>(true, trueOrFalse),
   allowedOrigins: withDefault<readonly string[]>(
     Object.freeze([]),
-    listOfTexts((entry) => (entry === "" ? "is no origin" : undefined)),
+    listOfTexts((entry) => (entry === "" ? "is not an origin" : undefined)),
   ),
   publicUrl: optional((value) =>
     isBareUrl(value) ? undefined : "must be an absolute http(s) URL with no query, fragment or trailing slash",

@@ -22,7 +22,7 @@ export type PolicyAnswer = "allow" | "deny" | undefined;
 export function requireRoles({ roles }: Pick<AnyAccessTokenClaims, "roles">, required: Required): void {
   const lacking = lackingOf(required, (role) => roles.includes(role));
   if (lacking === undefined) return;
-  throw new LatchkeyError("insufficient_role", { description: `This takes the role ${lacking}.` });
+  throw new LatchkeyError("insufficient_role", { description: `The role ${lacking} is required.` });
 }
 
 /**
@@ -35,7 +35,7 @@ export function requireScopes({ scope }: Pick<AnyAccessTokenClaims, "scope">, re
     have === wanted || (have.endsWith(":*") && wanted.startsWith(have.slice(0, -1)));
   const lacking = lackingOf(required, (wanted) => granted.some((have) => covers(have, wanted)));
   if (lacking === undefined) return;
-  throw new LatchkeyError("insufficient_scope", { description: `This takes the scope ${lacking}.` });
+  throw new LatchkeyError("insufficient_scope", { description: `The scope ${lacking} is required.` });
 }
 
 /**

@@ -20,7 +20,7 @@ export async function readBytes(request: Request): Promise<Uint8Array> {
   } catch (error) {
     // A TypeError means that somebody has read the body before us, which is the application's mistake and not the client's.
     if (isLatchkeyError(error) || error instanceof TypeError) throw error;
-    throw new LatchkeyError("invalid_request", { description: "The body did not arrive whole.", cause: error });
+    throw new LatchkeyError("invalid_request", { description: "The body is incomplete.", cause: error });
   }
 }
 

@@ -10,7 +10,7 @@ const ASCII = ["us-ascii", "ascii"];
 const CHARSETS = ["utf-8", "utf8", ...ASCII];
 
 const NAME = /^[A-Za-z_][A-Za-z0-9_-]{0,31}$/;
-const UNREPEATED_NAME = "A name that is not repeated here";
+const UNREPEATED_NAME = "A name that is not shown here";
 const NOTHING = new Uint8Array();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -62,14 +62,14 @@ function refuseCompressed(headers: Headers): void {
   const encoding = headers.get("content-encoding");
   if (encoding !== null && encoding !== "identity") {
     throw new LatchkeyError("unsupported_media_type", {
-      description: "Compressed bodies are not taken here. Send it plain.",
+      description: "Compressed bodies are not accepted. Send the body uncompressed.",
     });
   }
 }
 
 function unsupportedType({ format }: BodyRule): LatchkeyError {
   return new LatchkeyError("unsupported_media_type", {
-    description: `This route takes a body of content type '${typeNames[format]}'.`,
+    description: `This endpoint requires a body of content type '${typeNames[format]}'.`,
   });
 }
 
@@ -84,7 +84,7 @@ function isEmptyObject(fields: unknown): boolean {
 function decode(bytes: Uint8Array, charset: string): string {
   if (ASCII.includes(charset) && bytes.some((byte) => byte > 0x7f)) {
     throw new LatchkeyError("invalid_request", {
-      description: `The body is not ASCII, as its content type says. Send it as UTF-8, with 'charset=utf-8' or none.`,
+      description: `The content type says ASCII, but the body is not. Send UTF-8, with 'charset=utf-8' or without a charset.`,
     });
   }
   try {
@@ -109,7 +109,7 @@ function parseForm(text: string): Record<string, string> {
   for (const [name, value] of new URLSearchParams(text)) {
     if (name in fields)
       throw new LatchkeyError("invalid_request", {
-        description: `${NAME.test(name) ? `'${name}'` : UNREPEATED_NAME} stands in the form twice.`,
+        description: `${NAME.test(name) ? `'${name}'` : UNREPEATED_NAME} appears twice in the form.`,
       });
     fields[name] = value;
   }
@@ -139,7 +139,7 @@ function wrongness(issue: z.core.$ZodIssue): string {
 
 function unknownField(key: string, known: readonly string[]): string {
   // It may be a secret put in the wrong place, and comparing an endless name would be work without a bound.
-  if (!NAME.test(key)) return `${UNREPEATED_NAME} is not a field of this route.`;
+  if (!NAME.test(key)) return `${UNREPEATED_NAME} is not a field of this endpoint.`;
   const nearest = nearestName(key, known);
-  return `'${key}' is not a field of this route.${nearest === undefined ? "" : ` Did you mean '${nearest}'?`}`;
+  return `'${key}' is not a field of this endpoint.${nearest === undefined ? "" : ` Did you mean '${nearest}'?`}`;
 }

@@ -36,7 +36,7 @@ export async function authenticateClient({
 export async function authenticateConfidentialClient(call: ClientCall): Promise<ClientDescription> {
   const client = await authenticateClient(call);
   if (client?.kind !== "confidential") {
-    throw new LatchkeyError("invalid_client", { description: "Only a confidential client may ask this." });
+    throw new LatchkeyError("invalid_client", { description: "Only a confidential client may do this." });
   }
   return client;
 }
@@ -55,7 +55,7 @@ function inHeader(header: string, form: ClientForm): Presented {
   if (basic === undefined) throw new LatchkeyError("invalid_client");
   if (form.client_secret !== undefined) {
     throw new LatchkeyError("invalid_request", {
-      description: "The client authenticates in two ways. Send its secret in the header or in the form, not in both.",
+      description: "The client authenticates in two ways. Send its secret in the header or in the form.",
     });
   }
   if (form.client_id !== undefined && form.client_id !== basic.clientId) throw new LatchkeyError("invalid_client");

@@ -84,7 +84,7 @@ export function onlyOne(...found: readonly (string | undefined)[]): string | und
   const present = found.filter((token) => token !== undefined);
   if (present.length > 1) {
     throw new LatchkeyError("invalid_request", {
-      description: "A token stands in two places. Send it in the header or in the body, not in both.",
+      description: "The request carries two tokens. Send one, in the header or in the body.",
     });
   }
   return present[0];

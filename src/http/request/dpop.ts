@@ -25,7 +25,7 @@ export function refuseProofForCookies({ headers }: Request): void {
   if (!headers.has(HEADER)) return;
   throw new LatchkeyError("invalid_request", {
     description:
-      "Tokens in cookies cannot be bound to a key, since browsers send cookies without a proof. Leave the DPoP header out, or take the tokens in the body.",
+      "Tokens in cookies cannot be bound to a key, since browsers send cookies without a proof. Omit the DPoP header, or request the tokens in the body.",
   });
 }
 

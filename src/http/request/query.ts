@@ -13,7 +13,7 @@ export function readQuery<Schema extends QueryRule>(url: string, schema: Schema)
   const given: Record<string, string> = Object.create(null);
   for (const [name, value] of parameters) {
     if (name in given) {
-      throw new LatchkeyError("invalid_request", { description: "A parameter stands in the query string twice." });
+      throw new LatchkeyError("invalid_request", { description: "A parameter appears twice in the query string." });
     }
     given[name] = value;
   }
@@ -29,7 +29,7 @@ function describe(error: z.ZodError, schema: QueryRule): string {
   const known = Object.keys(schema.shape).map((name) => `'${name}'`);
   const sentences = error.issues.map(({ code, path, message }) =>
     code === "unrecognized_keys"
-      ? `The query string takes ${known.join(" and ")} only.`
+      ? `The query string accepts only ${known.join(" and ")}.`
       : `'${path.join(".")}' ${message}.`,
   );
   return sentences.join(" ");

@@ -105,7 +105,7 @@ export async function findUser(store: Pick<UserStore, "findUserByUsername">, use
   const user = await store.findUserByUsername(canonicalUsername(username));
   if (user !== null) return user;
   throw new LatchkeyError("not_found", {
-    description: "There is no user of this name. 'latchkey user list' shows all of them.",
+    description: "No user has this name. 'latchkey user list' shows all users.",
   });
 }
 

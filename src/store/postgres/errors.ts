@@ -62,7 +62,7 @@ const readOnly: Meaning = {
   code: "store_unavailable",
   retryAfterSeconds: 1,
   explain: (place) =>
-    `${place} is a standby, or is set to read only. The URL must lead to the primary; it may name several hosts, of which the primary is taken.`,
+    `${place} is a standby, or is set to read only. The URL must lead to the primary. It may name several hosts; Latchkey uses the primary among them.`,
 };
 const lost: Meaning = {
   code: "store_unavailable",
@@ -73,13 +73,13 @@ const slow: Meaning = {
   code: "store_unavailable",
   retryAfterSeconds: 1,
   explain: (place) =>
-    `${place} took too long to answer. Look for what holds it up: long transactions, locks (pg_stat_activity), a slow disk, the network.`,
+    `${place} took too long to answer. Look for the cause: long transactions, locks (pg_stat_activity), a slow disk, the network.`,
 };
 const untrusted: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
   explain: (place) =>
-    `The TLS certificate of ${place} is not trusted, or is for another name. Name its authority with sslrootcert=PATH in the URL, or correct the host; sslmode=require would encrypt without knowing with whom.`,
+    `The TLS certificate of ${place} is not trusted, or is for another name. Name its authority with sslrootcert=PATH in the URL, or correct the host. sslmode=require would encrypt without verifying the server.`,
 };
 const refused: Meaning = {
   code: "store_unusable",
@@ -97,7 +97,7 @@ const foreign: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
   explain: (place) =>
-    `The schema latchkey of ${place} is not as this version of Latchkey made it. Restore a backup, or, where it is somebody else's, use a database of Latchkey's own.`,
+    `The schema latchkey of ${place} differs from what this version of Latchkey creates. Restore a backup. If the schema belongs to another program, use a separate database for Latchkey.`,
 };
 
 /** By SQLSTATE, by its class, and by the codes of Node's network and TLS. */
@@ -119,7 +119,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     code: "store_unavailable",
     retryAfterSeconds: 2,
     explain: (place) =>
-      `${place} has no connection left. Raise max_connections, give Latchkey fewer, or put PgBouncer in between.`,
+      `${place} has no connections left. Raise max_connections, let Latchkey use fewer, or put PgBouncer in between.`,
   },
   "53": {
     code: "store_unavailable",
@@ -131,13 +131,13 @@ const meanings: Readonly<Record<string, Meaning>> = {
   "57P03": {
     code: "store_unavailable",
     retryAfterSeconds: 1,
-    explain: (place) => `${place} is starting up, shutting down or recovering. It is tried again.`,
+    explain: (place) => `${place} is starting up, shutting down or recovering. Latchkey tries again.`,
   },
   "57": lost,
   "40": {
     code: "store_unavailable",
     retryAfterSeconds: 1,
-    explain: (place) => `Too many transactions got into each other's way in ${place}. Nothing was changed.`,
+    explain: (place) => `Too many transactions conflicted in ${place}. Nothing was changed.`,
   },
   "25006": readOnly,
   "25": slow,
@@ -148,7 +148,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
     code: "store_unusable",
     retryAfterSeconds: 30,
     explain: (place) =>
-      `What answers at ${place} refused the connection as PgBouncer does. Check that it knows the user and the database; its log says more.`,
+      `PgBouncer seems to answer at ${place}, and refused the connection. Check that it knows the user and the database. Its log has details.`,
   },
   "08": lost,
   "58": {
@@ -163,7 +163,7 @@ const meanings: Readonly<Record<string, Meaning>> = {
 const unexpected: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
-  explain: (place) => `${place} refused a statement. Its log says more.`,
+  explain: (place) => `${place} refused a statement. Its log has details.`,
 };
 
 /**
@@ -208,12 +208,12 @@ const noTls: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
   explain: (place) =>
-    `${place} offers no TLS. Switch it on there (ssl = on), or, where nobody else can listen on the way, add sslmode=disable to the URL.`,
+    `${place} offers no TLS. Enable it there (ssl = on). If nobody can listen on the network in between, you can add sslmode=disable to the URL instead.`,
 };
 const noPassword: Meaning = {
   code: "store_unusable",
   retryAfterSeconds: 30,
-  explain: (place) => `${place} asks for a password and the URL has none. Write postgres://USER:PASSWORD@….`,
+  explain: (place) => `${place} requires a password, and the URL has none. Write postgres://USER:PASSWORD@….`,
 };
 
 function storeError({ code, retryAfterSeconds, explain }: Meaning, place: string, cause?: unknown): LatchkeyError {

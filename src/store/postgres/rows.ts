@@ -163,7 +163,7 @@ export function checked<Value extends string | number | boolean | Uint8Array | n
       typeof value === "string" ? isStorable(value) : typeof value !== "number" || Number.isSafeInteger(value);
     if (!isGood) {
       throw new TypeError(
-        "The store takes whole numbers up to 2^53 - 1, bytes, null, and text without U+0000 and lone surrogates.",
+        "The store accepts integers up to 2^53 - 1, bytes, null, and text without U+0000 and lone surrogates.",
       );
     }
   }

@@ -211,12 +211,12 @@ class Prepared {
   /** Refuses what libsql would abort at, or bind as something else. */
   check(parameters: readonly Parameter[]): void {
     if (parameters.length !== this.#parameterCount) {
-      throw new TypeError(`The statement takes ${this.#parameterCount} parameters, not ${parameters.length}.`);
+      throw new TypeError(`The statement has ${this.#parameterCount} parameters, not ${parameters.length}.`);
     }
     for (const parameter of parameters) {
       if (!isBindable(parameter)) {
         throw new TypeError(
-          "SQLite stores whole numbers up to 2^53 - 1, bytes, null, and text without U+0000 and lone surrogates.",
+          "SQLite stores integers up to 2^53 - 1, bytes, null, and text without U+0000 and lone surrogates.",
         );
       }
     }

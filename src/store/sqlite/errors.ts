@@ -16,7 +16,7 @@ const locked: Meaning = {
   code: "store_unavailable",
   retryAfterSeconds: 1,
   explain: (place) =>
-    `Another process has held the lock on ${place} for too long. End what holds it (a backup, a shell, a migration), then try again.`,
+    `Another process has held the lock on ${place} for too long. End that process (a backup, a shell, a migration), then try again.`,
 };
 
 const meanings: ReadonlyMap<number, Meaning> = new Map([
@@ -28,7 +28,8 @@ const meanings: ReadonlyMap<number, Meaning> = new Map([
     {
       code: "store_unavailable",
       retryAfterSeconds: 5,
-      explain: (place) => `There was no memory left to work on ${place}. Give the process more, or end others.`,
+      explain: (place) =>
+        `There was no memory left to work on ${place}. Allow the process more memory, or end other processes.`,
     },
   ],
   [
@@ -86,7 +87,7 @@ const meanings: ReadonlyMap<number, Meaning> = new Map([
 const unexpected: Meaning = {
   code: "store_unusable",
   explain: (place) =>
-    `${place} refused a statement: its tables are not as this version of Latchkey made them, or they are damaged. Restore a backup.`,
+    `${place} refused a statement: its tables are damaged, or differ from those that this version of Latchkey creates. Restore a backup.`,
 };
 
 /** Whether a lock was in the way, so that the same act may succeed in a moment. */

@@ -80,13 +80,13 @@ function fileError(path: string, error: NodeJS.ErrnoException): LatchkeyError {
     case "ENOENT":
     case "ENOTDIR":
       return unusable(
-        `${path} cannot be opened: its directory does not exist, or the path is a link that leads nowhere. Create the directory, or correct the path.`,
+        `${path} cannot be opened: its directory does not exist, or the path is a broken link. Create the directory, or correct the path.`,
         error,
       );
     case "EACCES":
     case "EPERM":
       return unusable(
-        `${path} may not be read and written by the user that runs Latchkey. Give that user the file and its directory.`,
+        `The user that runs Latchkey may not read and write ${path}. Make that user the owner of the file and its directory.`,
         error,
       );
     case "EROFS":
@@ -126,7 +126,7 @@ export function recogniseVersion(database: SqliteDatabase, path: string): number
   const application = Number(database.pragma("application_id"));
   if (application === 0 && worksFrom === 0 && Number(database.pragma("schema_version")) === 0) return 0;
   if (application !== APPLICATION_ID) {
-    throw unusable(`${path} is a SQLite database, but not one of Latchkey's. It was left as it is. Name another file.`);
+    throw unusable(`${path} is a SQLite database, but not one of Latchkey's. It was not changed. Name another file.`);
   }
   if (worksFrom > migrations.length) {
     throw unusable(
@@ -154,7 +154,7 @@ async function examine(database: SqliteDatabase, path: string): Promise<void> {
   database.execute("DROP TABLE temp.faults");
   if (faults === 0) return;
   throw unusable(
-    `${path} is damaged. Keep a copy of the file and of those beside it, and restore a backup; 'sqlite3 FILE .recover' saves what can be read.`,
+    `${path} is damaged. Keep a copy of the file and of those beside it, and restore a backup; 'sqlite3 FILE .recover' saves what is readable.`,
   );
 }
 
@@ -172,7 +172,7 @@ function useWriteAheadLog(database: SqliteDatabase, path: string): void {
   const mode = database.pragma("journal_mode = WAL");
   if (mode === "wal" || path === IN_MEMORY) return;
   throw unusable(
-    `${path} is on a file system that cannot hold a write-ahead log (no shared memory), as many network file systems. Name a file on a local disk.`,
+    `${path} is on a file system that cannot hold a write-ahead log (no shared memory), like many network file systems. Name a file on a local disk.`,
   );
 }
 

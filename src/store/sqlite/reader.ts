@@ -156,7 +156,7 @@ function startThread(path: string, onFailure: (error: unknown) => void): Thread 
 
 function tooManyError(): LatchkeyError {
   return new LatchkeyError("store_unavailable", {
-    detail: `${MOST_WAITING} long reads wait already. Try again in a moment.`,
+    detail: `${MOST_WAITING} long reads are already waiting. Try again in a moment.`,
     retryAfterSeconds: 1,
   });
 }

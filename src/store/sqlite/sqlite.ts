@@ -235,13 +235,13 @@ function readPath(path: string): string {
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new TypeError(`createSqliteStore: the path must be the path of a file, or '${IN_MEMORY}'.`);
   }
-  if (path.startsWith("sqlite:")) throw new TypeError("createSqliteStore: give the path alone, without 'sqlite:'.");
+  if (path.startsWith("sqlite:")) throw new TypeError("createSqliteStore: pass the path alone, without 'sqlite:'.");
   return path === IN_MEMORY ? path : resolve(path);
 }
 
 function withoutThread(error: unknown): string {
   const reason = error instanceof Error ? error.message : String(error);
-  return `The thread for long reads cannot run (${reason}), so counts and long lists hold up other requests. It is started again in a minute.`;
+  return `The thread for long reads cannot run (${reason}), so counts and long lists delay other requests. It is restarted in a minute.`;
 }
 
 function closedError(): LatchkeyError {
@@ -250,6 +250,6 @@ function closedError(): LatchkeyError {
 
 function replacedError(place: string): LatchkeyError {
   return new LatchkeyError("store_unusable", {
-    detail: `${place} was deleted or replaced while it was open, so what is written now is lost. Stop Latchkey, put the right file in place, and start it again.`,
+    detail: `${place} was deleted or replaced while it was open, so new writes are lost. Stop Latchkey, put the right file in place, and start Latchkey again.`,
   });
 }

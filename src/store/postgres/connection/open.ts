@@ -81,7 +81,7 @@ async function checkServer({ query }: Transaction, place: string): Promise<strin
   if (problem !== undefined) throw unusable(problem);
   if (encoding !== "UTF8") {
     throw unusable(
-      `The database of ${place} is encoded in ${encoding}, which does not hold every text. Create it with ENCODING 'UTF8'.`,
+      `The database of ${place} is encoded in ${encoding}, which cannot store every text. Create it with ENCODING 'UTF8'.`,
     );
   }
   return version.split(" ")[0];
@@ -107,7 +107,7 @@ async function recogniseVersion({ query }: Transaction, place: string): Promise<
 function refuseNewer({ version, worksFrom }: Version, place: string): void {
   if (worksFrom <= NEWEST_POSTGRES_SCHEMA_VERSION) return;
   throw unusable(
-    `${place} is at schema version ${version}, which works with Latchkey from schema version ${worksFrom} on; this one knows versions up to ${NEWEST_POSTGRES_SCHEMA_VERSION}. Upgrade Latchkey, or restore the backup from before the upgrade.`,
+    `${place} is at schema version ${version}, which requires a Latchkey that knows schema version ${worksFrom}; this one knows versions up to ${NEWEST_POSTGRES_SCHEMA_VERSION}. Upgrade Latchkey, or restore the backup from before the upgrade.`,
   );
 }
 
@@ -119,6 +119,6 @@ async function createSchema({ query }: Transaction): Promise<void> {
 
 function notOurs(place: string): LatchkeyError {
   return unusable(
-    `The schema latchkey of ${place} holds something that Latchkey did not make. It was left as it is. Use a database of Latchkey's own.`,
+    `The schema latchkey of ${place} contains objects that Latchkey did not create. It was not changed. Use a separate database for Latchkey.`,
   );
 }

@@ -121,7 +121,7 @@ export async function createPool(target: PostgresTarget, limits: PoolLimits): Pr
       if (closing !== undefined) throw closedError();
       if (pool.waitingCount >= limits.maxConnections * MOST_WAITING) {
         throw new LatchkeyError("store_unavailable", {
-          detail: `${pool.waitingCount} acts wait for a connection to the database already.`,
+          detail: `${pool.waitingCount} operations already wait for a connection to the database.`,
           retryAfterSeconds: 1,
         });
       }

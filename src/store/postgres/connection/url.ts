@@ -92,7 +92,7 @@ function readParameters(query: string): ReadonlyMap<(typeof known)[number], stri
     const parameter = known.find((one) => one === name);
     if (parameter === undefined) {
       throw new UrlProblem(
-        `has a parameter that is not known; those there are: ${known.join(", ")}. A ? in the password is written %3F`,
+        `has an unknown parameter; the known ones are: ${known.join(", ")}. Write a ? in the password as %3F`,
       );
     }
     if (parameters.has(parameter)) throw new UrlProblem(`has the parameter ${parameter} twice`);
@@ -109,7 +109,7 @@ function readHost(text: string): PostgresTarget["hosts"][number] {
   const host = six ?? decoded(name ?? "");
   const number = port === undefined ? DEFAULT_PORT : Number(port);
   if (host === "" || (six !== undefined && isIP(six) !== 6) || number < 1 || number > 65_535) {
-    throw new UrlProblem(`names no host and port that can be read. Write ${EXAMPLE}, and percent-encode the password`);
+    throw new UrlProblem(`names no valid host and port. Write ${EXAMPLE}, and percent-encode the password`);
   }
   return { host, port: number };
 }
@@ -119,7 +119,7 @@ function readTls(parameters: ReturnType<typeof readParameters>, hosts: PostgresT
   if (mode === "disable") return null;
   if (mode !== "require" && mode !== "verify-ca" && mode !== "verify-full") {
     throw new UrlProblem(
-      "has an sslmode that is not known, or that may fall back to plain text. Write sslmode=verify-full, verify-ca, require or disable",
+      "has an unknown sslmode, or one that may fall back to plain text. Write sslmode=verify-full, verify-ca, require or disable",
     );
   }
   const rootCertificatePath = parameters.get("sslrootcert");
@@ -129,7 +129,7 @@ function readTls(parameters: ReturnType<typeof readParameters>, hosts: PostgresT
   const certificatePath = parameters.get("sslcert");
   const keyPath = parameters.get("sslkey");
   if ((certificatePath === undefined) !== (keyPath === undefined)) {
-    throw new UrlProblem("has one of sslcert and sslkey. Give both, or neither");
+    throw new UrlProblem("has only one of sslcert and sslkey. Set both, or neither");
   }
   // As libpq has it: with an authority to trust, `require` checks against it.
   const effective = mode === "require" && rootCertificatePath !== undefined ? "verify-ca" : mode;
@@ -142,10 +142,10 @@ function readChannelBinding(value: string | undefined): boolean {
   if (value === "disable") return false;
   if (value === "require") {
     throw new UrlProblem(
-      "has channel_binding=require, which the driver cannot hold a server to. Write channel_binding=prefer, which binds wherever the server can, and sslmode=verify-full, which proves the server",
+      "has channel_binding=require, which the driver cannot enforce. Write channel_binding=prefer, which binds where the server supports it, and sslmode=verify-full, which verifies the server",
     );
   }
-  throw new UrlProblem("has a channel_binding that is not known. Write channel_binding=prefer or disable");
+  throw new UrlProblem("has an unknown channel_binding. Write channel_binding=prefer or disable");
 }
 
 function checkSessionAttributes(value: string | undefined): void {
@@ -168,6 +168,6 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    throw new UrlProblem("has a % that begins no escape. A % itself is written %25");
+    throw new UrlProblem("has a % that does not begin an escape. Write a literal % as %25");
   }
 }
