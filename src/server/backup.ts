@@ -23,7 +23,7 @@ export async function backUpSqlite(
   const [from, path] = [resolve(databasePath), resolve(file)];
   if (!existsSync(from)) {
     throw new OperatorError(
-      `There is no database ${from}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
+      `No database exists at ${from}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
     );
   }
   const draft = `${path}.${randomBytes(6).toString("hex")}`;
@@ -55,8 +55,8 @@ async function reserve(path: string): Promise<void> {
     const code = systemErrorCode(error);
     throw new OperatorError(
       code === "EEXIST"
-        ? `${path} is there already, and a backup replaces nothing. Name another file, or move that one away.`
-        : `${path} cannot be made (${code}). Make its directory, and let this user write in it.`,
+        ? `${path} already exists, and a backup replaces nothing. Name another file, or move that one away.`
+        : `${path} cannot be created (${code}). Create its directory, and give this user write permission on it.`,
     );
   }
 }

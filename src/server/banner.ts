@@ -19,7 +19,7 @@ export function banner({ address, issuer, database, setupToken, workers }: Banne
     ...(setupToken === undefined
       ? []
       : ([
-          ["First admin", "open this within an hour; it works once:"],
+          ["First admin", "open this link within an hour; it works once:"],
           ["", `${issuer}/setup#${setupToken}`],
         ] as const)),
     ["More users", "npx --no latchkey user add NAME"],

@@ -40,7 +40,7 @@ function createProgram(terminal: Terminal): Command {
     .description("Short-lived access tokens and rotating refresh tokens that log out thieves, not people.")
     .version(PACKAGE_VERSION)
     .helpCommand(true)
-    .showHelpAfterError("('--help' shows what there is)")
+    .showHelpAfterError("(Run with '--help' for usage)")
     .exitOverride()
     .configureOutput({ writeOut: terminal.out, writeErr: terminal.err });
   addStartCommand(program, terminal);

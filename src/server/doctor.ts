@@ -64,8 +64,8 @@ async function examineProxies(config: Config): Promise<readonly Finding[]> {
   return [
     note(
       "proxies",
-      "LATCHKEY_TRUSTED_PROXIES is not set, and the issuer is https: if a proxy in front ends TLS and sends X-Forwarded-For, " +
-        "set it to the proxy's address, or everybody behind it counts as one address",
+      "LATCHKEY_TRUSTED_PROXIES is not set, and the issuer is https: if a proxy in front terminates TLS and sends X-Forwarded-For, " +
+        "set it to the proxy's address. Otherwise all clients behind it count as one address",
     ),
   ];
 }
@@ -76,7 +76,7 @@ async function examineDatabase({ server: { database } }: Config): Promise<readon
     const found = await inspectDatabase(database, { lookForFaults: true });
     if (found === undefined) {
       if (database.kind === "sqlite") await access(dirname(place), constants.W_OK | constants.X_OK);
-      return [note("database", `${place} is not there yet; the first start makes it`)];
+      return [note("database", `${place} does not exist yet; the first start creates it`)];
     }
     const { schemaVersion, newestVersion, faults, server } = found;
     if (faults.length > 0) return [wrong("database", `${place} is damaged: ${faults.join("; ")}. Restore a backup.`)];
@@ -86,7 +86,7 @@ async function examineDatabase({ server: { database } }: Config): Promise<readon
       const text = `${place} is at schema version ${schemaVersion}; the next start brings it to ${newestVersion}`;
       return [note("database", text)];
     }
-    const health = server === undefined ? "is whole, can be written" : `is on ${server}, can be written`;
+    const health = server === undefined ? "is intact and writable" : `is on ${server} and writable`;
     return [ok("database", `${place} ${health}, schema version ${schemaVersion}`), ...(await examineClock(database))];
   } catch (error) {
     return [wrong("database", databaseProblem(error, place))];
@@ -101,7 +101,7 @@ function placeOf(database: DatabaseLocation): string {
 
 function databaseProblem(error: unknown, path: string): string {
   return error instanceof Error && "syscall" in error
-    ? `${dirname(path)} is not a directory that this user may write in. Make it, or set LATCHKEY_DATABASE_URL.`
+    ? `${dirname(path)} is not a directory in which this user may write. Create it, or set LATCHKEY_DATABASE_URL.`
     : explainFailure(error);
 }
 
@@ -116,7 +116,7 @@ async function examineClock(database: Config["server"]["database"]): Promise<rea
     const stamps = [newest?.createdAt ?? 0, ...keys.map(({ createdAt }) => createdAt)];
     const aheadMs = Math.max(...stamps) - now;
     return aheadMs > CLOCK_TOLERANCE_MS
-      ? [wrong("clock", `it is ${Math.round(aheadMs / 1000)} s behind what the database has seen. Set the clock.`)]
+      ? [wrong("clock", `it is ${Math.round(aheadMs / 1000)} s behind the newest time in the database. Set the clock.`)]
       : [ok("clock", new Date(now).toISOString())];
   } finally {
     await store.close();
@@ -133,8 +133,13 @@ async function examineSecret(config: Config): Promise<readonly Finding[]> {
     const sealedKeys = isUsable ? await examineSealing(config, secret) : 0;
     if (secret === undefined) {
       return sealedKeys === 0
-        ? [note("secret", `the first start makes one and keeps it in ${path}`)]
-        : [wrong("secret", `${path} is not there, and the signing keys need it. Restore it, or set LATCHKEY_SECRET.`)];
+        ? [note("secret", `the first start creates one and keeps it in ${path}`)]
+        : [
+            wrong(
+              "secret",
+              `${path} does not exist, and the signing keys need it. Restore it, or set LATCHKEY_SECRET.`,
+            ),
+          ];
     }
     return [ok("secret", config.issuer.secret === undefined ? `kept in ${path}` : "from LATCHKEY_SECRET")];
   } catch (error) {
@@ -169,9 +174,9 @@ async function examineDisk({ server: { database } }: Config): Promise<readonly F
 /** Asks the issuer's URL only where it is this machine: no other is asked. */
 async function examineIssuer(config: Config): Promise<readonly Finding[]> {
   const issuer = issuerUrl(config);
-  if (!isLoopback(new URL(issuer).hostname)) return [note("issuer", `${issuer}, which is not asked from here`)];
+  if (!isLoopback(new URL(issuer).hostname)) return [note("issuer", `${issuer}, which is not checked from here`)];
   if (config.issuer.issuer === undefined && config.server.port === 0) {
-    return [note("issuer", "known only when the server listens, since LATCHKEY_PORT is 0")];
+    return [note("issuer", "known only when the server listens, because LATCHKEY_PORT is 0")];
   }
   try {
     const url = `${issuer}/.well-known/oauth-authorization-server`;
@@ -183,11 +188,11 @@ async function examineIssuer(config: Config): Promise<readonly Finding[]> {
       : [wrong("issuer", `something else answers at ${issuer}. Stop it, or choose another LATCHKEY_PORT.`)];
   } catch (error) {
     return isRefused(error)
-      ? [note("issuer", `${issuer}, where nothing runs now`)]
+      ? [note("issuer", `${issuer}, where no server runs now`)]
       : [
           wrong(
             "issuer",
-            `something else answers at ${issuer}, or nothing in time. Stop it, or choose another LATCHKEY_PORT.`,
+            `something else answers at ${issuer}, or nothing answers in time. Stop it, or choose another LATCHKEY_PORT.`,
           ),
         ];
   }

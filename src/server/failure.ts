@@ -12,7 +12,7 @@ export function explainFailure(error: unknown): string {
     return error.status >= 500 ? (error.detail ?? error.description) : error.description;
   }
   if (error instanceof OperatorError || error instanceof TypeError) return error.message;
-  return `Something failed that should not have: ${error instanceof Error ? error.message : String(error)}`;
+  return `Unexpected error: ${error instanceof Error ? error.message : String(error)}`;
 }
 
 /** The code of a system error, such as `EACCES`. */

@@ -18,5 +18,5 @@ export function openToEverybody(path: string): string | undefined {
   });
   if (open.length === 0) return undefined;
   const quoted = open.map((file) => `'${file.replaceAll("'", "'\\''")}'`).join(" ");
-  return `${open[0]} can be read by every user of this machine, and it holds password hashes. Run: chmod o= ${quoted}. If somebody may have read it, replace the passwords.`;
+  return `${open[0]} can be read by every user of this machine, and it holds password hashes. Run: chmod o= ${quoted}. If someone may have read it, replace the passwords.`;
 }

@@ -46,7 +46,7 @@ async function keptSecret(database: DatabaseLocation, store: Store): Promise<str
   const { keys } = await store.readSigningKeys();
   if (keys.length === 0) return createSecretFile(path);
   throw new OperatorError(
-    `${store.description} holds signing keys that are sealed under a root secret, but LATCHKEY_SECRET is not set and ${path} is not there. ` +
-      "Set LATCHKEY_SECRET to the secret used before, or restore the file. If it is lost, so is every session: move the database away and start with a new one.",
+    `${store.description} holds signing keys that are sealed under a root secret, but LATCHKEY_SECRET is not set and ${path} does not exist. ` +
+      "Set LATCHKEY_SECRET to the secret used before, or restore the file. If both are lost, so is every session: move the database away and start with a new one.",
   );
 }

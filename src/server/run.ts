@@ -76,7 +76,7 @@ async function serveIssuer(
       onIgnoredProxy: (peer) =>
         logger.warn(
           { peer },
-          "a proxy sends X-Forwarded-For, which is ignored, so that everybody behind it counts as one address: set LATCHKEY_TRUSTED_PROXIES",
+          "a proxy sends X-Forwarded-For, which is ignored, so all clients behind it count as one address: set LATCHKEY_TRUSTED_PROXIES",
         ),
     });
     const setupToken = await issuer.users.inviteFirstAdmin();
@@ -121,6 +121,6 @@ export function announce(
     "listening",
   );
   if (setupToken !== undefined) {
-    logger.warn("there is no administrator yet: run 'latchkey user add NAME --role admin'");
+    logger.warn("no administrator exists yet: run 'latchkey user add NAME --role admin'");
   }
 }

@@ -39,13 +39,13 @@ export async function askNewPassword(
 ): Promise<string> {
   if (fromInput) return readPassword(terminal.input);
   if (terminal.input.isTTY !== true) {
-    throw new OperatorError("There is no terminal to ask for the password on. Pipe it in and add --password-stdin.");
+    throw new OperatorError("No terminal is available to ask for the password. Pipe it in and add --password-stdin.");
   }
   const password = await askSecret(terminal, "Password: ");
   if ((await askSecret(terminal, "Once more: ")) !== password) {
     throw new OperatorError("The two passwords differ. Nothing was changed.");
   }
-  if (password === "") throw new OperatorError("No password was given. Nothing was changed.");
+  if (password === "") throw new OperatorError("No password was entered. Nothing was changed.");
   return password;
 }
 
@@ -55,7 +55,7 @@ async function readPassword(input: Readable): Promise<string> {
   for await (const chunk of input) {
     const buffer = Buffer.from(chunk);
     bytes += buffer.length;
-    if (bytes > MOST_PASSWORD_BYTES) throw new OperatorError("The standard input is too long to be a password.");
+    if (bytes > MOST_PASSWORD_BYTES) throw new OperatorError("The standard input is too long for a password.");
     chunks.push(buffer);
   }
   const password = Buffer.concat(chunks)

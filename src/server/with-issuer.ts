@@ -32,12 +32,12 @@ async function requireDatabase({ server: { database } }: Config): Promise<void> 
   if (database.kind === "postgres") {
     if ((await inspectDatabase(database)) !== undefined) return;
     throw new OperatorError(
-      "The PostgreSQL database holds nothing of Latchkey's yet. Set LATCHKEY_DATABASE_URL to the same value as where the server runs, or make its tables with 'latchkey migrate'.",
+      "The PostgreSQL database has no Latchkey tables yet. Set LATCHKEY_DATABASE_URL to the same value as where the server runs, or create the tables with 'latchkey migrate'.",
     );
   }
   const path = resolve(database.path);
   if (existsSync(path)) return;
   throw new OperatorError(
-    `There is no database ${path}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
+    `No database exists at ${path}. Run this where the server runs, or set LATCHKEY_DATABASE_URL to the same value as there.`,
   );
 }

@@ -25,7 +25,7 @@ export function keyRotationTooQuick({
   if (keyRotationSeconds >= publishedFor) return [];
   return [
     `Option 'keyRotationSeconds' must be ${publishedFor} or more with 'jwksMaxAgeSeconds' at ${jwksMaxAgeSeconds}: ` +
-      "a key has to be known to every verifier before it signs.",
+      "every verifier must know a key before it signs.",
   ];
 }
 

@@ -191,7 +191,7 @@ describe("the set-up page in a browser", timeout, () => {
     await page.getByLabel("Username").fill("ada");
     await page.getByLabel("Password").fill(PASSWORD);
     await page.getByRole("button", { name: "Create administrator" }).click();
-    await page.getByText("ada is an administrator now. This link works no more.").waitFor();
+    await page.getByText("ada is now an administrator. This link no longer works.").waitFor();
     expect(await page.getByRole("button").isVisible()).toBe(false);
     expect((await bed.store.findUserByUsername("ada"))?.roles).toEqual(["admin"]);
     await page.getByRole("link", { name: "See what the API offers" }).click();
@@ -207,13 +207,13 @@ describe("the set-up page in a browser", timeout, () => {
     await page.goto(`${origin}/livez`);
     await page.goBack();
     expect(page.url()).toBe(`${origin}/setup`);
-    await page.getByText("This page needs the whole link").waitFor();
+    await page.getByText("This page requires the complete link").waitFor();
   });
 
   it("says what is wrong with a link, and with a password that is refused, and lets one try again", async (test) => {
     const { page, bed, origin } = await setUp(test, { passwordMinLength: 20 });
     await page.goto(`${origin}/setup`);
-    await page.getByText("This page needs the whole link that the server printed when it started.").waitFor();
+    await page.getByText("This page requires the complete link that the server printed when it started.").waitFor();
     expect(await page.getByRole("button").isDisabled()).toBe(true);
 
     const token = (await bed.issuer.users.inviteFirstAdmin())!;
@@ -233,7 +233,7 @@ describe("the set-up page in a browser", timeout, () => {
     expect(await page.getByRole("button").isEnabled()).toBe(true);
     await page.getByLabel("Password").fill(PASSWORD);
     await page.getByRole("button").click();
-    await page.getByText("ada is an administrator now.").waitFor();
+    await page.getByText("ada is now an administrator.").waitFor();
     await attempt(token, PASSWORD);
     await page.getByText("The set-up link is not valid, has expired, or has already been used.").waitFor();
   });
@@ -253,6 +253,6 @@ describe("the set-up page in a browser", timeout, () => {
     await page.getByText("The server answered 502. Try again.").waitFor();
     await page.unroute("**/auth/setup");
     await page.getByRole("button").click();
-    await page.getByText("ada is an administrator now.").waitFor();
+    await page.getByText("ada is now an administrator.").waitFor();
   });
 });

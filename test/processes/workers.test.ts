@@ -113,7 +113,7 @@ describe("LATCHKEY_WORKERS", () => {
     expect(log.filter(({ msg }) => msg === "listening")).toEqual([
       expect.objectContaining({ address: server.url, workers: 3 }),
     ]);
-    expect(log.filter(({ msg }) => msg.startsWith("there is no administrator"))).toHaveLength(1);
+    expect(log.filter(({ msg }) => msg.startsWith("no administrator exists"))).toHaveLength(1);
     const authors = () => new Set(logOf(server).flatMap(({ event, worker }) => (event === undefined ? [] : [worker])));
     const pidOf = new Map(log.filter(({ msg }) => msg === "worker serves").map(({ worker, pid }) => [worker, pid]));
     try {

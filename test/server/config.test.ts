@@ -146,7 +146,7 @@ describe("the configuration", () => {
     ["LATCHKEY_ALLOWED_ORIGINS", "capacitor://localhost/", /must be written 'capacitor:\/\/localhost'/],
     ["LATCHKEY_ALLOWED_ORIGINS", "capacitor://*", /a pattern/],
     ["LATCHKEY_ALLOWED_ORIGINS", "file://", /not an origin/],
-    ["LATCHKEY_ALLOWED_ORIGINS", "*", /let every website in/],
+    ["LATCHKEY_ALLOWED_ORIGINS", "*", /allow every website/],
     ["LATCHKEY_ALLOWED_ORIGINS", "null", /not an origin/],
     ["LATCHKEY_ALLOWED_ORIGINS", "app.example.com", /not an origin/],
     ["LATCHKEY_ALLOWED_ORIGINS", "https://app.example.com/", /entry 1 must be written 'https:\/\/app\.example\.com'/],
@@ -171,7 +171,11 @@ describe("the configuration", () => {
     ["LATCHKEY_REGISTRATIONS_PER_HOUR", "1000001", /from 0 to 1000000/],
     ["LATCHKEY_LOGINS_PER_HOUR", "many", /whole number/],
     ["LATCHKEY_SESSIONS_PER_USER", "∞", /whole number/],
-    ["LATCHKEY_WORKERS", "2", /SQLite database is served by one process\. Set LATCHKEY_DATABASE_URL to a PostgreSQL/],
+    [
+      "LATCHKEY_WORKERS",
+      "2",
+      /only one process can serve a SQLite database\. Set LATCHKEY_DATABASE_URL to a PostgreSQL/,
+    ],
     ["LATCHKEY_WORKERS", "0", /is 0, but must be a whole number from 1 to 64/],
     ["LATCHKEY_WORKERS", "65", /from 1 to 64/],
     ["LATCHKEY_WORKERS", "auto", /whole number/],
@@ -187,7 +191,7 @@ describe("the configuration", () => {
 
   for (const name of Object.keys(settings) as SettingName[]) {
     it.each(["", "  "])(`${name} set to '%s' is neither a value nor unset, so it is refused`, (text) => {
-      expect(problems({ [name]: text })).toContainEqual(`${name} is set but empty. Give it a value, or unset it.`);
+      expect(problems({ [name]: text })).toContainEqual(`${name} is set but empty. Set a value, or unset it.`);
     });
 
     it(`${name} with a line break at its end is refused, since that is no part of what was meant`, () => {

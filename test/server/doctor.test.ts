@@ -46,8 +46,8 @@ describe("the doctor", () => {
     expect(findings).toEqual([
       `node ok ${process.versions.node}`,
       "configuration ok valid, for development",
-      expect.stringMatching(/^database note .*the first start makes it/),
-      expect.stringMatching(/^secret note the first start makes one/),
+      expect.stringMatching(/^database note .*the first start creates it/),
+      expect.stringMatching(/^secret note the first start creates one/),
       expect.stringMatching(/^disk ok \d+ MiB free/),
       expect.stringMatching(/^issuer note/),
     ]);
@@ -59,7 +59,7 @@ describe("the doctor", () => {
     const before = readdirSync(folder);
     const findings = await examined(folder);
     expect(findings.filter((finding) => / wrong /.test(finding))).toEqual([]);
-    expect(findings).toContainEqual(expect.stringMatching(/^database ok .*whole, can be written, schema version \d+$/));
+    expect(findings).toContainEqual(expect.stringMatching(/^database ok .*intact and writable, schema version \d+$/));
     expect(findings).toContainEqual(expect.stringMatching(/^secret ok kept in /));
     expect(findings).toContainEqual(expect.stringMatching(/^clock ok /));
     expect(readdirSync(folder).filter((name) => !/-(?:wal|shm)$/.test(name))).toEqual(
@@ -111,7 +111,7 @@ describe("the doctor", () => {
   it("asks no other machine", async () => {
     const variables = { LATCHKEY_ISSUER: "https://auth.example.com", LATCHKEY_SECRET: createSecret() };
     expect(await examined(temporaryFolder(), variables)).toContainEqual(
-      "issuer note https://auth.example.com, which is not asked from here",
+      "issuer note https://auth.example.com, which is not checked from here",
     );
   });
 
@@ -119,7 +119,9 @@ describe("the doctor", () => {
     const findings = await examined(temporaryFolder(), { LATCHKEY_WORKERS: "8", LATCHKEY_PROT: "1" });
     expect(findings).toEqual([
       `node ok ${process.versions.node}`,
-      expect.stringMatching(/^configuration wrong LATCHKEY_WORKERS is 8, but a SQLite database/),
+      expect.stringMatching(
+        /^configuration wrong LATCHKEY_WORKERS is 8, but only one process can serve a SQLite database/,
+      ),
       expect.stringMatching(/^configuration wrong LATCHKEY_PROT is not a setting/),
     ]);
   });
@@ -220,7 +222,9 @@ describe("the doctor", () => {
       LATCHKEY_PROT: "1",
       LATCHKEY_WORKERS: "2",
     });
-    expect({ code, stderr }).toEqual({ code: 1, stderr: "latchkey: 2 things are wrong.\n" });
-    expect(stdout).toMatch(/^WRONG {3}configuration {2}LATCHKEY_WORKERS is 2, but a SQLite database/m);
+    expect({ code, stderr }).toEqual({ code: 1, stderr: "latchkey: 2 problems found.\n" });
+    expect(stdout).toMatch(
+      /^WRONG {3}configuration {2}LATCHKEY_WORKERS is 2, but only one process can serve a SQLite database/m,
+    );
   });
 });

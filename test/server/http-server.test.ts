@@ -98,7 +98,7 @@ describe("listening", () => {
     const { server } = await start();
     const { port } = server.address;
     await expect(listen("127.0.0.1", port, () => {})).rejects.toThrow(
-      `Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${port + 1} npm start`,
+      `Port ${port} on 127.0.0.1 is in use. Stop the program that listens there, or choose another port: LATCHKEY_PORT=${port + 1} npm start`,
     );
   });
 

@@ -168,7 +168,7 @@ describe("the command line", () => {
     const early = await latchkey(["user", "list"], settings);
     expect(early).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/holds nothing of Latchkey's yet.*latchkey migrate/),
+      stderr: expect.stringMatching(/has no Latchkey tables yet.*latchkey migrate/),
     });
     expect((await latchkey(["migrate"], settings)).stdout).toMatch(/created, at schema version \d+/);
     expect((await latchkey(["migrate"], settings)).stdout).toMatch(/nothing to do/);

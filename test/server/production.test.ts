@@ -67,7 +67,7 @@ describe("production", () => {
   it("names every reason, and the remedy", () => {
     const reading = readConfig({ ...open, ...https, ...nodeEnv });
     expect("problems" in reading && reading.problems).toEqual([
-      "LATCHKEY_SECRET is required in production, which this is because the issuer is https and LATCHKEY_HOST can be reached from other machines and NODE_ENV is production. 'npx --no latchkey secret' makes one; keep it with your other secrets.",
+      "LATCHKEY_SECRET is required in production. This is production because the issuer is https and LATCHKEY_HOST can be reached from other machines and NODE_ENV is production. 'npx --no latchkey secret' creates one. Keep it with your other secrets.",
     ]);
   });
 

@@ -113,7 +113,7 @@ describe("the secret file", () => {
 
   it("that cannot be made leaves nothing behind and says what to do", async () => {
     const nowhere = join(folder, "missing", "latchkey.secret");
-    await expect(createSecretFile(nowhere)).rejects.toThrow(/cannot be made \(ENOENT\)\. .*or set LATCHKEY_SECRET/);
+    await expect(createSecretFile(nowhere)).rejects.toThrow(/cannot be created \(ENOENT\)\. .*or set LATCHKEY_SECRET/);
     expect(readdirSync(folder)).toEqual([]);
   });
 });
@@ -160,7 +160,7 @@ describe("the first run without LATCHKEY_SECRET", () => {
     const { code, stderr } = await latchkey(["user", "list"], environment);
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /sealed under a root secret, but LATCHKEY_SECRET is not set and .*latchkey\.secret is not there/,
+      /sealed under a root secret, but LATCHKEY_SECRET is not set and .*latchkey\.secret does not exist/,
     );
     expect(stderr.trim().split("\n")).toHaveLength(1);
     expect(existsSync(path)).toBe(false);

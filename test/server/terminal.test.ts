@@ -48,7 +48,7 @@ describe("a password that is typed", () => {
   });
 
   it("that is empty is refused", async () => {
-    expect(await type(["\r", "\r"])).toMatchObject({ message: "No password was given. Nothing was changed." });
+    expect(await type(["\r", "\r"])).toMatchObject({ message: "No password was entered. Nothing was changed." });
   });
 
   it.each([

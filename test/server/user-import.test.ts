@@ -89,7 +89,10 @@ describe("latchkey user import", () => {
     ["Line 3: it is not JSON", "{"],
     ["Line 3: it is not a JSON object", "[]"],
     ["Line 3: it has no 'password_hash'", '{"id":"9","username":"bob"}'],
-    ["Line 3: it has a field that is none of id, username", line({ id: "9", username: "bob", password: "hunter2" })],
+    [
+      "Line 3: it has an unknown field; the known ones are id, username",
+      line({ id: "9", username: "bob", password: "hunter2" }),
+    ],
     [
       "Line 3: The user cannot be imported: the password hash",
       line({ id: "9", username: "bob", password_hash: "hunter2" }),
@@ -97,8 +100,8 @@ describe("latchkey user import", () => {
     ["Line 3: The user cannot be imported: 'id'", line({ id: 9, username: "bob" })],
     ["Line 3: The user cannot be imported: the time", line({ id: "9", username: "bob", created_at: "yesterday" })],
     ["Line 3: A username must not contain spaces", line({ id: "9", username: "bob b" })],
-    ["Line 3: the id is that of line 1", line({ username: "bob" })],
-    ["Line 3: the username is that of line 1", line({ id: "9", username: "ADA" })],
+    ["Line 3: the id is the same as in line 1", line({ username: "bob" })],
+    ["Line 3: the username is the same as in line 1", line({ id: "9", username: "ADA" })],
     ["Line 3: it is longer than 64 KiB", `"${"x".repeat(200_000)}"`],
   ])("names the line with a mistake, imports nobody and repeats no hash: %s", async (said, mistake) => {
     const { code, stdout, stderr } = await importFile(line(), line({ id: "8", username: "eve" }), mistake);
@@ -119,7 +122,7 @@ describe("latchkey user import", () => {
     expect(code).toBe(1);
     expect(stdout).toContain("Imported 1 user into");
     expect(stderr).toContain(
-      "2 users could not be imported: line 2: the id is another user's; line 3: the username is",
+      "2 users could not be imported: line 2: the id belongs to another user; line 3: the username",
     );
     expect((await users()).map(({ username }) => username)).toEqual(["ada", "eve"]);
   });
@@ -183,7 +186,7 @@ describe("what latchkey user import reads", () => {
     for (const missing of [2, 40, 120]) {
       const { code, stderr } = await importBytes(whole.subarray(0, whole.length - missing));
       expect(code).toBe(1);
-      expect(stderr).toContain("Line 4: it is not JSON. The file ends within its last line: it may have been cut off.");
+      expect(stderr).toContain("Line 4: it is not JSON. The last line is incomplete: the file may be truncated.");
     }
     expect(await users()).toEqual([]);
     expect((await importBytes(whole.subarray(0, -1))).stdout).toContain("Imported 4 users");
@@ -223,7 +226,7 @@ describe("what latchkey user import reads", () => {
   it("says of people without a password that they cannot sign in with one yet", async () => {
     const imported = await importFile(line({ password_hash: null }), line({ id: "8", username: "eve" }));
     expect(imported.code).toBe(0);
-    expect(imported.stdout).toContain("1 of them has no password and cannot sign in with one yet");
+    expect(imported.stdout).toContain("1 of them has no password and cannot sign in with one until");
   });
 
   it("names the family of a hash that cannot be verified here", async () => {

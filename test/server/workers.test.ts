@@ -74,7 +74,7 @@ describe("workers", () => {
         exitCode: 7,
         signal: null,
         delayMs: 250,
-        msg: "a worker ended; another one takes its place",
+        msg: "a worker ended; starting another",
       },
     ]);
   });

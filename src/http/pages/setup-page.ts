@@ -37,12 +37,12 @@ async function create({ username, password }) {
   }).catch(() => undefined);
   if (response === undefined) throw new Error("The server cannot be reached. Try again.");
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error_description ?? "The server answered " + response.status + ". Try again.");
+  if (!response.ok) throw new Error(answer.error_description ?? "The server answered with " + response.status + ". Try again.");
   return answer;
 }
 
 if (setupToken === "") {
-  say("This page needs the whole link that the server printed when it started.", "failed");
+  say("This page requires the complete link that the server printed when it started.", "failed");
   button.disabled = true;
 }
 
@@ -55,7 +55,7 @@ form.addEventListener("submit", async (event) => {
     form.reset();
     document.querySelector("#before").hidden = true;
     document.querySelector("#after").hidden = false;
-    say(username + " is an administrator now. This link works no more.", "done");
+    say(username + " is now an administrator. This link no longer works.", "done");
   } catch (error) {
     say(error.message, "failed");
     button.disabled = false;
@@ -85,7 +85,7 @@ ${pageIcon}
 <main>
 <h1>The first administrator</h1>
 <div id="before">
-<p>This page makes the first administrator and works only while there is none. Choose a username, and a password of ${passwordMinLength} characters or more: a short sentence does well.</p>
+<p>This page creates the first administrator and works only while none exists. Choose a username, and a password of at least ${passwordMinLength} characters: a short sentence works well.</p>
 <form>
 <label>Username <input name="username" autocomplete="username" autocapitalize="none" spellcheck="false" required></label>
 <label>Password <input name="password" type="password" autocomplete="new-password" required></label>
@@ -94,7 +94,7 @@ ${pageIcon}
 </div>
 <output aria-live="polite"></output>
 <p id="after" hidden><a href="docs">See what the API offers</a></p>
-<noscript><p>This page needs JavaScript. Without it, run 'latchkey user add NAME --role admin' where the server runs.</p></noscript>
+<noscript><p>This page requires JavaScript. Without it, run 'latchkey user add NAME --role admin' where the server runs.</p></noscript>
 </main>
 <script>${script}</script>
 </body>

@@ -13,17 +13,17 @@ export function addBackupCommand(program: Command, terminal: Terminal): void {
   program
     .command("backup")
     .description("copy the SQLite database into a file, while the server runs")
-    .argument("<file>", "a file that is not there yet")
+    .argument("<file>", "a file that does not exist yet")
     .action(async (file: string) => {
       const { database } = loadConfig().server;
       if (database.kind === "postgres") {
         throw new OperatorError(
-          "A PostgreSQL database is backed up with PostgreSQL's own tools: pg_dump --format=custom.",
+          "Back up a PostgreSQL database with PostgreSQL's own tools: pg_dump --format=custom.",
         );
       }
       const { bytes, path } = await backUpSqlite(database.path, file);
       await leaveTrace(database, path);
-      terminal.out(`${path}: ${bytes} bytes, durable. The root secret is not in it; keep that elsewhere.\n`);
+      terminal.out(`${path}: ${bytes} bytes, written to disk. It does not contain the root secret: keep that elsewhere.\n`);
     });
 }
 

@@ -13,13 +13,13 @@ interface AddOptions {
 
 /** `latchkey client …` */
 export function addClientCommands(program: Command, terminal: Terminal): void {
-  const client = program.command("client").description("the programs that ask for tokens at /token");
+  const client = program.command("client").description("the programs that request tokens at /token");
 
   client
     .command("add")
     .description("create a client; its secret is shown once")
-    .argument("<name>", "what you call it")
-    .option("--public", "one that cannot keep a secret, and so gets none")
+    .argument("<name>", "a name for your lists and logs")
+    .option("--public", "create a client without a secret, for programs that cannot keep one")
     .option(
       "--grant <grant>",
       `allow a grant: ${clientGrantTypes.join(", ")}; may be repeated (client_credentials; refresh_token with --public)`,
@@ -44,8 +44,8 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
 
   client
     .command("list")
-    .description("clients in the order in which they were created")
-    .addOption(new Option("--after <id>", "begin after this one").default("", "the first"))
+    .description("list clients, oldest first")
+    .addOption(new Option("--after <id>", "start after this id").default("", "the first"))
     .addOption(limitOption())
     .option("--json", "print JSON")
     .action(({ after, limit, json }: ListOptions & { after: string }) =>
@@ -53,13 +53,13 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
         const found = await issuer.clients.list({ afterId: after, limit: limit + 1 });
         const clients = found.slice(0, limit);
         terminal.out(json ? `${JSON.stringify(clients.map(clientJson), undefined, 2)}\n` : clientTable(clients));
-        if (found.length > limit) noteMore(terminal, `--after ${clients.at(-1)?.id} shows the next ones`);
+        if (found.length > limit) noteMore(terminal, `--after ${clients.at(-1)?.id} shows the next page`);
       }),
     );
 
   client
     .command("disable")
-    .description("keep a client from getting tokens, and end its sessions and its own access tokens")
+    .description("disable a client, and revoke its sessions and its own access tokens")
     .argument("<id>", "the client_id")
     .action((id: string) =>
       withIssuer(async ({ issuer }) => {
@@ -70,12 +70,12 @@ export function addClientCommands(program: Command, terminal: Terminal): void {
 
   client
     .command("enable")
-    .description("let a disabled client get tokens again")
+    .description("enable a disabled client again")
     .argument("<id>", "the client_id")
     .action((id: string) =>
       withIssuer(async ({ issuer }) => {
         const { name } = await issuer.clients.enable(id);
-        terminal.out(`Enabled ${name}. What ended with it stays ended.\n`);
+        terminal.out(`Enabled ${name}. Sessions and tokens revoked when it was disabled stay revoked.\n`);
       }),
     );
 }

@@ -10,12 +10,12 @@ const marks = { ok: "ok     ", note: "note   ", wrong: "WRONG  " } as const;
 export function addDoctorCommand(program: Command, terminal: Terminal): void {
   program
     .command("doctor")
-    .description("look for what would keep the server from working; changes nothing")
+    .description("check everything the server needs; changes nothing")
     .action(async () => {
       const findings = await examine(readProcessConfig());
       terminal.out(findings.map(findingLine).join(""));
       const wrong = findings.filter(({ state }) => state === "wrong").length;
-      if (wrong > 0) throw new OperatorError(wrong === 1 ? "1 thing is wrong." : `${wrong} things are wrong.`);
+      if (wrong > 0) throw new OperatorError(wrong === 1 ? "1 problem found." : `${wrong} problems found.`);
     });
 }
 

@@ -11,7 +11,7 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 
   key
     .command("list")
-    .description("the next, the current and the retired keys")
+    .description("list the next, the current and the retired keys")
     .option("--json", "print JSON")
     .action(({ json }: { json?: true }) =>
       withIssuer(async ({ issuer }) => {
@@ -22,13 +22,16 @@ export function addKeyCommands(program: Command, terminal: Terminal): void {
 
   key
     .command("rotate")
-    .description("make the next key the one that signs; a running server follows within ten seconds")
-    .option("--force", "even if verifiers that cache the JWKS do not have it yet, and so refuse its tokens for a while")
+    .description("start to sign with the next key; a running server follows within ten seconds")
+    .option(
+      "--force",
+      "even if verifiers that cache the JWKS do not have the key yet and refuse its tokens for a while",
+    )
     .action(({ force }: { force?: true }) =>
       withIssuer(async ({ issuer }) => {
         const { kid, alg } = await issuer.keys.rotate({ force: force === true });
         terminal.out(
-          `The key ${kid} (${alg}) signs now. What the key before it has signed stays good until it expires.\n`,
+          `The key ${kid} (${alg}) signs now. Access tokens signed with the previous key stay valid until they expire.\n`,
         );
       }),
     );

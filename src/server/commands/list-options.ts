@@ -9,7 +9,7 @@ export interface ListOptions {
 
 /** `--limit`: how many entries a list shows. */
 export function limitOption(): Option {
-  return new Option("--limit <number>", "show this many at most").default(100).argParser((text) => {
+  return new Option("--limit <number>", "show at most this many").default(100).argParser((text) => {
     if (!/^[1-9]\d{0,5}$/.test(text)) throw new InvalidArgumentError("It must be a whole number from 1 to 999999.");
     return Number(text);
   });
@@ -17,7 +17,7 @@ export function limitOption(): Option {
 
 /** Says that a list was cut, where it does not get into the way of who reads the results. */
 export function noteMore(terminal: Terminal, remedy: string): void {
-  terminal.err(`There are more: ${remedy}.\n`);
+  terminal.err(`More exist: ${remedy}.\n`);
 }
 
 /** Gathers an option that may be repeated. */

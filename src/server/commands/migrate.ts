@@ -9,7 +9,7 @@ import type { Terminal } from "../terminal.ts";
 export function addMigrateCommand(program: Command, terminal: Terminal): void {
   program
     .command("migrate")
-    .description("bring the database up to date, as the server does when it starts")
+    .description("update the database's schema, as the server does at its start")
     .action(async () => {
       const { database } = loadConfig().server;
       const before = await inspectDatabase(database);

@@ -6,6 +6,6 @@ import type { Terminal } from "../terminal.ts";
 export function addSecretCommand(program: Command, terminal: Terminal): void {
   program
     .command("secret")
-    .description("print a fresh root secret for LATCHKEY_SECRET")
+    .description("print a new root secret for LATCHKEY_SECRET")
     .action(() => terminal.out(`${createSecret()}\n`));
 }

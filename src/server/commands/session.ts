@@ -10,12 +10,12 @@ import { findUser } from "./user.ts";
 
 /** `latchkey session …` */
 export function addSessionCommands(program: Command, terminal: Terminal): void {
-  const session = program.command("session").description("who is signed in, and on what");
+  const session = program.command("session").description("who is signed in, and on which device");
 
   session
     .command("list")
-    .description("live sessions, newest first")
-    .option("--user <username>", "of this user only")
+    .description("list live sessions, newest first")
+    .option("--user <username>", "list only this user's sessions")
     .addOption(limitOption())
     .option("--json", "print JSON")
     .action(({ user, limit, json }: ListOptions & { user?: string }) =>
@@ -24,21 +24,21 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
         const shown = found.slice(0, limit);
         const named = await withNames(opened, shown);
         terminal.out(json ? `${JSON.stringify(named.map(sessionJson), undefined, 2)}\n` : sessionTable(named));
-        if (found.length > limit) noteMore(terminal, "--limit shows more of them, --user those of one person");
+        if (found.length > limit) noteMore(terminal, "--limit shows more, --user shows those of one user");
       }),
     );
 
   session
     .command("revoke")
-    .description("end one session, all of a user's, or everybody's")
+    .description("revoke one session, all sessions of a user, or all sessions")
     .argument("[id]", "the session's id")
-    .option("--user <username>", "end every session of this user")
-    .option("--all", "end every session there is, as after a backup was restored")
-    .option("--yes", "with --all: go ahead")
+    .option("--user <username>", "revoke every session of this user")
+    .option("--all", "revoke every session, for example after restoring a backup")
+    .option("--yes", "with --all: do it")
     .action((id: string | undefined, { user, all, yes }: { user?: string; all?: true; yes?: true }) => {
       if ([id, user, all].filter((one) => one !== undefined).length !== 1) {
         throw new OperatorError(
-          "Name either a session's id, --user <username> or --all. 'latchkey session list' shows the first two.",
+          "Name one: a session's id, --user <username> or --all. 'latchkey session list' shows ids and usernames.",
         );
       }
       return withIssuer(async (opened) => {
@@ -54,10 +54,10 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
 async function revokeEverybodys({ issuer, store }: OpenedIssuer, isConfirmed: boolean): Promise<string> {
   if (!isConfirmed) {
     const { liveSessions } = await store.count(issuer.options.environment.clock.now());
-    throw new OperatorError(`This signs everybody out, of ${sessions(liveSessions)}. To do it, add --yes.`);
+    throw new OperatorError(`This would end ${sessions(liveSessions)} and sign everyone out. Re-run with --yes to proceed.`);
   }
   const count = await issuer.sessions.revokeEvery();
-  return `${sessions(count)} ended. A running server refuses every access token issued before within a second.\n`;
+  return `Ended ${sessions(count)}. Within a second, a running server refuses every access token issued before.\n`;
 }
 
 function sessions(count: number): string {
@@ -78,17 +78,17 @@ async function listSessions(
 async function revokeOne({ issuer }: OpenedIssuer, id: string): Promise<string> {
   try {
     await issuer.sessions.revoke(id);
-    return `Session ${id} is revoked.`;
+    return `Revoked session ${id}.`;
   } catch (error) {
     if (!isLatchkeyError(error) || error.code !== "not_found") throw error;
-    throw new OperatorError("There is no session of this id. 'latchkey session list' shows those there are.");
+    throw new OperatorError("No session has this id. 'latchkey session list' shows all sessions.");
   }
 }
 
 async function revokeAll({ issuer, store }: OpenedIssuer, username: string): Promise<string> {
   const user = await findUser(store, username);
   const count = await issuer.logoutAll(user.id);
-  return `${user.username}: ${count === 1 ? "1 session is" : `${count} sessions are`} revoked.`;
+  return `${user.username}: revoked ${sessions(count)}.`;
 }
 
 interface NamedSession {

@@ -13,8 +13,8 @@ export function addThrottleCommands(program: Command, terminal: Terminal): void 
 
   throttle
     .command("list")
-    .description("whom a limit refuses now, and until when")
-    .option("--all", "also what is counted and refuses nobody yet")
+    .description("list who is refused by a limit now, and until when")
+    .option("--all", "include counts that are below their limit")
     .addOption(limitOption())
     .option("--json", "print JSON")
     .action(({ all, limit, json }: ListOptions & { all?: true }) =>
@@ -23,21 +23,23 @@ export function addThrottleCommands(program: Command, terminal: Terminal): void 
         const names = await usernamesOf(issuer, found);
         const rows = found.map((one) => ({ ...one, of: names.get(accountOf(one) ?? "") ?? one.of }));
         terminal.out(json ? `${JSON.stringify(rows.map(countJson), undefined, 2)}\n` : countTable(rows));
-        if (hasMore) noteMore(terminal, "--limit shows more of them");
+        if (hasMore) noteMore(terminal, "--limit shows more");
       }),
     );
 
   throttle
     .command("clear")
-    .description("lift what refuses an account's logins or an address, at every process at once")
-    .argument("[username]", "whose logins")
-    .option("--address <address>", "an address, for logins and registrations from there")
-    .option("--all", "every limit")
+    .description("lift the limits on an account's logins or on an address, in every process at once")
+    .argument("[username]", "the account")
+    .option("--address <address>", "lift the limits on logins and registrations from this address")
+    .option("--all", "lift every limit")
     .action((username: string | undefined, { address, all }: { address?: string; all?: true }) =>
       withIssuer(async ({ issuer }) => {
         const counts = await issuer.throttles.lift(whatToLift(username, address, all === true));
         terminal.out(
-          counts === 0 ? "Nothing was counted there.\n" : `Lifted: ${counts} ${counts === 1 ? "count" : "counts"}.\n`,
+          counts === 0
+            ? "Nothing to lift: no count matches.\n"
+            : `Lifted ${counts} ${counts === 1 ? "count" : "counts"}.\n`,
         );
       }),
     );
@@ -46,7 +48,7 @@ export function addThrottleCommands(program: Command, terminal: Terminal): void 
 function whatToLift(username: string | undefined, address: string | undefined, all: boolean): Lifted {
   const given = [username, address, all || undefined].filter((one) => one !== undefined);
   if (given.length !== 1) {
-    throw new OperatorError("Name one of them: a username, --address ADDRESS, or --all. Nothing was changed.");
+    throw new OperatorError("Name one: a username, --address ADDRESS, or --all. Nothing was changed.");
   }
   if (all) return "all";
   return username !== undefined ? { username } : { address: address! };
@@ -102,7 +104,7 @@ const meanings: Readonly<Record<string, string>> = {
   "login-success": "logins to an account",
   "register-address": "registrations from an address",
   "register-network": "registrations from a network",
-  reauthentication: "passwords proved again in a session",
+  reauthentication: "password confirmations in a session",
 };
 
 function countTable(counted: readonly CountedAttempts[]): string {

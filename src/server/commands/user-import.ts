@@ -10,10 +10,10 @@ import { withIssuer } from "../with-issuer.ts";
 export function addUserImportCommand(user: Command, terminal: Terminal): void {
   user
     .command("import")
-    .description("create users of another system, with their password hashes; may be done again")
+    .description("import users of another system with their password hashes; safe to repeat")
     .argument(
       "<file>",
-      "one user a line as JSON, or - for the standard input: id, username, password_hash, and roles, created_at, disabled",
+      "JSON, one user per line, or - for the standard input: id, username, password_hash; optional: roles, created_at, disabled",
     )
     .action((file: string) =>
       withIssuer(
@@ -30,8 +30,8 @@ export function addUserImportCommand(user: Command, terminal: Terminal): void {
 }
 
 const explanations = {
-  id_taken: "the id is another user's",
-  username_taken: "the username is another user's",
+  id_taken: "the id belongs to another user",
+  username_taken: "the username belongs to another user",
 } as const;
 
 const MOST_SHOWN = 20;
@@ -58,14 +58,14 @@ function* batches<Item>(items: readonly Item[]): Generator<readonly Item[]> {
 
 function noPassword(users: number): string {
   return users === 1
-    ? "1 of them has no password and cannot sign in with one yet: choosing one comes with account recovery.\n"
-    : `${users} of them have no password and cannot sign in with one yet: choosing one comes with account recovery.\n`;
+    ? "1 of them has no password and cannot sign in with one until account recovery is released.\n"
+    : `${users} of them have no password and cannot sign in with one until account recovery is released.\n`;
 }
 
 function notImported(conflicts: readonly string[]): string {
   const shown = conflicts.slice(0, MOST_SHOWN).join("; ");
   const more = conflicts.length > MOST_SHOWN ? `; and ${conflicts.length - MOST_SHOWN} more` : "";
-  return `${counted(conflicts.length)} could not be imported: ${shown}${more}. All others are.`;
+  return `${counted(conflicts.length)} could not be imported: ${shown}${more}. All others were imported.`;
 }
 
 function counted(users: number): string {

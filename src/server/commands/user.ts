@@ -15,9 +15,9 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
 
   user
     .command("add")
-    .description("create a user; the password is asked for, never an argument")
+    .description("create a user; asks for the password, which is never an argument")
     .argument("<username>")
-    .option("--role <role>", "give a role; may be repeated", collect, [])
+    .option("--role <role>", "add a role; may be repeated", collect, [])
     .option("--password-stdin", "read the password from the standard input")
     .action(async (username: string, { role, passwordStdin }: { role: string[]; passwordStdin?: true }) => {
       const password = await askNewPassword(terminal, { fromInput: passwordStdin === true });
@@ -34,8 +34,8 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
 
   user
     .command("list")
-    .description("users in order of name")
-    .option("--after <username>", "begin after this one")
+    .description("list users by name")
+    .option("--after <username>", "start after this name")
     .addOption(limitOption())
     .option("--json", "print JSON")
     .action(({ after, limit, json }: ListOptions & { after?: string }) =>
@@ -44,13 +44,13 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
         const found = await issuer.users.list({ afterUsername, limit: limit + 1 });
         const users = found.slice(0, limit);
         terminal.out(json ? `${JSON.stringify(users.map(userJson), undefined, 2)}\n` : userTable(users));
-        if (found.length > limit) noteMore(terminal, `--after '${users.at(-1)?.username}' shows the next ones`);
+        if (found.length > limit) noteMore(terminal, `--after '${users.at(-1)?.username}' shows the next page`);
       }),
     );
 
   user
     .command("disable")
-    .description("keep a user from signing in, and revoke all their sessions")
+    .description("disable a user, and revoke all their sessions")
     .argument("<username>")
     .action((username: string) =>
       withIssuer(async ({ issuer }) => {
@@ -61,23 +61,23 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
 
   user
     .command("enable")
-    .description("let a disabled user sign in again")
+    .description("enable a disabled user again")
     .argument("<username>")
     .action((username: string) =>
       withIssuer(async ({ issuer }) => {
         const enabled = await issuer.users.enable(username);
-        terminal.out(`Enabled ${enabled.username}.\n`);
+        terminal.out(`Enabled ${enabled.username}. Sessions revoked when the user was disabled stay revoked.\n`);
       }),
     );
 
   user
     .command("role")
-    .description("show or change a user's roles; a change shows in the next access token")
+    .description("show or change a user's roles; a change appears in the next access token")
     .argument("<username>")
-    .option("--add <role>", "give a role; may be repeated", collect, [])
-    .option("--remove <role>", "take a role; may be repeated", collect, [])
+    .option("--add <role>", "add a role; may be repeated", collect, [])
+    .option("--remove <role>", "remove a role; may be repeated", collect, [])
     .addOption(
-      new Option("--set <role>", "give these roles and no others; may be repeated")
+      new Option("--set <role>", "replace all roles by this one; may be repeated")
         .argParser(collect)
         .conflicts(["add", "remove"]),
     )
@@ -95,8 +95,8 @@ export function addUserCommands(program: Command, terminal: Terminal): void {
 function explainTaken(error: unknown): never {
   if (!isLatchkeyError(error) || error.code !== "username_taken") throw error;
   throw new OperatorError(
-    "This username is taken. Nobody can set another person's password yet: recovery is not part of this version. " +
-      "A signed-in person changes it at POST /auth/password; otherwise create a user with another name, and disable the old one with 'latchkey user disable'.",
+    "This username is taken. This version cannot reset another person's password. " +
+      "A signed-in person changes it at POST /auth/password. Otherwise create a user with another name, and disable the old one with 'latchkey user disable'.",
   );
 }
 

@@ -122,28 +122,28 @@ function listenFailure(error: Error, host: string, port: number): OperatorError 
   switch (systemErrorCode(error)) {
     case "EADDRINUSE":
       return new OperatorError(
-        `Port ${port} on ${host} is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${port < 65_535 ? port + 1 : port - 1} npm start`,
+        `Port ${port} on ${host} is in use. Stop the program that listens there, or choose another port: LATCHKEY_PORT=${port < 65_535 ? port + 1 : port - 1} npm start`,
         cause,
       );
     case "EACCES":
       return new OperatorError(
-        `This user may not listen on port ${port}. Ports below 1024 need a privilege; choose another: LATCHKEY_PORT=4000 npm start`,
+        `This user may not listen on port ${port}. Ports below 1024 require a privilege. Choose another: LATCHKEY_PORT=4000 npm start`,
         cause,
       );
     case "EADDRNOTAVAIL":
       return new OperatorError(
-        `This machine has no address ${host}. Set LATCHKEY_HOST to one that it has, such as 127.0.0.1, or 0.0.0.0 for all.`,
+        `This machine has no address ${host}. Set LATCHKEY_HOST to one of its addresses, such as 127.0.0.1, or to 0.0.0.0 for all.`,
         cause,
       );
     case "ENOTFOUND":
     case "EAI_AGAIN":
       return new OperatorError(
-        `The name ${host} leads to no address. Set LATCHKEY_HOST to an address, such as 127.0.0.1.`,
+        `The name ${host} has no address. Set LATCHKEY_HOST to an address, such as 127.0.0.1.`,
         cause,
       );
     default:
       return new OperatorError(
-        `Cannot listen on ${host}, port ${port}: ${error.message}. Choose other ones with LATCHKEY_HOST and LATCHKEY_PORT.`,
+        `Cannot listen on ${host}, port ${port}: ${error.message}. Choose others with LATCHKEY_HOST and LATCHKEY_PORT.`,
         cause,
       );
   }

@@ -77,13 +77,13 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "refresh_token.reused": ["warn", "a replaced refresh token was used again: session revoked"],
   "refresh_token.reuse_forgiven": [
     "info",
-    "a replaced refresh token was used again by a client that has gone: forgiven",
+    "a replaced refresh token was used again by a client that had disconnected: forgiven",
   ],
   "refresh_token.repeated_elsewhere": ["warn", "a refresh token was used from two places within the grace window"],
-  "session.caught_up": ["info", "a stale refresh token with proof: the newest one returned"],
-  "session.rolled_back": ["warn", "the database knows less of a session than its refresh token: data was lost"],
-  "session.reauthenticated": ["info", "password proved again"],
-  "session.adopted": ["info", "session of another system goes on here"],
+  "session.caught_up": ["info", "a stale refresh token with proof of its key: returned the newest one"],
+  "session.rolled_back": ["warn", "a refresh token is newer than its session in the database: the database has lost writes"],
+  "session.reauthenticated": ["info", "password confirmed"],
+  "session.adopted": ["info", "session adopted from another system"],
   "session.adoption_refused": ["warn", "a token of another system names another subject or client than its session"],
   "session.logged_out": ["info", "signed out"],
   "session.revoked": ["info", "session revoked"],
@@ -105,8 +105,8 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   "client.token_issued": ["info", "a client's own access token issued"],
   "signing_key.rotated": ["info", "signing key changed"],
   "signing_key.removed": ["warn", "signing key removed: what it has signed is refused"],
-  "store.degraded": ["warn", "the store does less than it should"],
-  "clock.differs": ["warn", "this machine's clock is not the database's: set them by NTP"],
+  "store.degraded": ["warn", "the store is degraded"],
+  "clock.differs": ["warn", "this machine's clock differs from the database's: synchronise both by NTP"],
 };
 
 /** Writes one line for every event, its type under `event`, its time as the line's own. */

@@ -37,7 +37,7 @@ export async function openWhenReachable(
       const nextTryMs = Math.round(jittered(pauseAfter(failures, BACKOFF), systemEnvironment.random));
       logger.warn(
         { detail: oneLine(error.detail ?? error.description), nextTryMs },
-        "the database cannot be reached; trying again",
+        "the database cannot be reached; retrying",
       );
       await wait(nextTryMs);
     }

@@ -79,14 +79,13 @@ export function stopOnSignals(running: RunningServer, logger: Logger): (reason: 
   return onStopSignals({
     async stop(signal) {
       setTimeout(() => {
-        logger.error("the store did not close in time; stopped all the same");
+        logger.error("the store did not close in time; stopped anyway");
         process.exit(1);
       }, STOP_DEADLINE_MS + CLOSE_MS);
       logger.info({ signal }, "stopping: no new requests, finishing those in flight");
       try {
         const cutOff = await running.stop();
-        if (cutOff > 0)
-          logger.error({ cutOff }, "stopped at the deadline; requests that were still in flight are cut off");
+        if (cutOff > 0) logger.error({ cutOff }, "stopped at the deadline; requests still in flight were cut off");
         else logger.info("stopped");
         process.exit(cutOff > 0 ? 1 : 0);
       } catch (error) {
@@ -95,7 +94,7 @@ export function stopOnSignals(running: RunningServer, logger: Logger): (reason: 
       }
     },
     stopAtOnce(signal) {
-      logger.error({ signal }, "stopped at once, by a second signal; what was in flight is cut off");
+      logger.error({ signal }, "stopped at once by a second signal; requests in flight were cut off");
       process.exit(1);
     },
   });
@@ -113,7 +112,7 @@ export function stopWorkersOnSignals(workers: Workers, logger: Logger): void {
     },
     stopAtOnce(signal) {
       workers.kill();
-      logger.error({ signal }, "stopped at once, by a second signal; what was in flight is cut off");
+      logger.error({ signal }, "stopped at once by a second signal; requests in flight were cut off");
       process.exit(1);
     },
   });

@@ -100,7 +100,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
       replace(place, { servedMs }, { ...identity(worker), exitCode, signal });
     } else {
       // With an exit code of its own it has said why.
-      if (exitCode === null) logger.fatal({ signal }, "the first worker was ended before it served");
+      if (exitCode === null) logger.fatal({ signal }, "the first worker was killed before it served");
       gaveUp.resolve(exitCode === null || exitCode === 0 ? 1 : exitCode);
     }
   }
@@ -108,7 +108,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
   function replace(place: Place, end: WorkerEnd, fields: object): void {
     const delayMs = place.schedule.delayAfter(end);
     const message = end.servedMs === undefined ? "a worker ended before it served" : "a worker ended";
-    logger.error({ ...fields, delayMs }, `${message}; another one takes its place`);
+    logger.error({ ...fields, delayMs }, `${message}; starting another`);
     const noneServes = places.every((one) => one.servesSince === undefined);
     if (noneServes && place.schedule.isHopeless()) giveUp();
     else place.timer = setTimeout(fill, delayMs, place);
@@ -118,7 +118,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
     isStopping = true;
     for (const { timer } of places) clearTimeout(timer);
     kill();
-    logger.fatal("no worker serves, and none starts any more; the lines above say why");
+    logger.fatal("no worker is left, and none can be started; see the lines above for the cause");
     gaveUp.resolve(1);
   }
 

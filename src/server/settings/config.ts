@@ -94,14 +94,14 @@ export function urlHost(host: string): string {
 
 function configurationReport(problems: readonly string[]): string {
   return problems.length === 1
-    ? `The configuration is wrong: ${problems[0]}`
-    : `The configuration is wrong in ${problems.length} places:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`;
+    ? `Invalid configuration: ${problems[0]}`
+    : `Invalid configuration, ${problems.length} problems:\n${problems.map((problem) => `  - ${problem}`).join("\n")}`;
 }
 
 /** An empty value is neither a value nor clearly none, so it is not guessed what was meant. */
 function blankProblem(text: string): { readonly problem: string } | undefined {
-  if (text.trim() === "") return { problem: "is set but empty. Give it a value, or unset it" };
-  if (text !== text.trim()) return { problem: "begins or ends with a space or a line break. Take it away" };
+  if (text.trim() === "") return { problem: "is set but empty. Set a value, or unset it" };
+  if (text !== text.trim()) return { problem: "begins or ends with a space or a line break. Remove it" };
   return undefined;
 }
 
@@ -109,7 +109,7 @@ function blankProblem(text: string): { readonly problem: string } | undefined {
 function workersProblems({ workers, database }: Config["server"]): readonly string[] {
   if (workers === 1 || database.kind !== "sqlite") return [];
   return [
-    `LATCHKEY_WORKERS is ${workers}, but a SQLite database is served by one process. ` +
+    `LATCHKEY_WORKERS is ${workers}, but only one process can serve a SQLite database. ` +
       "Set LATCHKEY_DATABASE_URL to a PostgreSQL database (postgres://…), or unset LATCHKEY_WORKERS.",
   ];
 }
@@ -140,7 +140,7 @@ function unknownSettings(variables: Variables): readonly string[] {
   if (links.length === 0) return problems;
   return [
     ...problems,
-    `${links.join(", ")}: Kubernetes sets these in every pod beside a Service that is named 'latchkey'. ` +
+    `${links.join(", ")}: Kubernetes sets these in every pod beside a Service named 'latchkey'. ` +
       "Put 'enableServiceLinks: false' into the pod's spec, or name the Service differently.",
   ];
 }

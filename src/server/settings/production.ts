@@ -27,7 +27,7 @@ export function productionProblems(facts: ProductionFacts): readonly string[] {
   const reasons = productionReasons(facts);
   if (reasons.length === 0 || facts.hasSecret) return [];
   return [
-    `LATCHKEY_SECRET is required in production, which this is because ${reasons.join(" and ")}. ` +
-      "'npx --no latchkey secret' makes one; keep it with your other secrets.",
+    `LATCHKEY_SECRET is required in production. This is production because ${reasons.join(" and ")}. ` +
+      "'npx --no latchkey secret' creates one. Keep it with your other secrets.",
   ];
 }

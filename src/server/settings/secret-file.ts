@@ -33,7 +33,7 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
     throw unusable(
       path,
       `cannot be read (${systemErrorCode(error)})`,
-      "Make it readable for the user that runs this server",
+      "Give the user that runs this server read permission",
     );
   }
   try {
@@ -44,13 +44,13 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
       throw unusable(
         path,
         "can be read by other users",
-        `Run: chmod 600 '${path}'. If somebody may have read it, make a new one`,
+        `Run: chmod 600 '${path}'. If someone may have read it, create a new one`,
       );
     }
     const { buffer, bytesRead } = await file.read(Buffer.alloc(MOST_BYTES), 0, MOST_BYTES, 0);
     const text = buffer.toString("latin1", 0, bytesRead).trim();
     if (SECRET.test(text)) return text;
-    throw unusable(path, "is damaged", "Restore it from a backup; a secret of your own belongs into LATCHKEY_SECRET");
+    throw unusable(path, "is damaged", "Restore it from a backup. To use a secret of your own, set LATCHKEY_SECRET");
   } finally {
     await file.close();
   }
@@ -71,13 +71,13 @@ export async function createSecretFile(path: string): Promise<string> {
   } catch (error) {
     const code = systemErrorCode(error);
     if (code !== "EEXIST") {
-      throw unusable(path, `cannot be made (${code})`, "Make its directory writable, or set LATCHKEY_SECRET");
+      throw unusable(path, `cannot be created (${code})`, "Make its directory writable, or set LATCHKEY_SECRET");
     }
   } finally {
     await unlink(draft).catch(() => {});
   }
   const secret = await readSecretFile(path);
-  if (secret === undefined) throw unusable(path, "was taken away while it was made", "Start again");
+  if (secret === undefined) throw unusable(path, "was removed while it was created", "Start again");
   return secret;
 }
 

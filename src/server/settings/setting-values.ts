@@ -124,8 +124,8 @@ export const audiences: Reader<readonly string[]> = listOf((entry) => ({ value: 
 /** Exact origins (RFC 6454 section 6.2), as a browser writes them. */
 export const origins: Reader<readonly string[]> = listOf((entry) => {
   const example = "Write exact origins such as https://app.example.com";
-  if (entry === "*") return { problem: `is '*', which would let every website in. ${example}` };
-  if (entry.includes("*")) return { problem: `is a pattern, and origins are compared whole. ${example}` };
+  if (entry === "*") return { problem: `is '*', which would allow every website. ${example}` };
+  if (entry.includes("*")) return { problem: `is a pattern, but origins are compared exactly. ${example}` };
   if (isExactOrigin(entry)) return { value: entry };
   const bare =
     URL.canParse(entry) && /^https?:/i.test(entry) ? new URL(entry).origin : entry.replace(/(?<=[^/:])\/.*$/s, "");
@@ -139,7 +139,7 @@ export const addressesAndNetworks: Reader<readonly string[]> = listOf((entry) =>
   const problem = addressRangeProblem(entry);
   if (problem !== undefined) return { problem };
   return /\/0+$/.test(entry)
-    ? { problem: "would trust everybody. Name the proxies in front of this server" }
+    ? { problem: "would trust every client. Name the proxies in front of this server" }
     : { value: entry };
 });
 
@@ -148,7 +148,7 @@ function listOf(readEntry: Reader<string>): Reader<readonly string[]> {
     const entries: string[] = [];
     for (const [index, part] of text.split(",").entries()) {
       const entry = part.trim();
-      const reading = entry === "" ? { problem: "is empty. Part the entries with single commas" } : readEntry(entry);
+      const reading = entry === "" ? { problem: "is empty. Separate the entries with single commas" } : readEntry(entry);
       if ("problem" in reading) return { problem: `entry ${index + 1} ${reading.problem}` };
       entries.push(reading.value);
     }

@@ -32,7 +32,7 @@ function readText(value: unknown): TimeReading {
   const text = value.trim();
   if (WITHOUT_ZONE.test(text)) return wrong("has no time zone");
   const found = INSTANT.exec(text);
-  if (found === null) return wrong("is not a time that can be read in one way only");
+  if (found === null) return wrong("is ambiguous or not a time");
   const [, year, month, day, hour, minute, second = "0", fraction = "", , sign, zoneHours = "0", zoneMinutes = "0"] =
     found;
   const parts = [year, month, day, hour, minute, second, zoneHours, zoneMinutes].map(Number);

@@ -37,7 +37,7 @@ export function checkedUsers(chunks: readonly Buffer[]): readonly NumberedUser[]
     }
   }
   if (wrongLines === 0) return users;
-  const cut = isLastCut && !endsWithLineFeed ? " The file ends within its last line: it may have been cut off." : "";
+  const cut = isLastCut && !endsWithLineFeed ? " The last line is incomplete: the file may be truncated." : "";
   throw new OperatorError(
     wrongLines === 1 ? `${mistakes[0]}${cut} Nothing was imported.` : listed(mistakes, wrongLines, cut),
   );
@@ -64,7 +64,7 @@ function readUser(
     const { id, canonicalUsername: username } = userOfImport(parsed.user, 0);
     for (const [name, value] of Object.entries({ id, username }) as ["id" | "username", string][]) {
       const before = lineOf[name].get(value);
-      if (before !== undefined) return { problem: `the ${name} is that of line ${before}` };
+      if (before !== undefined) return { problem: `the ${name} is the same as in line ${before}` };
     }
     lineOf.id.set(id, line);
     lineOf.username.set(username, line);
@@ -87,11 +87,14 @@ function parseUser(text: string): ReadUser {
   if (typeof value !== "object" || value === null) return { problem: "it is not a JSON object" };
   const { id, username, password_hash: passwordHash, roles, created_at, disabled, ...others } = value as Fields;
   if (Object.keys(others).length > 0) {
-    return { problem: "it has a field that is none of id, username, password_hash, roles, created_at and disabled" };
+    return {
+      problem:
+        "it has an unknown field; the known ones are id, username, password_hash, roles, created_at and disabled",
+    };
   }
   const repeated = repeatedName(text);
   if (repeated !== undefined) return { problem: `it has the field '${repeated}' twice` };
-  if (passwordHash === undefined) return { problem: "it has no 'password_hash'; null stands for no password" };
+  if (passwordHash === undefined) return { problem: "it has no 'password_hash'; write null for no password" };
   const time =
     created_at === undefined || created_at === null
       ? { milliseconds: undefined }
