@@ -71,8 +71,8 @@ export interface Call<Auth, Body, Query = undefined> {
 
 /** The chapters of the OpenAPI document, in order. */
 export const tags = {
-  "Sign in": "Register, log in, prove the password again, change it.",
-  Sessions: "Refresh, log out, see one's sessions, end them, and learn which are over.",
+  "Sign in": "Register, log in, confirm the password again, change it.",
+  Sessions: "Refresh, log out, list and end sessions, and follow which have been revoked.",
   "OAuth 2.0": "For OAuth clients and their libraries.",
   Administration: "For administrators, and the page that creates the first one.",
   Discovery: "The public keys and the metadata, for services that verify access tokens.",

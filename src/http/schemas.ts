@@ -18,9 +18,9 @@ const device = z
   .string()
   .max(128)
   // Lone surrogates have no form in UTF-8, and the last two break lines.
-  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must not hold control characters")
+  .regex(/^[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}]*$/u, "must not contain control characters")
   .openapi({
-    description: "What the person calls this device.",
+    description: "The person's name for this device.",
     example: "Work laptop",
     // The same for every engine: JSON Schema has no place for the flag, and Python's does not know `\p`. Lone surrogates are left
     // out, since without the flag half of every emoji would be one.
@@ -29,12 +29,12 @@ const device = z
 const refreshToken = z.string().min(1).max(8192).openapi({ description: "The refresh token, `lkr_…`." });
 const transport = z.enum(["body", "cookie"]).openapi({
   description:
-    "How the tokens travel: in the body, or as cookies that no script can read. Default: in the body; for a caller who comes with cookies, as cookies.",
+    "How the tokens are returned: in the body, or as cookies that scripts cannot read. Default: in the body; as cookies if the request carries cookies.",
 });
 
 const deviceToken = z.string().max(256).openapi({
   description:
-    "The `device_token` of an earlier sign-in from this device. Not needed; it keeps the failures of strangers from blocking the device.",
+    "The `device_token` of an earlier sign-in from this device. Optional: with it, other people's failed logins do not block this device.",
 });
 
 export const registration = z
@@ -71,7 +71,7 @@ export const refresh = z
     device_token: z.string().optional(),
   })
   .openapi("Refresh", {
-    description: "The refresh token; the rest of the pair may stand beside it and is not looked at.",
+    description: "The refresh token. Other fields of the pair may be present and are ignored.",
   });
 
 export const logout = refresh
@@ -106,7 +106,7 @@ const tokenPair = z
     session_id: z.string(),
     device_token: z.string().optional().openapi({
       description:
-        "Of a sign-in with a password: what this device is recognised by at the next one, so that the failures of strangers do not block it. Good for 400 days, and until the password changes.",
+        "After a sign-in with a password: send it at the next sign-in to be recognised as this device, so that other people's failed logins do not block it. Valid for 400 days, or until the password changes.",
     }),
   })
   .openapi("TokenPair");
@@ -117,7 +117,9 @@ const cookieSession = z
     expires_in: tokenPair.shape.expires_in,
     refresh_expires_in: tokenPair.shape.refresh_expires_in,
     session_id: z.string(),
-    csrf_token: z.string().openapi({ description: "What unsafe requests send as `X-CSRF-Token` beside the cookies." }),
+    csrf_token: z
+      .string()
+      .openapi({ description: "Send it as `X-CSRF-Token` with every unsafe request that uses the cookies." }),
   })
   .openapi("CookieSession");
 export const pairOrCookies = z.union([tokenPair, cookieSession]).openapi("TokenPairOrCookies");
@@ -125,7 +127,7 @@ export const pairOrCookies = z.union([tokenPair, cookieSession]).openapi("TokenP
 /** What `/token` answers: a pair, or a client's own access token alone. */
 export const tokenResponse = tokenPair
   .partial({ refresh_token: true, refresh_expires_in: true, session_id: true })
-  .extend({ scope: z.string().optional().openapi({ description: "What was granted, space-separated." }) })
+  .extend({ scope: z.string().optional().openapi({ description: "The granted scope, space-separated." }) })
   .openapi("TokenResponse");
 
 const token = z.string().min(1).max(8192).openapi({ description: "A refresh token or an access token." });
@@ -133,7 +135,7 @@ const tokenTypeHint = z
   .string()
   .max(256)
   .optional()
-  .openapi({ description: "Not needed: the kinds are told apart by their form." });
+  .openapi({ description: "Optional: the token's type is recognised by its form." });
 export const revocationForm = z
   .object({ token, token_type_hint: tokenTypeHint, ...clientForm })
   .openapi("RevocationRequest");
@@ -172,7 +174,7 @@ export const sessionList = z
           created_at: instant,
           last_used_at: instant,
           expires_at: instant,
-          current: z.boolean().openapi({ description: "Whether this request belongs to it." }),
+          current: z.boolean().openapi({ description: "Whether this request uses this session." }),
         })
         .openapi("Session"),
     ),
@@ -186,16 +188,18 @@ export const sessionState = z
       session: z.object({
         id: z.string(),
         subject: z.string(),
-        username: z.string().nullable().openapi({ description: "Null where the application keeps its own users." }),
+        username: z.string().nullable().openapi({ description: "Null if the application keeps its own users." }),
         roles: z.array(z.string()),
         expires_in: tokenPair.shape.expires_in,
         refresh_expires_in: z
           .int()
-          .openapi({ description: "Seconds until the session ends, as it stood at the last full hour." }),
-        auth_time: z.int().openapi({ description: "When the person last proved who they are: seconds since 1970." }),
+          .openapi({ description: "Seconds until the session ends, as known at the last full hour." }),
+        auth_time: z.int().openapi({ description: "When the person last authenticated, in seconds since 1970." }),
         amr: z.array(z.string()).openapi({ description: "How (RFC 8176).", example: ["pwd"] }),
-        acr: z.enum(["urn:latchkey:1", "urn:latchkey:2"]).openapi({ description: "By one factor, or by more." }),
-        factors: z.int().openapi({ description: "By how many factors.", example: 1 }),
+        acr: z
+          .enum(["urn:latchkey:1", "urn:latchkey:2"])
+          .openapi({ description: "`urn:latchkey:1`: one factor. `urn:latchkey:2`: more than one." }),
+        factors: z.int().openapi({ description: "How many factors the person used.", example: 1 }),
         bound: z.boolean().openapi({ description: "Whether the session is bound to a key." }),
         csrf_token: cookieSession.shape.csrf_token.optional(),
       }),
@@ -205,7 +209,7 @@ export const sessionState = z
       reason: z
         .enum(["session_revoked", "session_expired", "refresh_token_reused"])
         .nullable()
-        .openapi({ description: "Why the session is over; null where there was none." }),
+        .openapi({ description: "Why the session ended; null if there was none." }),
     }),
   ])
   .openapi("SessionState");
@@ -215,14 +219,25 @@ export const sequence = z
   .string()
   .regex(/^(?:0|[1-9]\d{0,14})$/, "must be a whole number")
   .transform(Number)
-  .openapi({ type: "integer", minimum: 0, example: 0, description: "The last number already known; 0 for none." });
+  .openapi({
+    type: "integer",
+    minimum: 0,
+    example: 0,
+    description: "The last sequence number already known; 0 for none.",
+  });
 export const revocationQuery = z.strictObject({
   after: sequence.optional(),
   limit: z
     .string()
     .regex(/^(?:[1-9]\d{0,2}|1000)$/, "must be a whole number from 1 to 1000")
     .transform(Number)
-    .openapi({ type: "integer", minimum: 1, maximum: 1000, default: 500, description: "How many entries at most." })
+    .openapi({
+      type: "integer",
+      minimum: 1,
+      maximum: 1000,
+      default: 500,
+      description: "The maximum number of entries.",
+    })
     .optional(),
 });
 export const revocationList = z
@@ -231,14 +246,16 @@ export const revocationList = z
       z
         .object({
           session_id: z.string().openapi({
-            description: "The `sid` of its access tokens, and what their `jti` begins with, up to the first dot.",
+            description: "The `sid` of its access tokens, and the part of their `jti` before the first dot.",
           }),
           revoked_at: instant,
-          expires_at: instant.openapi({ description: "When it may be forgotten: none of its access tokens is alive." }),
+          expires_at: instant.openapi({
+            description: "When the entry may be forgotten: all its access tokens have expired by then.",
+          }),
         })
         .openapi("Revocation"),
     ),
-    next: z.int().openapi({ description: "What to send as `after` the next time." }),
+    next: z.int().openapi({ description: "Send it as `after` the next time." }),
   })
   .openapi("RevocationList");
 
@@ -256,9 +273,9 @@ export const forwardAuthQuery = z.strictObject({
     // RFC 6749 section 3.3. As numbers, since readers of the document differ on what a bracket means among characters.
     .regex(
       /^[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*$/,
-      "must be one or several scopes with a space between them",
+      "must be one or more scopes, separated by single spaces",
     )
-    .openapi({ example: "orders:read", description: "What the access token's scope must cover, all of it." })
+    .openapi({ example: "orders:read", description: "The scopes that the access token must cover, all of them." })
     .optional(),
 });
 
@@ -303,7 +320,7 @@ export const serverMetadata = z
   .looseObject({
     issuer: z.string(),
     token_endpoint: z.string(),
-    jwks_uri: z.string().optional().openapi({ description: "Not with HS256, which has no public key." }),
+    jwks_uri: z.string().optional().openapi({ description: "Absent with HS256, which has no public key." }),
   })
   .openapi("ServerMetadata");
 

@@ -9,10 +9,10 @@ export const adminEndpoints = [
     access: "admin",
     tag: "Administration",
     summary: "Figures",
-    description: "Counts for a dashboard: users and sessions in the store, sign-ins and refreshes of this process.",
+    description: "Counts for a dashboard: users and sessions in the store, sign-ins and refreshes in this process.",
     success: {
       status: 200,
-      description: "What the store holds, and what this process has done since it started.",
+      description: "The store's contents, and what this process has done since it started.",
       schema: schemas.metrics,
     },
     async handle({ issuer, respond }) {

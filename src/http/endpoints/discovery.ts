@@ -16,8 +16,8 @@ export const discoveryEndpoints = [
     tag: "Discovery",
     summary: "The public signing keys (RFC 7517)",
     description:
-      "What access tokens are verified by. To be kept for as long as `Cache-Control` says. Pages of every origin may read them.",
-    success: { status: 200, description: "Keys that sign, are about to, or no longer do.", schema: schemas.jwks },
+      "The keys that verify access tokens. Cache them for as long as `Cache-Control` allows. Pages of any origin may read them.",
+    success: { status: 200, description: "The next, the current and the retired keys.", schema: schemas.jwks },
     handle({ issuer, respond }) {
       return respond.cacheableJson(
         JSON.stringify(issuer.keys.jwks()),
@@ -35,8 +35,8 @@ export const discoveryEndpoints = [
     tag: "Discovery",
     summary: "The server's metadata (RFC 8414)",
     description:
-      "What OAuth clients and resource servers configure themselves by. Also at the address that RFC 8414 section 3 builds for an issuer with a path, which then ends in that path.",
-    success: { status: 200, description: "Endpoints and what they offer.", schema: schemas.serverMetadata },
+      "The configuration of OAuth clients and resource servers. For an issuer with a path, it is also at the address that RFC 8414 section 3 builds, which ends in that path.",
+    success: { status: 200, description: "Endpoints and what they support.", schema: schemas.serverMetadata },
     handle: answerMetadata,
   }),
   endpoint({
@@ -46,9 +46,9 @@ export const discoveryEndpoints = [
     access: "public",
     anyOrigin: true,
     tag: "Discovery",
-    summary: "The same metadata, for clients that know this address alone",
-    description: "This server issues no ID tokens: it is the document of RFC 8414.",
-    success: { status: 200, description: "Endpoints and what they offer.", schema: schemas.serverMetadata },
+    summary: "The same metadata, for clients that know only this address",
+    description: "This server issues no ID tokens. The document is that of RFC 8414.",
+    success: { status: 200, description: "Endpoints and what they support.", schema: schemas.serverMetadata },
     handle: answerMetadata,
   }),
 ];

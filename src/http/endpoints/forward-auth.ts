@@ -25,13 +25,13 @@ export const forwardAuthEndpoints = [
     // The URL of the request that it is asked about is known from headers alone, which a proxy may pass on as the client wrote them.
     dpop: "refused",
     tag: "Sessions",
-    summary: "Say whose a request is, to a proxy",
+    summary: "Tell a proxy who sends a request",
     description:
       "For nginx (`auth_request`), Traefik (`forwardAuth`) and Caddy (`forward_auth`). The answer names the person in `X-Auth-Subject`, " +
-      "`X-Auth-Roles` (comma-separated), `X-Auth-Session`, `X-Auth-Client` and `X-Auth-Scope`; each is always there, if empty, and " +
-      "percent-encoded where it holds anything but visible ASCII. Cookies are renewed as on every other route; with " +
-      "`Sec-Latchkey-Set-Cookie: separate` each new one stands in `X-Auth-Set-Cookie-Access`, `-Refresh` and `-Csrf` as well. A request whose " +
-      "method is unsafe by `X-Forwarded-Method` or `X-Original-Method` needs the CSRF token where a cookie authenticates it.",
+      "`X-Auth-Roles` (comma-separated), `X-Auth-Session`, `X-Auth-Client` and `X-Auth-Scope`. Each is always present, may be empty, and is " +
+      "percent-encoded where it contains anything but visible ASCII. Cookies are renewed as on every other route. With " +
+      "`Sec-Latchkey-Set-Cookie: separate` each new cookie is also in `X-Auth-Set-Cookie-Access`, `-Refresh` or `-Csrf`. A request whose " +
+      "method is unsafe by `X-Forwarded-Method` or `X-Original-Method` requires the CSRF token where a cookie authenticates it.",
     query: schemas.forwardAuthQuery,
     terms: ({ url, method, headers }) => ({
       // All of them together, so that whoever can write such a header can only make it stricter.

@@ -11,7 +11,7 @@ export const healthEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "Whether the process runs",
-    description: "Looks at nothing else: a database that is away is no reason to restart this process.",
+    description: "Checks nothing else: an unreachable database is no reason to restart this process.",
     success: { status: 200, description: "It does.", schema: schemas.health },
     handle: ({ respond }) => respond.json({ status: "ok" }),
   }),
@@ -21,12 +21,12 @@ export const healthEndpoints = [
     access: "public",
     tag: "Operation",
     summary: "Whether requests should be sent here",
-    description: "Not while the store cannot be written, nor while the server is stopping.",
+    description: "Answers 503 while the store cannot be written and while the server is stopping.",
     success: { status: 200, description: "The store answers and can be written.", schema: schemas.health },
     errors: ["store_unavailable", "server_busy"],
     async handle({ issuer, options, respond }) {
       if (options.isReady() === false) {
-        throw new LatchkeyError("server_busy", { description: "The server is stopping.", retryAfterSeconds: 5 });
+        throw new LatchkeyError("server_busy", { description: "The server is stopping. Wait for the time in Retry-After, then try again.", retryAfterSeconds: 5 });
       }
       await sharedCheck(issuer);
       return respond.json({ status: "ok" });

@@ -12,12 +12,12 @@ export const revocationEndpoints = [
     path: "/auth/revocations",
     access: "scope:revocations:read",
     tag: "Sessions",
-    summary: "Which sessions are over",
+    summary: "Which sessions have been revoked",
     description:
-      "The sessions that have been revoked, in order, each for as long as one of its access tokens can live. " +
-      "With `Accept: text/event-stream` it answers with server-sent events and stays open: `id` is the number to go on from " +
-      "(`Last-Event-ID`), `event` is `revocation`, `data` is one entry as below, and a comment says that nothing is " +
-      "outstanding. Otherwise it answers what is there, and `next` is what to send as `after` the next time.",
+      "Lists revoked sessions in order, each for as long as one of its access tokens can be valid. " +
+      "With `Accept: text/event-stream` the response is a stream of server-sent events: `id` is the number to continue from " +
+      "(`Last-Event-ID`), `event` is `revocation`, `data` is one entry as below, and a comment marks that nothing is " +
+      "outstanding. Otherwise the response is one page; send its `next` as `after` the next time.",
     query: schemas.revocationQuery,
     success: { status: 200, description: "The entries after `after`, oldest first.", schema: schemas.revocationList },
     errors: ["server_busy"],

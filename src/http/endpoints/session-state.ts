@@ -28,9 +28,9 @@ export const sessionStateEndpoint = endpoint({
   optionalAccessToken: true,
   headers,
   tag: "Sessions",
-  summary: "Whether somebody is signed in, and who",
+  summary: "Whether someone is signed in, and who",
   description:
-    "For pages after a reload. Cookies that are no longer good are no error: the answer is `{session: null}`, with the reason where the session is over, and then the cookies are deleted. An expired access cookie is renewed where the request comes from a page of the issuer's or an allowed origin; a page from elsewhere gets `{session: null}`. A bad access token in `Authorization` is 401. What cannot be known is 429 or 503, and the cookies are kept.",
+    "For pages after a reload. Cookies that are no longer valid are not an error: the answer is `{session: null}`, with the reason if the session has ended, and the cookies are deleted. An expired access cookie is renewed if the request comes from a page of the issuer's origin or of an allowed origin. Pages of other origins get `{session: null}`. An invalid access token in `Authorization` is 401. If the state cannot be determined, the answer is 429 or 503, and the cookies are kept.",
   success: { status: 200, description: "The session, or null.", schema: schemas.sessionState },
   errors: [
     "invalid_access_token",

@@ -21,7 +21,7 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Exchange the refresh token for a new pair",
     description:
-      "The refresh token comes in the body, as a bearer token or in its cookie, and the answer goes the same way. Beside a refresh token in body or cookie, anything else in `Authorization` is ignored. Asking twice gives the same successor, so a lost response can simply be asked for again.",
+      "Send the refresh token in the body, as a bearer token or in its cookie. The answer comes the same way. If the body or a cookie holds a refresh token, anything else in `Authorization` is ignored. A repeated request returns the same successor, so a client can simply retry after a lost response.",
     body: { format: "json", schema: schemas.refresh, optional: true },
     success: { status: 200, description: "The next pair.", schema: schemas.pairOrCookies },
     errors: [
@@ -64,9 +64,9 @@ export const sessionEndpoints = [
     tag: "Sessions",
     summary: "Log out",
     description:
-      "Takes either token in the body; else the one in `Authorization` if it is known here, expired or not; else the cookies, with the CSRF token. The cookies are deleted. Idempotent: an unknown token gets the same answer.",
+      "Accepts either token in the body; otherwise the one in `Authorization` if it is known here, expired or not; otherwise the cookies, with the CSRF token. The cookies are deleted. Idempotent: an unknown token gets the same answer.",
     body: { format: "json", schema: schemas.logout, optional: true },
-    success: { status: 204, description: "The session is over, if there was one." },
+    success: { status: 204, description: "The session has ended, if one existed." },
     endsSession: true,
     async handle(call) {
       const { issuer, respond, request, body, origin } = call;
@@ -85,8 +85,8 @@ export const sessionEndpoints = [
     access: "access_token",
     tag: "Sessions",
     summary: "Log out everywhere",
-    description: "Ends every session of the person, this one included, and deletes its cookies.",
-    success: { status: 204, description: "Every session of the person is over, this one included." },
+    description: "Ends every session of the person, including this one, and deletes its cookies.",
+    success: { status: 204, description: "Every session of the person has ended, including this one." },
     endsSession: true,
     async handle({ issuer, respond, auth, origin }) {
       await issuer.logoutAll(auth.sub, origin);
@@ -99,7 +99,8 @@ export const sessionEndpoints = [
     access: "access_token",
     tag: "Sessions",
     summary: "List one's sessions",
-    description: "Where and since when the person is signed in, to recognise what is not theirs.",
+    description:
+      "Where and since when the person is signed in, so that they can recognise sessions that are not theirs.",
     success: { status: 200, description: "The live sessions, newest first.", schema: schemas.sessionList },
     async handle({ issuer, respond, auth }) {
       const sessions = await issuer.sessions.list(auth.sub);
@@ -125,9 +126,9 @@ export const sessionEndpoints = [
     path: "/auth/sessions/{id}",
     access: "access_token",
     tag: "Sessions",
-    summary: "End one of one's sessions",
-    description: "Its tokens are refused from then on. A session of somebody else is not found.",
-    success: { status: 204, description: "That session is over." },
+    summary: "End one of the person's sessions",
+    description: "Its tokens are refused from then on. Another person's session is not found.",
+    success: { status: 204, description: "That session has ended." },
     errors: ["not_found"],
     async handle({ issuer, respond, cookies, auth, byCookie, origin, param }) {
       const id = param("id");

@@ -11,7 +11,7 @@ export const setupEndpoints = [
     access: "public",
     tag: "Administration",
     summary: "The page behind the set-up link",
-    description: "The link's token stands behind '#', so that it reaches no server log.",
+    description: "The link's token is behind '#', so it reaches no server log.",
     success: { status: 200, description: "A form.", contentType: "text/html", schema: schemas.text },
     handle: ({ issuer, respond }) => respond.page(setupPage(issuer.options.passwordMinLength), setupPagePolicy),
   }),
@@ -21,9 +21,9 @@ export const setupEndpoints = [
     access: "credentials",
     tag: "Administration",
     summary: "Create the first administrator",
-    description: "With the token of the set-up link. It works once, and only while there is no administrator.",
+    description: "Requires the token of the set-up link. It works once, and only while no administrator exists.",
     body: { format: "json", schema: schemas.setup },
-    success: { status: 201, description: "The new administrator. The link is used up.", schema: schemas.user },
+    success: { status: 201, description: "The new administrator. The link no longer works.", schema: schemas.user },
     errors: ["setup_closed", "username_taken", "invalid_username", "password_rejected", "server_busy"],
     async handle({ issuer, respond, body, origin }) {
       const { setup_token: setupToken, username, password } = body;

@@ -16,7 +16,7 @@ export const signInEndpoints = [
     access: "credentials",
     tag: "Sign in",
     summary: "Register an account",
-    description: "Open only where the operator has opened registration.",
+    description: "Available only if the operator has opened registration.",
     body: { format: "json", schema: schemas.registration },
     success: { status: 201, description: "The new user.", schema: schemas.registered },
     errors: [
@@ -45,7 +45,7 @@ export const signInEndpoints = [
     tag: "Sign in",
     summary: "Log in with username and password",
     description:
-      "Begins a session. The tokens come in the body or as cookies, as `transport` says; `device` is the name under which the person finds the session in the list.",
+      "Starts a session. The tokens come in the body or as cookies, depending on `transport`. `device` is the session's name in the person's list.",
     body: { format: "json", schema: schemas.login },
     success: { status: 200, description: "A session's first token pair.", schema: schemas.pairOrCookies },
     errors: ["invalid_credentials", "too_many_requests", "server_busy"],
@@ -63,9 +63,9 @@ export const signInEndpoints = [
     path: "/auth/reauthenticate",
     access: "access_token",
     tag: "Sign in",
-    summary: "Prove the password again",
+    summary: "Confirm the password again",
     description:
-      "Gives an access token with a fresh `auth_time` and the refresh token that the caller holds; it rotates nothing. Whoever comes with cookies gets cookies.",
+      "Returns an access token with a fresh `auth_time`, and the caller's current refresh token; nothing is rotated. A caller that sends cookies gets cookies.",
     body: { format: "json", schema: schemas.reauthentication },
     success: { status: 200, description: "A pair with a fresh `auth_time`.", schema: schemas.pairOrCookies },
     errors: ["wrong_password", "access_token_replaced", "session_expired", "too_many_requests", "server_busy"],
@@ -85,9 +85,13 @@ export const signInEndpoints = [
     tag: "Sign in",
     summary: "Change one's password",
     description:
-      "Opens a new session and ends every earlier one of the person in the same act, the one that asks included: copies of its tokens are worth nothing afterwards. The answer is the pair of the new session, which keeps the client, the device, the scope, the key and the own claims of the one that asked. A caller that comes with cookies gets cookies.",
+      "Opens a new session and ends every earlier one of the person in the same transaction, including the session that asks: copies of its tokens are worthless afterwards. The answer is the pair of the new session, which keeps the client, device, scope, key and own claims of the session that asked. A caller that sends cookies gets cookies.",
     body: { format: "json", schema: schemas.passwordChange },
-    success: { status: 200, description: "Changed: the new session's first pair.", schema: schemas.pairOrCookies },
+    success: {
+      status: 200,
+      description: "The password is changed. The new session's first pair.",
+      schema: schemas.pairOrCookies,
+    },
     errors: ["wrong_password", "password_rejected", "session_expired", "too_many_requests", "server_busy"],
     async handle(call) {
       const { issuer, body, auth, byCookie } = call;
@@ -108,8 +112,8 @@ export const signInEndpoints = [
     path: "/auth/me",
     access: "access_token",
     tag: "Sign in",
-    summary: "Who one is",
-    description: "The person whose access token it is, with the roles of this moment.",
+    summary: "Who is signed in",
+    description: "The person to whom the access token belongs, with their current roles.",
     success: { status: 200, description: "The signed-in user.", schema: schemas.user },
     async handle({ issuer, respond, auth }) {
       const user = await issuer.users.find(auth.sub);

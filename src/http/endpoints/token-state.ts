@@ -13,9 +13,9 @@ export const tokenStateEndpoints = [
     tag: "OAuth 2.0",
     summary: "Revoke a token (RFC 7009)",
     description:
-      "Either kind of token ends its session: the refresh token and every access token of it. A token that is not known gets the same answer, one of another client is refused.",
+      "Either type of token ends its session: the refresh token and all its access tokens are revoked. An unknown token gets the same answer. A token of another client is refused.",
     body: { format: "form", schema: schemas.revocationForm },
-    success: { status: 200, description: "The token is good no more, if it ever was.", schema: schemas.nothing },
+    success: { status: 200, description: "The token is no longer valid, if it ever was.", schema: schemas.nothing },
     errors: ["invalid_client", "unauthorized_client", "unsupported_token_type"],
     errorStyle: "oauth",
     async handle(call) {
@@ -30,13 +30,13 @@ export const tokenStateEndpoints = [
     access: "credentials",
     client: "required",
     tag: "OAuth 2.0",
-    summary: "Ask whether a token is good, and what it says (RFC 7662)",
+    summary: "Ask whether a token is valid, and what it contains (RFC 7662)",
     description:
-      "For confidential clients. A refresh token counts as good only for the client that could use it, and is not used up by asking.",
+      "For confidential clients. A refresh token is reported as active only to the client that can use it. Introspection does not use it up.",
     body: { format: "form", schema: schemas.introspectionForm },
     success: {
       status: 200,
-      description: "What the token says; of one that is not good, nothing but that.",
+      description: "The token's contents. For an inactive token, only that it is inactive.",
       schema: schemas.introspection,
     },
     errors: ["invalid_client"],

@@ -21,11 +21,11 @@ export const tokenEndpoint = endpoint({
   tag: "OAuth 2.0",
   summary: "The OAuth 2.0 token endpoint",
   description:
-    "`grant_type=refresh_token`; `client_credentials` for confidential clients; and `password` where the operator has switched it on. A client authenticates by HTTP Basic or in the form; the first-party client sends nothing.",
+    "`grant_type=refresh_token`; `client_credentials` for confidential clients; and `password` if the operator has enabled it. A client authenticates by HTTP Basic or in the form; the first-party client sends nothing.",
   body: { format: "form", schema: schemas.tokenForm },
   success: {
     status: 200,
-    description: "Tokens (RFC 6749 section 5.1). A client's own access token comes without a refresh token.",
+    description: "Tokens (RFC 6749 section 5.1). A client's own access token has no refresh token.",
     schema: schemas.tokenResponse,
   },
   errors: [

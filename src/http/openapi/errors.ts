@@ -92,7 +92,7 @@ function errorHeaders(status: number, codes: readonly ErrorCode[]): { headers?: 
       "The challenge (RFC 6750 section 3, RFC 9449 section 7.1, RFC 6749 section 5.2).",
     );
   }
-  if (status === 429 || status === 503) return header("Retry-After", "Whole seconds to wait.");
+  if (status === 429 || status === 503) return header("Retry-After", "Seconds to wait.");
   return {};
 }
 

@@ -17,7 +17,7 @@ const introduction = `Short-lived access tokens, rotating refresh tokens, and se
 
 Logging in returns a token pair. The access token goes with every request, as \`Authorization: Bearer …\`; when it has expired, the refresh token is exchanged for the next pair. A refresh whose answer was lost can simply be sent again: it gets the same successor.
 
-Every error has the same two fields: a code that programs can rely on in \`error\`, and a sentence for people in \`error_description\`. With 401 comes a \`WWW-Authenticate\` challenge, with 429 and 503 a \`Retry-After\`.`;
+Every error has the same two fields: \`error\`, a code for programs, and \`error_description\`, a sentence for people. A 401 has a \`WWW-Authenticate\` challenge, a 429 and a 503 have \`Retry-After\`.`;
 
 /** How a caller shows who it is. The cookies' names follow from the issuer. */
 const securitySchemes = (names: SessionCookies["names"]) =>
@@ -31,14 +31,13 @@ const securitySchemes = (names: SessionCookies["names"]) =>
     boundAccessToken: {
       type: "http",
       scheme: "dpop",
-      description: "An access token that is bound to a key, with a proof by that key in the header `DPoP` (RFC 9449).",
+      description: "An access token bound to a key, with a proof of that key in the `DPoP` header (RFC 9449).",
     },
     accessCookie: {
       type: "apiKey",
       in: "cookie",
       name: names.access,
-      description:
-        "The access token as a cookie. When it has expired, the refresh cookie beside it renews both on the spot.",
+      description: "The access token as a cookie. When it has expired, the refresh cookie renews both at once.",
     },
     refreshCookie: {
       type: "apiKey",
@@ -50,12 +49,12 @@ const securitySchemes = (names: SessionCookies["names"]) =>
       type: "apiKey",
       in: "header",
       name: CSRF_HEADER,
-      description: `The session's CSRF token, which pages read from the cookie \`${names.csrf}\`.`,
+      description: `The session's CSRF token. Pages read it from the cookie \`${names.csrf}\`.`,
     },
     client: {
       type: "http",
       scheme: "basic",
-      description: "A client's id and secret (RFC 6749 section 2.3.1); both may stand in the form instead.",
+      description: "A client's id and secret (RFC 6749 section 2.3.1). Both may be in the form instead.",
     },
   }) as const;
 type SchemeName = keyof ReturnType<typeof securitySchemes>;
@@ -101,7 +100,7 @@ function describe(route: Endpoint): RouteConfig {
     name: name!,
     in: "path" as const,
     required: true,
-    description: `The \`${name}\`, as the list has it.`,
+    description: `The \`${name}\` from the list.`,
     schema: { type: "string" as const },
   }));
   const parameters = [...inPath, ...(route.dpop === "binds" ? [proofHeader] : [])];
@@ -142,7 +141,7 @@ function describe(route: Endpoint): RouteConfig {
           : { content: { [success.contentType ?? "application/json"]: { schema: success.schema ?? {} } } }),
       },
       ...(route.notModified === true && {
-        304: { description: "The client has it already, as `If-None-Match` says." },
+        304: { description: "Not modified: the client's copy, named by `If-None-Match`, is current." },
       }),
       ...errorResponses(route),
     },
@@ -155,7 +154,7 @@ const proofHeader = {
   in: "header" as const,
   required: false,
   description:
-    "A proof of possession (RFC 9449): the tokens of the answer are bound to its key. The refresh of a session that is bound needs one by the same key.",
+    "A proof of possession (RFC 9449). The returned tokens are bound to its key. To refresh a bound session, send a proof of the same key.",
   schema: { type: "string" as const },
 };
 
@@ -183,12 +182,12 @@ function operationId({ method, path }: Endpoint): string {
 /** What the access token must carry, in words: many tools refuse a role or a scope at a scheme that declares none. */
 function requirementOf({ access }: Endpoint): string {
   const scope = scopeOf(access);
-  if (scope !== undefined) return `\n\nNeeds the scope \`${scope}\`.`;
-  return access === "admin" ? "\n\nNeeds the role `admin`." : "";
+  if (scope !== undefined) return `\n\nRequires the scope \`${scope}\`.`;
+  return access === "admin" ? "\n\nRequires the role `admin`." : "";
 }
 
 function cookieHeader(route: Endpoint): Partial<ReturnType<typeof header>> {
   if (route.endsSession === true) return header("Set-Cookie", "Deletes the session's cookies.");
-  if (letsChooseTransport(route)) return header("Set-Cookie", "The session's cookies, where the tokens travel so.");
-  return takesCookies(route) ? header("Set-Cookie", "The session's new cookies, where they have been renewed.") : {};
+  if (letsChooseTransport(route)) return header("Set-Cookie", "The session's cookies, if the transport is cookies.");
+  return takesCookies(route) ? header("Set-Cookie", "The session's new cookies, if they were renewed.") : {};
 }
