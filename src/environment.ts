@@ -6,7 +6,7 @@ export interface Clock {
   monotonic?(): number;
 }
 
-/** Gives unpredictable bytes. */
+/** Returns unpredictable bytes. */
 export interface Random {
   /** `length` bytes from a cryptographically secure source. */
   bytes(length: number): Uint8Array;

@@ -248,7 +248,7 @@ export interface ErrorDetails {
   /** For the operator's log only; never sent. */
   readonly detail?: string | undefined;
   readonly cause?: unknown;
-  /** The `sub` of whoever it is about, for the operator's events only; never sent. */
+  /** The `sub` of the person it is about, for the operator's events only; never sent. */
   readonly subject?: string | undefined;
   /** Whole seconds; becomes `Retry-After`. */
   readonly retryAfterSeconds?: number | undefined;
@@ -272,7 +272,7 @@ export class LatchkeyError extends Error {
   readonly description: string;
   /** What the operator is told; never sent. */
   readonly detail: string | undefined;
-  /** The `sub` of whoever it is about; never sent. */
+  /** The `sub` of the person it is about; never sent. */
   readonly subject: string | undefined;
   readonly retryAfterSeconds: number | undefined;
   /** The scheme that the `WWW-Authenticate` challenge asks for, where access tokens are asked for. */

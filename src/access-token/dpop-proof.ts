@@ -7,7 +7,7 @@ import { decodeCanonical, splitCompactJws } from "./compact-jws.ts";
 export const DPOP_PROOF_SECONDS = 60;
 const PROOF_MAX_LENGTH = 8192;
 const JTI_MAX_LENGTH = 128;
-/** 4,096 bits as base64url. A longer modulus, or a long exponent, would let whoever sends it make verification slow. */
+/** 4,096 bits as base64url. A longer modulus, or a long exponent, would let its sender make verification slow. */
 const RSA_MODULUS_MAX_LENGTH = 683;
 const RSA_EXPONENT_MAX_LENGTH = 6;
 

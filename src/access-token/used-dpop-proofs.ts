@@ -27,7 +27,7 @@ export interface DpopProofs {
   /** Everything but whether it has been used before. Throws as `readDpopProof` does. */
   read(presented: DpopRequest, accessToken?: string): Promise<DpopProof>;
   /**
-   * Uses a proof up. To be asked once whoever sent it has shown the credential that it goes with, so that strangers cannot
+   * Uses a proof up. To be called after the sender has shown the credential that it belongs to, so that strangers cannot
    * fill the memory.
    * @throws LatchkeyError `invalid_dpop_proof` for one that has been used, `server_busy` where no more can be remembered.
    */

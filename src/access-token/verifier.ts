@@ -85,7 +85,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
     if (token.length > ACCESS_TOKEN_MAX_LENGTH) throw refused("length");
     const parts = splitCompactJws(token);
     if (parts === undefined) throw refused("form");
-    // All of one key are spelt alike; reading each anew takes 4 %.
+    // All of one key are spelt alike; reading each again takes 4 %.
     if (parts.header !== header?.text) header = readHeader(parts.header);
     const { kid, alg } = header;
     const key = await keys.findOrReload(kid);

@@ -168,7 +168,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   /**
-   * The one way in which a password is verified. Whoever the user is, found or not, the work of a refusal is the same, and so
+   * The one way in which a password is verified. For any user, found or not, the work of a refusal is the same, and so
    * is the error. The proof is of the credentials as they are once an imported hash has been replaced.
    */
   async function verify(

@@ -18,7 +18,7 @@ export type Verification = (password: string, user: User | null) => Promise<Veri
 const REREAD_MS = 60_000;
 
 /**
- * Verifies passwords against hashes of Latchkey's own and of other systems, so that a refusal takes the same work whoever it is.
+ * Verifies passwords against hashes of Latchkey's own and of other systems, so that a refusal takes the same work for every user.
  * As long as any imported hash is stored, that work is one hash of Latchkey's and one as costly as the costliest imported; an
  * imported hash that costs less than that can still be told by the time its refusal takes.
  *

@@ -108,7 +108,7 @@ type Admitted = Pick<OptionalAdmission, "auth" | "user">;
 const admissions = new WeakMap<object, Map<Rule, Admitted>>();
 
 /**
- * Lets through whom `@Guarded()` on class and method asks for, or whoever is signed in where there is none. It guards what
+ * Lets through whom `@Guarded()` on class and method asks for, or anyone who is signed in where there is none. It guards what
  * `@UseGuards(LatchkeyGuard)` stands on, or with `{ provide: APP_GUARD, useClass: LatchkeyGuard }` the whole application.
  */
 export class LatchkeyGuard implements CanActivate {

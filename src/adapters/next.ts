@@ -29,7 +29,7 @@ export interface GuardedOptions<Context> extends NextOptions {
 export interface AdmitOptions<Else> extends NextOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: unknown;
-  /** Gives what stands in where the guard refuses with 401 or 403, or redirects. Default: the refusal is thrown. */
+  /** Returns the response for a guard's 401 or 403, or redirects. Default: the refusal is thrown. */
   readonly otherwise?: ((refusal: LatchkeyError) => Else | Promise<Else>) | undefined;
 }
 

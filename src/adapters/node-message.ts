@@ -39,7 +39,7 @@ function hostOf({ headers }: Message): string | undefined {
  * What a guard reads of a request, straight from the message: with a `Request` and its `Headers` a guard takes 8 µs more, which is
  * more than all else that it does. What is not plain goes that way all the same, and is refused there if the web knows no such request.
  * @param url path and query, as they came.
- * @param origin is asked only then, since frameworks work it out anew at every look.
+ * @param origin is asked only then, since frameworks compute it again at every access.
  * @throws LatchkeyError `invalid_request` as {@link toRequest} does.
  */
 export function toAskingRequest(message: Message, url: string, origin: () => MessageOrigin): AskingRequest {

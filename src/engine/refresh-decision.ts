@@ -182,7 +182,7 @@ function refusalOf(
   if (!token.isAuthentic(session.salt)) return "invalid_refresh_token";
   // RFC 6749 section 10.4. Another client is told no more of the session than a stranger.
   if (clientId !== session.clientId) return "invalid_refresh_token";
-  // RFC 9449 section 5. Whoever has the refresh token but not the key gets nothing of the session, neither on nor over.
+  // RFC 9449 section 5. A client that has the refresh token but not the key gets nothing of the session, neither on nor over.
   if (session.jkt !== null && jkt !== session.jkt) return "invalid_dpop_proof";
   const status = sessionStatus(session, now, policy);
   if (status !== "live") return status === "revoked" ? "session_revoked" : "session_expired";

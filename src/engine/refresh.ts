@@ -181,7 +181,7 @@ export function createRefresh(
     return batch.add({ ...request, mayHaveGone: false });
   }
 
-  /** Before anything is written, and only for whoever has a refresh token that could be good: strangers use up no memory. */
+  /** Before anything is written, and only for clients with a refresh token that could be valid: strangers use up no memory. */
   async function spend(token: PresentedRefreshToken, proof: DpopProof): Promise<void> {
     const session = await store.findSession(token.sessionId);
     if (session === null || !token.isAuthentic(session.salt)) return;

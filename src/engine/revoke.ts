@@ -67,7 +67,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
   async function behindAccessToken(token: string): Promise<Behind | undefined> {
     try {
       // An expired access token still proves whose session it was, and ending it is what its holder asks for. Nor does it take
-      // a proof of the key: whoever finds a token may make it worthless, and can do nothing else with it.
+      // a proof of the key: anyone who finds a token may make it worthless, and can do nothing else with it.
       const { sid, sub, client_id } = await accessTokens.read(token, { acceptExpired: true });
       return { sessionId: sid, subject: sub, clientId: client_id };
     } catch (error) {

@@ -139,7 +139,7 @@ export function createSignIn(engine: EngineParts): SignIn {
 }
 
 /**
- * Gives the session a new `auth_time`, if it is still live, the credentials still those that were proved, and `held` the
+ * Sets a new `auth_time` on the session, if it is still live, the credentials still those that were proved, and `held` the
  * generation to hand out again.
  */
 async function freshen(

@@ -16,9 +16,9 @@ import type { HeaderFields, Responder } from "./respond.ts";
  * Who may call an endpoint. Every endpoint says so; there is no default.
  * - `public`: anybody.
  * - `credentials`: anybody, but what the body holds is a credential that the endpoint itself checks.
- * - `access_token`: whoever brings a valid access token.
+ * - `access_token`: a person with a valid access token.
  * - `admin`: the same, of a subject with the role `admin`.
- * - `scope:…`: whoever brings a valid access token with that scope, be it a person's or a client's own.
+ * - `scope:…`: any caller with a valid access token of that scope, a person's or a client's own.
  */
 export type Access = "public" | "credentials" | "access_token" | "admin" | `scope:${string}`;
 

@@ -54,7 +54,7 @@ export function challengeScheme(
 }
 
 /**
- * Says how to come in. RFC 6750 section 3: no error code for whoever brought no token at all; RFC 6749 section 5.2: clients
+ * Says how to come in. RFC 6750 section 3: no error code for a request without a token; RFC 6749 section 5.2: clients
  * that authenticate do so by the Basic scheme.
  */
 function challenge({ code, description, challenge }: LatchkeyError, status: number): HeaderFields {

@@ -39,7 +39,7 @@ export interface Handler {
 export interface ConnectionInfo {
   /** The peer's address, without which addresses count as unknown. */
   readonly remoteAddress?: string | null | undefined;
-  /** Whether the client has gone. Default: whether the request's signal is aborted, which node:http makes for whoever asks. */
+  /** Whether the client has gone. Default: whether the request's signal is aborted, which node:http creates on demand. */
   readonly isAbandoned?: (() => boolean) | undefined;
 }
 

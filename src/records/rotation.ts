@@ -117,7 +117,7 @@ function decideForgiving(
 }
 
 /**
- * The generation to hand to whoever proves again who they are, with an access token of generation `held` and without
+ * The generation to hand to a person who authenticates again, with an access token of generation `held` and without
  * presenting a refresh token: that very one, so that the refresh token they hold stays theirs and nothing under way is
  * overtaken. It changes nothing. `undefined` where it has been replaced for good: they hold an old access token, or
  * somebody else has gone on, and which of the two is for their next refresh to show.

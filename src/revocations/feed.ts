@@ -40,7 +40,7 @@ export interface FollowRequest {
   readonly until: number;
 }
 
-/** Follows the feed. It keeps a number, not a queue: whoever reads slowly costs no memory. */
+/** Follows the feed. It keeps a number, not a queue: a slow reader costs no memory. */
 export interface FeedFollower {
   /** What comes next: pages as they come, an empty one as a sign of life; `undefined` when it is over. */
   next(): Promise<FeedPage | undefined>;

@@ -12,7 +12,7 @@ const MOST_FORGOTTEN = 10_000;
 export interface Revocations {
   /** Whether what the access token stands for has been revoked: its session, its client, or every session. No input or output. */
   covers(claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">): boolean;
-  /** Takes in what this process has just revoked, at once; whoever has subscribed hears of it as soon as the log is read. */
+  /** Takes in what this process has just revoked, at once; subscribers are notified as soon as the log is read. */
   add(sessionIds: readonly string[], at: number): void;
   /** Reads what has been revoked since the last call, by other processes too. Calls that wait together share one read. */
   poll(): Promise<void>;
@@ -111,23 +111,23 @@ export async function loadRevocations(
   }
 
   /**
-   * Reads the whole log anew, since the last entry read is not there any more. Either it was swept, and all before it too; or
+   * Reads the whole log again, since the last entry read is not there any more. Either it was swept, and all before it too; or
    * the database has gone back, and its new entries may have numbers that this process has passed already.
    */
   async function beginAgain(since: number): Promise<void> {
-    const anew: RevocationEntry[] = [];
+    const reread: RevocationEntry[] = [];
     let page: readonly RevocationEntry[];
     do {
-      page = await store.listRevocations(anew.at(-1)?.sequence ?? 0, since, PAGE);
-      anew.push(...page);
+      page = await store.listRevocations(reread.at(-1)?.sequence ?? 0, since, PAGE);
+      reread.push(...page);
       await pause();
     } while (page.length === PAGE);
     await lifetimes.read();
-    const found = new Map(anew.map((entry) => [entry.sequence, entry]));
+    const found = new Map(reread.map((entry) => [entry.sequence, entry]));
     if (entries.some((entry) => entry.at >= since && !isSame(found.get(entry.sequence), entry))) beginnings += 1;
     entries = [];
     newest = undefined;
-    take(anew);
+    take(reread);
   }
 
   function take(page: readonly RevocationEntry[]): void {

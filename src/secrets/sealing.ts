@@ -19,7 +19,7 @@ export interface SealedFor {
   readonly alg: string;
 }
 
-/** A private key that was opened, and whether it has to be sealed anew because the root secret has changed. */
+/** A private key that was opened, and whether it has to be sealed again because the root secret has changed. */
 export interface Unsealed {
   readonly privateKey: Uint8Array;
   readonly underPrevious: boolean;

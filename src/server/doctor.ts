@@ -56,7 +56,7 @@ export function examineNode(version: string): Finding {
 
 const checks: readonly Check[] = [examineProxies, examineDatabase, examineSecret, examineDisk, examineIssuer];
 
-/** Whoever ends TLS in front writes who the client is into a header, which is believed from trusted proxies only. */
+/** A proxy that terminates TLS in front writes the client's address into a header, which is trusted only from trusted proxies. */
 async function examineProxies(config: Config): Promise<readonly Finding[]> {
   const { trustedProxies = [] } = config.handler;
   if (trustedProxies.length > 0) return [ok("proxies", `${trustedProxies.join(", ")} are trusted`)];

@@ -32,7 +32,7 @@ export type ServerFacts = Pick<RunningServer, "address" | "issuer" | "database" 
 
 /** What `startServer` takes beside the configuration. */
 export interface StartOptions {
-  /** Whether it listens before it is ready; otherwise whoever else listens on the port gets all requests until then. Default: true. */
+  /** Whether it listens before it is ready; otherwise another process that listens on the port gets all requests until then. Default: true. */
   readonly listensFirst?: boolean;
 }
 

@@ -97,7 +97,7 @@ export interface KeyRing {
   find(kid: string): VerificationKey | undefined;
   /**
    * Like {@link find}, but for a `kid` that another process may have just made it re-reads the store: once a second at
-   * most, whoever asks, and not at all for what no thumbprint looks like. A store that does not answer counts as unknown.
+   * most, for any caller, and not at all for what no thumbprint looks like. A store that does not answer counts as unknown.
    */
   findOrReload(kid: string): Promise<VerificationKey | undefined>;
   /** The public keys that verify, or soon will. HS256 keys are secrets and never appear. */
@@ -143,7 +143,7 @@ type RingChange = (keys: readonly StoredSigningKey[], now: number) => readonly S
 
 /**
  * Opens the ring of signing keys, making it if there is none. Private parts are sealed in the store; those sealed under
- * the previous root secret are sealed anew.
+ * the previous root secret are sealed again.
  * @throws LatchkeyError `store_unusable` when a key was sealed under another root secret or has been altered.
  * @throws TypeError naming an option that cannot work.
  */

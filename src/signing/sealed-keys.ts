@@ -17,7 +17,7 @@ import {
 /** A stored ring whose private parts have been opened. */
 export interface OpenedKeyRing {
   readonly stored: StoredKeyRing;
-  /** The stored keys; those that were sealed under the previous root secret are sealed anew here. */
+  /** The stored keys; those that were sealed under the previous root secret are sealed again here. */
   readonly keys: readonly StoredSigningKey[];
 }
 

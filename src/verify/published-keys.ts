@@ -11,11 +11,11 @@ const LIMIT_BYTES = 64 * 1024;
 const MOST_KEYS = 64;
 /** What the keys' lifetime is where the answer does not say, and what it is held between where it does. */
 const MAX_AGE_SECONDS = { unsaid: 300, least: 10, most: 86_400 } as const;
-/** The part of the lifetime after which the next verification fetches anew, without waiting for it. */
+/** The part of the lifetime after which the next verification fetches again, without waiting for it. */
 const RENEW_AFTER = 0.8;
 /** How long past their lifetime keys are believed while nobody answers: a removed key is refused after that for sure. */
 const KEPT_WHILE_UNREACHABLE_MS = 3_600_000;
-/** How often an unknown `kid` may cause a fetch, whoever sends it. */
+/** How often an unknown `kid` may cause a fetch, from any sender. */
 const UNKNOWN_KID_COOLDOWN_MS = 5000;
 const RETRY_MS = 1000;
 /** While nobody answers, kept keys are good for this long after each attempt, so that no verification waits for the next. */

@@ -14,7 +14,7 @@ import {
   withDefault,
 } from "../option-rules.ts";
 
-/** The algorithms that a published key can verify. HS256 is not among them: whoever could verify could also sign. */
+/** The algorithms that a published key can verify. HS256 is not among them: with it, every verifier could also sign. */
 export const publicKeyAlgorithms = Object.freeze(["ES256", "EdDSA", "RS256", "PS256"] as const);
 
 /** One of {@link publicKeyAlgorithms}. */

@@ -72,7 +72,7 @@ export function createAdoption(engine: Pick<EngineParts, "options" | "store" | "
   }
 
   function creationOf(foreign: ForeignSession): SessionCreation {
-    // No session limit: whoever moves is not to be logged out by moving. The next sign-in applies it.
+    // No session limit: moving here must not log anyone out. The next sign-in applies it.
     const session = sessionOfForeign(foreign, now(), random);
     return { session, credentialsVersion: null, sessionLimit: 0, ifAbsent: true };
   }

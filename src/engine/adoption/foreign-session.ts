@@ -61,7 +61,7 @@ export function foreignSessionId(id: string): string {
 
 /** What a foreign session's refresh token stands for: the first generation of the session that goes on for it. */
 export function asPresented(foreign: ForeignSession): PresentedRefreshToken {
-  // There is no MAC to check: whoever verified the foreign token has vouched for it.
+  // There is no MAC to check: the application that verified the foreign token has vouched for it.
   return { sessionId: foreignSessionId(foreign.id), generation: FOREIGN_GENERATION, isAuthentic: () => true };
 }
 

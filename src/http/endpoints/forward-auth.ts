@@ -34,7 +34,7 @@ export const forwardAuthEndpoints = [
       "method is unsafe by `X-Forwarded-Method` or `X-Original-Method` requires the CSRF token where a cookie authenticates it.",
     query: schemas.forwardAuthQuery,
     terms: ({ url, method, headers }) => ({
-      // All of them together, so that whoever can write such a header can only make it stricter.
+      // All of them together, so that anyone who can write such a header can only make it stricter.
       methods: [method, ...METHOD_HEADERS.map((name) => headers.get(name))].filter((named) => named !== null),
       // As in the library's guards: where a scope is asked for, a program may come on its own behalf.
       clients: new URL(url).searchParams.has("scope"),

@@ -12,7 +12,7 @@ export interface ClientAddress {
 
 /**
  * The peer's address, or, where the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that is not one.
- * From anybody else the header is ignored, since whoever sends it writes what he likes.
+ * From anybody else the header is ignored, since its sender can write anything into it.
  * @param trustedProxies addresses, or networks in CIDR notation.
  * @throws TypeError naming an entry that is neither.
  */

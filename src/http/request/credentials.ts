@@ -1,6 +1,6 @@
 import { type ChallengeScheme, LatchkeyError } from "../../errors.ts";
 
-/** What is read of a request's headers, so that whoever has no `Headers` need not make one. */
+/** What is read of a request's headers, so that callers without `Headers` need not create them. */
 export type HeaderReader = Pick<Headers, "get" | "has">;
 
 /** What is read of a request to find out whose it is: a `Request`, or what says the same. Of its URL's origin nothing is read. */
@@ -8,7 +8,7 @@ export interface AskingRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderReader;
-  /** Whether whoever asks has gone meanwhile. */
+  /** Whether the client has disconnected meanwhile. */
   readonly signal?: Pick<AbortSignal, "aborted">;
   /** The request itself, where each guard is handed an object of its own. Default: this object. */
   readonly message?: object | undefined;
@@ -44,7 +44,7 @@ export function bearerToken(headers: HeaderReader): string | undefined {
 }
 
 /**
- * What follows `Bearer` as nearly everybody writes it, not looked at: for whoever knows of a text that it is a token. What is written
+ * What follows `Bearer` as nearly everybody writes it, not checked: for callers that know that the text is a token. What is written
  * otherwise gives `undefined`, and may be a token all the same.
  */
 export function plainBearerToken(headers: HeaderReader): string | undefined {

@@ -27,7 +27,7 @@ export interface Workers {
   kill(): void;
 }
 
-/** The place of a worker, filled anew whenever it ends. */
+/** The place of a worker, filled again whenever it ends. */
 interface Place {
   readonly schedule: RestartSchedule;
   worker: Worker | undefined;
@@ -151,7 +151,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
   };
 }
 
-/** Gives how long the worker that was there has served; `undefined` where it had not begun to. */
+/** Returns how long the worker that was there has served; `undefined` where it had not begun to. */
 function vacate(place: Place): number | undefined {
   const servedMs = place.servesSince === undefined ? undefined : performance.now() - place.servesSince;
   place.worker = undefined;

@@ -154,7 +154,7 @@ export function isStorable(text: string): boolean {
   return !unstorable.test(text);
 }
 
-/** Gives the values back. @throws TypeError where one of them cannot be stored. */
+/** Returns the values. @throws TypeError where one of them cannot be stored. */
 export function checked<Value extends string | number | boolean | Uint8Array | null>(
   values: readonly Value[],
 ): Value[] {

@@ -125,7 +125,7 @@ async function read(query: Transaction["query"], ids: readonly Buffer[]): Promis
   );
 }
 
-/** Gives the indexes of those that were still as they had been read. */
+/** Returns the indexes of those that were still as they had been read. */
 async function write(query: Transaction["query"], plans: readonly Plan[]): Promise<ReadonlySet<number>> {
   if (plans.length === 0) return new Set();
   const indexes = new Map(plans.map(({ id, index }) => [toId(id), index]));

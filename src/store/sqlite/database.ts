@@ -9,7 +9,7 @@ export type Parameter = string | number | Uint8Array | null;
 
 /** A prepared statement that changes rows. */
 export interface Command<P extends readonly Parameter[]> {
-  /** Gives the number of rows changed, those that triggers changed left out. */
+  /** Returns the number of rows changed, without those that triggers changed. */
   run(...parameters: P): number;
 }
 
@@ -108,7 +108,7 @@ export class SqliteDatabase {
 
   /**
    * The same, but the event loop goes on while the disk syncs. `work` still runs at once; until the commit is through, nothing
-   * else may be asked of the database: whoever shares it asks by way of {@link SqliteDatabase.whenFree}.
+   * else may be asked of the database: callers that share it ask by way of {@link SqliteDatabase.whenFree}.
    */
   async transactionAside<T>(work: () => T): Promise<T> {
     const connection = this.#open();

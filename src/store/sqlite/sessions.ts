@@ -42,7 +42,7 @@ export class SqliteSessions {
     return batch.map((creation) => this.#createOne(creation));
   }
 
-  /** Gives how many rows it wrote. */
+  /** Returns how many rows it wrote. */
   change(ids: readonly string[], decide: SessionDecision): number {
     if (new Set(ids).size !== ids.length) throw new TypeError("A batch may name each session once.");
     const found = this.#findWithUsers(ids);
@@ -60,7 +60,7 @@ export class SqliteSessions {
     return written;
   }
 
-  /** Gives the ids of those that were not yet revoked. */
+  /** Returns the ids of those that were not yet revoked. */
   revoke(ids: readonly string[], revocation: Revocation): string[] {
     return ids.filter((id) => {
       const bytes = idToBytes(id);
@@ -68,7 +68,7 @@ export class SqliteSessions {
     });
   }
 
-  /** Gives the ids of those that were not yet revoked. */
+  /** Returns the ids of those that were not yet revoked. */
   async revokeSubject(subject: string, revocation: Revocation, exceptId?: string | null): Promise<readonly string[]> {
     const except = (exceptId != null && idToBytes(exceptId)) || new Uint8Array();
     const few = this.#statements.listUnrevokedIds.all(subject, except, FEW);
@@ -80,7 +80,7 @@ export class SqliteSessions {
     return revoked.map(({ id }) => id);
   }
 
-  /** Gives those that were not yet revoked. */
+  /** Returns those that were not yet revoked. */
   revokeClient(clientId: string, revocation: Revocation): Promise<DisabledClient["revoked"]> {
     return this.#revokeAside(
       `client_id = ${textLiteral(clientId)} AND client_id <> '${FIRST_PARTY_CLIENT_ID}'`,
@@ -104,7 +104,7 @@ export class SqliteSessions {
     }
   }
 
-  /** Gives those that it revoked, in the order of their ids' bytes. */
+  /** Returns those that it revoked, in the order of their ids' bytes. */
   revokeEvery({ afterId, limit, at, reason, alsoLogged }: EverySession): readonly RevokedSession[] {
     if (alsoLogged !== null) this.#statements.log.run(sessionBytes(alsoLogged), at);
     const after = afterId === null ? new Uint8Array() : sessionBytes(afterId);

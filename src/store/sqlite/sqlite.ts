@@ -153,7 +153,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     onRevocation: () => () => {},
 
     sharesAttempts: true,
-    // Whoever has none left writes nothing.
+    // A person who has none left writes nothing.
     takeAttempts: async (limits) =>
       (await read(() => attempts.refusal(limits, now()))) ?? count(() => attempts.take(limits, now())),
     giveBackAttempts: (counted, forgotten) => count(() => attempts.giveBack(counted, forgotten)),
@@ -193,7 +193,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
         try {
           database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
         } catch {
-          // The file is then not whole on its own, but nothing is lost: whoever opens it next reads the log beside it as well.
+          // The file is then not whole on its own, but nothing is lost: the next process that opens it reads the log beside it as well.
         }
         database.close();
       });

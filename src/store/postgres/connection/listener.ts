@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 import { jittered, pauseAfter } from "../../../backoff.ts";
 import type { Random } from "../../../environment.ts";
 
-/** What the schema's triggers notify. Notifications carry nothing: whoever hears one reads the log. */
+/** What the schema's triggers notify. Notifications carry nothing: a listener that hears one reads the log. */
 export const REVOCATION_CHANNEL = "latchkey_revocations";
 
 const BACKOFF = { firstMs: 250, longestMs: 30_000 };
@@ -19,15 +19,15 @@ export interface ListeningClient {
 
 /** Hears what other processes notify. */
 export interface RevocationListener {
-  /** Connects at the first call. Calls `listener` at a notification, and whenever it has connected anew. Gives the way out. */
+  /** Connects at the first call. Calls `listener` at a notification, and whenever it has reconnected. Returns the way out. */
   subscribe(listener: () => void): () => void;
   close(): Promise<void>;
 }
 
 /**
  * Listens on a connection of its own, since a listener must keep it: through PgBouncer in transaction mode it hears nothing.
- * A connection that is lost is made anew, after a pause that grows to 30 seconds and is jittered; what was notified
- * meanwhile is not lost to whoever looks when it is called.
+ * A lost connection is opened again, after a pause that grows to 30 seconds and is jittered; what was notified
+ * meanwhile is not lost to a caller that reads the log when it is called.
  */
 export function createRevocationListener(connect: () => Promise<ListeningClient>, random: Random): RevocationListener {
   const listeners = new Set<() => void>();

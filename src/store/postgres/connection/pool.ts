@@ -21,7 +21,7 @@ export interface Connection {
   /** Several statements without parameters give several results. */
   query(sql: string): Promise<QueryResult | QueryResult[]>;
   query(sql: string, parameters: readonly Parameter[]): Promise<QueryResult>;
-  /** Gives the connection back; with `true` it is cut. */
+  /** Hands the connection back to the pool; with `true` it is cut. */
   release(cut?: boolean): void;
 }
 
