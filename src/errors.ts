@@ -241,8 +241,17 @@ export const errorCatalogue = {
 /** A code of {@link errorCatalogue}. */
 export type ErrorCode = keyof typeof errorCatalogue;
 
-/** What may be said beside the code. No field may ever hold a token, a password, a cookie or a hash. */
-export interface ErrorDetails {
+/** The codes whose HTTP status is one of `Status`. */
+type CodeWithStatus<Status extends number> = {
+  [Code in ErrorCode]: (typeof errorCatalogue)[Code]["status"] extends Status ? Code : never;
+}[ErrorCode];
+
+/** The codes that may say how long to wait. */
+type CodeToRetry = CodeWithStatus<429 | 503> | "signing_key_too_new";
+type RetryAfterSeconds<Code extends ErrorCode> = Code extends CodeToRetry ? number | undefined : undefined;
+
+/** Details of an error, typed by its code. No field may ever hold a token, a password, a cookie or a hash. */
+export interface ErrorDetails<Code extends ErrorCode = ErrorCode> {
   /** Replaces the catalogue's public text where it can say more. */
   readonly description?: string;
   /** For the operator's log only; never sent. */
@@ -250,35 +259,39 @@ export interface ErrorDetails {
   readonly cause?: unknown;
   /** The `sub` of the person it is about, for the operator's events only; never sent. */
   readonly subject?: string | undefined;
-  /** Whole seconds; becomes `Retry-After`. */
-  readonly retryAfterSeconds?: number | undefined;
-  /** The scheme that the `WWW-Authenticate` challenge asks for. Default: as the code has it. */
-  readonly challenge?: ChallengeScheme | undefined;
+  /** Whole seconds; becomes `Retry-After`. Only for codes with status 429 or 503, and `signing_key_too_new`. */
+  readonly retryAfterSeconds?: RetryAfterSeconds<Code>;
+  /** The scheme that the `WWW-Authenticate` challenge asks for. Only for codes with status 401. Default: as the code has it. */
+  readonly challenge?: Code extends CodeWithStatus<401> ? ChallengeScheme | undefined : undefined;
 }
 
-/** A scheme of HTTP authentication that access tokens come in (RFC 6750, RFC 9449 section 7.1). */
+/** An HTTP authentication scheme for access tokens (RFC 6750, RFC 9449 section 7.1). */
 export type ChallengeScheme = "Bearer" | "DPoP";
 
 const brand = Symbol.for("latchkey.error");
 
-/** The one error class: a code of the catalogue, what the public sees, what the operator is told, and the cause. */
-export class LatchkeyError extends Error {
+/**
+ * The one error class: a code of the catalogue, what the public sees, what the operator sees, and the cause. Its fields are
+ * typed by its code, which {@link isLatchkeyError} narrows.
+ */
+export class LatchkeyError<Code extends ErrorCode = ErrorCode> extends Error {
   override readonly name = "LatchkeyError";
   readonly [brand] = true;
-  readonly code: ErrorCode;
-  readonly status: number;
+  readonly code: Code;
+  readonly status: (typeof errorCatalogue)[Code]["status"];
   readonly oauthError: string;
   /** What the public sees, as `error_description`. */
   readonly description: string;
-  /** What the operator is told; never sent. */
+  /** What the operator sees; never sent. */
   readonly detail: string | undefined;
   /** The `sub` of the person it is about; never sent. */
   readonly subject: string | undefined;
-  readonly retryAfterSeconds: number | undefined;
+  /** Whole seconds to wait: for codes with status 429 or 503, and `signing_key_too_new`. */
+  readonly retryAfterSeconds: RetryAfterSeconds<Code>;
   /** The scheme that the `WWW-Authenticate` challenge asks for, where access tokens are asked for. */
   readonly challenge: ChallengeScheme;
 
-  constructor(code: ErrorCode, details: ErrorDetails = {}) {
+  constructor(code: Code, details: ErrorDetails<Code> = {}) {
     const entry: CatalogueEntry = errorCatalogue[code];
     const description = details.description ?? entry.description;
     super(
@@ -286,18 +299,38 @@ export class LatchkeyError extends Error {
       details.cause === undefined ? undefined : { cause: details.cause },
     );
     this.code = code;
-    this.status = entry.status;
+    this.status = errorCatalogue[code].status;
     this.oauthError = entry.oauthError;
     this.description = description;
     this.detail = details.detail;
     this.subject = details.subject;
-    this.retryAfterSeconds = details.retryAfterSeconds;
+    this.retryAfterSeconds = details.retryAfterSeconds as RetryAfterSeconds<Code>;
     this.challenge =
       details.challenge ?? (code === "invalid_dpop_proof" || code === "use_dpop_nonce" ? "DPoP" : "Bearer");
   }
 }
 
-/** Whether `value` is a {@link LatchkeyError}, also one from another copy of this module, where `instanceof` fails. */
-export function isLatchkeyError(value: unknown): value is LatchkeyError {
-  return typeof value === "object" && value !== null && (value as { [brand]?: unknown })[brand] === true;
+/**
+ * Whether `value` is a {@link LatchkeyError}, of the given code where one is given; TypeScript then knows the code, the status and
+ * what else depends on it. It also recognises errors from another copy of this module, where `instanceof` fails.
+ * @example
+ * ```ts
+ * import { isLatchkeyError } from "latchkey";
+ *
+ * try {
+ *   await issuer.verify("eyJ…");
+ * } catch (error) {
+ *   if (isLatchkeyError(error, "too_many_requests")) console.log(`Wait ${error.retryAfterSeconds ?? 1} s.`);
+ *   else if (isLatchkeyError(error)) console.log(error.code, error.status, error.description);
+ *   else throw error;
+ * }
+ * ```
+ */
+export function isLatchkeyError(value: unknown): value is LatchkeyError;
+export function isLatchkeyError<Code extends ErrorCode>(value: unknown, code: Code): value is LatchkeyError<Code>;
+export function isLatchkeyError(value: unknown, code?: unknown): boolean {
+  if (typeof value !== "object" || value === null) return false;
+  const error = value as { readonly [brand]?: unknown; readonly code?: unknown };
+  // As a callback of `filter` or `some` it gets an index there, which asks for no code.
+  return error[brand] === true && (typeof code !== "string" || error.code === code);
 }
