@@ -44,6 +44,20 @@ export type { Issuer } from "./engine/issuer-members.ts";
  * Opens an issuer on a store.
  * @throws TypeError naming every option that is missing, unknown or wrong.
  * @throws LatchkeyError `store_unavailable` or `store_unusable` when the store does not let it start.
+ * @example
+ * ```ts
+ * import { createIssuer } from "latchkey";
+ * import { createSqliteStore } from "latchkey/sqlite";
+ *
+ * const issuer = await createIssuer({
+ *   issuer: "https://auth.example.com",
+ *   secret: process.env.LATCHKEY_SECRET!,
+ *   store: await createSqliteStore("app.db"),
+ * });
+ * const pair = await issuer.login({ username: "ada", password: "correct horse battery staple" });
+ * const next = await issuer.refresh(pair.refreshToken);
+ * const claims = await issuer.verify(next.accessToken);
+ * ```
  */
 export async function createIssuer(given: IssuerOptions): Promise<Issuer> {
   const options = resolveOptions(given);

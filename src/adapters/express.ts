@@ -27,6 +27,15 @@ declare module "express-serve-static-core" {
 /**
  * Every route of the handler as Express middleware, under any mount path; what is none of them goes on to the next.
  * It does not matter whether a body parser has been at work before.
+ * @example
+ * ```ts
+ * import express from "express";
+ * import { createHandler } from "latchkey";
+ * import { latchkey } from "latchkey/express";
+ *
+ * const app = express();
+ * app.use(latchkey(createHandler(issuer)));
+ * ```
  */
 export function latchkey(handler: Handler): (request: ExpressRequest, response: ServerResponse, next: Next) => void {
   const listener = toNodeListener(handler, { ip: (request) => (request as ExpressRequest).ip });
@@ -53,6 +62,17 @@ const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFu
  * A guard as middleware, which sets `request.auth`, and `auth` and `user` in `response.locals`. What the guard refuses is answered
  * here; only what is no refusal, such as a `loadUser` that threw, goes to Express's error handler.
  * @param options `resource` says what the guard's policies are asked about.
+ * @example
+ * ```ts
+ * import express from "express";
+ * import { createGuard } from "latchkey";
+ * import { guarded } from "latchkey/express";
+ *
+ * const app = express();
+ * app.get("/orders", guarded(createGuard(issuer)), (req, res) => {
+ *   res.json({ of: req.auth.sub });
+ * });
+ * ```
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,

@@ -68,6 +68,15 @@ declare module "fastify" {
 /**
  * Every route of the handler as a plugin: `app.register(latchkey(handler), { prefix })`. Its parsers and its error handler are its
  * own, whatever the application has; a path and method that the application has taken before stays the application's.
+ * @example
+ * ```ts
+ * import fastify from "fastify";
+ * import { createHandler } from "latchkey";
+ * import { latchkey } from "latchkey/fastify";
+ *
+ * const app = fastify();
+ * app.register(latchkey(createHandler(issuer)), { prefix: "/id" });
+ * ```
  */
 export function latchkey(handler: Handler): FastifyPluginAsync {
   return async (app) => {
@@ -125,6 +134,15 @@ const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFu
  * once the body is parsed and before it is validated. What the guard refuses is answered here; only what is no refusal, such as a
  * `loadUser` that threw, goes to Fastify's error handler.
  * @param options `resource` says what the guard's policies are asked about.
+ * @example
+ * ```ts
+ * import fastify from "fastify";
+ * import { createGuard } from "latchkey";
+ * import { guarded } from "latchkey/fastify";
+ *
+ * const app = fastify();
+ * app.get("/orders", guarded(createGuard(issuer)), async (request) => ({ of: request.auth.sub }));
+ * ```
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,

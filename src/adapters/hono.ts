@@ -37,6 +37,14 @@ const peer = (c: Context): string | undefined => c.env?.incoming?.socket?.remote
 /**
  * Every route of the handler, for `app.route("/", latchkey(handler))` or under any other path. Whatever is none of them stays the
  * application's, and a route that the application has declared before is the application's too.
+ * @example
+ * ```ts
+ * import { Hono } from "hono";
+ * import { createHandler } from "latchkey";
+ * import { latchkey } from "latchkey/hono";
+ *
+ * const app = new Hono().route("/", latchkey(createHandler(issuer)));
+ * ```
  */
 export function latchkey(handler: Handler, options: HonoOptions = {}): Hono {
   const { ip = peer } = honoOptions(options);
@@ -64,6 +72,14 @@ async function withoutMountPath(c: Context, path: string): Promise<Request> {
 /**
  * A guard as middleware, which sets `auth` and `user` in `c.var`. What the guard refuses is answered here; only what is no refusal,
  * such as a `loadUser` that threw, goes to `app.onError`. Tokens in a body count where a validator before the guard has read it.
+ * @example
+ * ```ts
+ * import { Hono } from "hono";
+ * import { createGuard } from "latchkey";
+ * import { guarded } from "latchkey/hono";
+ *
+ * const app = new Hono().get("/orders", guarded(createGuard(issuer)), (c) => c.json({ of: c.var.auth.sub }));
+ * ```
  */
 export function guarded<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,

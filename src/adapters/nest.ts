@@ -73,6 +73,14 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LatchkeyModule
 /**
  * Every route of the handler, and for all modules what {@link LatchkeyGuard} needs: `LatchkeyModule.forRoot({ issuer })`, or
  * `forRootAsync({ inject, useFactory })`. The routes come after Nest's body parser and `app.use`, and before every controller.
+ * @example
+ * ```ts
+ * import { Module } from "@nestjs/common";
+ * import { LatchkeyModule } from "latchkey/nest";
+ *
+ * @Module({ imports: [LatchkeyModule.forRoot({ issuer, allowedOrigins: ["https://app.example.com"] })] })
+ * class AppModule {}
+ * ```
  */
 export class LatchkeyModule extends ConfigurableModuleClass implements NestModule {
   static {
@@ -110,6 +118,18 @@ const admissions = new WeakMap<object, Map<Rule, Admitted>>();
 /**
  * Lets through whom `@Guarded()` on class and method asks for, or anyone who is signed in where there is none. It guards what
  * `@UseGuards(LatchkeyGuard)` stands on, or with `{ provide: APP_GUARD, useClass: LatchkeyGuard }` the whole application.
+ * @example
+ * ```ts
+ * import { Module } from "@nestjs/common";
+ * import { APP_GUARD } from "@nestjs/core";
+ * import { LatchkeyGuard, LatchkeyModule } from "latchkey/nest";
+ *
+ * @Module({
+ *   imports: [LatchkeyModule.forRoot({ issuer })],
+ *   providers: [{ provide: APP_GUARD, useClass: LatchkeyGuard }],
+ * })
+ * class AppModule {}
+ * ```
  */
 export class LatchkeyGuard implements CanActivate {
   static {
@@ -178,6 +198,21 @@ async function toException(refusal: Response, response: ServerResponse, cause: L
 /**
  * Guards a controller or one of its methods; it takes what `createGuard` does. Everything that class and method ask for must hold.
  * @throws TypeError naming an option that is unknown or wrong.
+ * @example
+ * ```ts
+ * import { Controller, Get } from "@nestjs/common";
+ * import type { AccessTokenClaims } from "latchkey";
+ * import { Auth, Guarded } from "latchkey/nest";
+ *
+ * @Controller("orders")
+ * class OrdersController {
+ *   @Get()
+ *   @Guarded({ role: "editor" })
+ *   list(@Auth() auth: AccessTokenClaims) {
+ *     return { of: auth.sub };
+ *   }
+ * }
+ * ```
  */
 export function Guarded(
   requirements: GuardOptions = {},

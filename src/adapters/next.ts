@@ -50,6 +50,13 @@ type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 /**
  * One value for the whole process, made when it is first asked for. Next.js bundles the proxy, pages and route handlers apart and
  * reloads modules while you edit: in a variable of a module there would be several. A failure is not kept.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ * import { shared } from "latchkey/next";
+ *
+ * export const guard = shared("guard", async () => createGuard(issuer));
+ * ```
  */
 export function shared<Value>(name: string, create: () => Promise<Value>): () => Promise<Value> {
   const key = Symbol.for(`latchkey.shared.${name}`);
@@ -66,6 +73,13 @@ export function shared<Value>(name: string, create: () => Promise<Value>): () =>
 /**
  * The handler as the exports of a catch-all route, such as `app/auth/[...path]/route.ts`. It finds its paths under any folder, and
  * answers those that the route file catches.
+ * @example
+ * ```ts
+ * import { createHandler } from "latchkey";
+ * import { latchkey } from "latchkey/next";
+ *
+ * export const { GET, POST, DELETE } = latchkey(createHandler(issuer));
+ * ```
  */
 export function latchkey(handler: Lazy<Handler>, options: NextOptions = {}): Readonly<Record<Method, Route<unknown>>> {
   const { ip } = nextOptions(options);
@@ -84,6 +98,13 @@ export function latchkey(handler: Lazy<Handler>, options: NextOptions = {}): Rea
  * Guards a route handler: `export const GET = guarded(guard, (request) => …)`. It gets `request.auth`, and the whole admission as its
  * third argument. What the guard refuses is answered here. After an implicit refresh the new cookies stand in `request`, and go out
  * with the answer unless that is an error.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ * import { guarded } from "latchkey/next";
+ *
+ * export const GET = guarded(createGuard(issuer), (request) => Response.json({ of: request.auth.sub }));
+ * ```
  */
 export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
   guard: Lazy<Guard<Admitted>>,
@@ -122,6 +143,13 @@ export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
  * decided where it matters: in the page, the action, the route handler. The handler's own routes renew by themselves.
  * @param guard an optional one.
  * @param next the application's own proxy, which hands on the request that it gets: `NextResponse.next({ request })`.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ * import { renewed } from "latchkey/next";
+ *
+ * export const proxy = renewed(createGuard(issuer, { optional: true }));
+ * ```
  */
 export function renewed(
   guard: Lazy<Guard<OptionalAdmission>>,
@@ -146,6 +174,17 @@ export function renewed(
 /**
  * Asks a guard in a server component. It sets no cookies, which {@link renewed} has done before.
  * @throws LatchkeyError where the guard refuses, for `error.tsx`; with `otherwise` only what is neither 401 nor 403.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ * import { admitPage } from "latchkey/next";
+ * import { redirect } from "next/navigation.js";
+ *
+ * export default async function Page() {
+ *   const { auth } = await admitPage(createGuard(issuer), { otherwise: () => redirect("/sign-in") });
+ *   return `Signed in as ${auth.sub}`;
+ * }
+ * ```
  */
 export function admitPage<Admitted extends OptionalAdmission, Else = never>(
   guard: Lazy<Guard<Admitted>>,
@@ -158,6 +197,17 @@ export function admitPage<Admitted extends OptionalAdmission, Else = never>(
  * Asks a guard in a Server Action, and sets the cookies of an implicit refresh.
  * @param form what was submitted, with the CSRF token in the field `csrf_token`.
  * @throws LatchkeyError as {@link admitPage} does.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ * import { admitAction } from "latchkey/next";
+ *
+ * export async function order(form: FormData): Promise<void> {
+ *   "use server";
+ *   const { auth } = await admitAction(createGuard(issuer), form);
+ *   console.log(`${auth.sub} orders ${form.get("item")}`);
+ * }
+ * ```
  */
 export function admitAction<Admitted extends OptionalAdmission, Else = never>(
   guard: Lazy<Guard<Admitted>>,

@@ -44,7 +44,17 @@ const guardNodeOptions = adapterOptions<GuardNodeOptions>("guardNode", {
 
 const peer = (request: IncomingMessage) => request.socket.remoteAddress;
 
-/** Every route of the handler as a listener: `createServer(toNodeListener(handler))`. It changes no global object. */
+/**
+ * Every route of the handler as a listener: `createServer(toNodeListener(handler))`. It changes no global object.
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { createHandler } from "latchkey";
+ * import { toNodeListener } from "latchkey/node";
+ *
+ * createServer(toNodeListener(createHandler(issuer))).listen(4000);
+ * ```
+ */
 export function toNodeListener(handler: Handler, options: NodeOptions = {}): NodeListener {
   const { ip = peer } = nodeOptions(options);
   return getRequestListener(
@@ -67,6 +77,15 @@ function unreadable(): LatchkeyError {
 /**
  * Guards a listener: what the guard refuses is answered here. The listener gets whom it let through, in `request.auth` too.
  * After an implicit refresh the new cookies are in the request, and go out with the answer unless that is an error.
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { createGuard } from "latchkey";
+ * import { guardNode } from "latchkey/node";
+ *
+ * const orders = guardNode(createGuard(issuer), (request, response) => response.end(request.auth.sub));
+ * createServer(orders).listen(4000);
+ * ```
  */
 export function guardNode<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
@@ -96,6 +115,20 @@ export function guardNode<Admitted extends OptionalAdmission>(
  * in the cookie, as the subprotocol `latchkey.bearer.<token>` beside a real one, or, where the guard opts in, in the query.
  * A cookie counts only where `Origin` is the issuer's or an allowed one: any page may open a WebSocket (RFC 6455 section 10.2).
  * @returns whom the guard let through, or `undefined`: then the refusal has been answered and the socket closed, or the client has gone.
+ * @example
+ * ```ts
+ * import { createServer } from "node:http";
+ * import { createGuard } from "latchkey";
+ * import { admitUpgrade, servePlainly } from "latchkey/node";
+ *
+ * const guard = createGuard(issuer);
+ * const server = createServer().listen(4000);
+ * server.on("upgrade", async (request, socket, head) => {
+ *   if (servePlainly(server, request, socket, head)) return;
+ *   const admission = await admitUpgrade(guard, request, socket);
+ *   if (admission !== undefined) console.log(admission.auth.sub); // Upgrade with your WebSocket library here.
+ * });
+ * ```
  */
 export async function admitUpgrade<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,

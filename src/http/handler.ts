@@ -56,6 +56,14 @@ const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
 /**
  * Makes the handler: `Request` in, `Response` out, in every framework and runtime that speaks the fetch API.
  * @throws TypeError naming an option that is unknown or wrong.
+ * @example
+ * ```ts
+ * import { serve } from "@hono/node-server";
+ * import { createHandler } from "latchkey";
+ *
+ * const handler = createHandler(issuer, { allowedOrigins: ["https://app.example.com"] });
+ * serve({ port: 4000, fetch: (request) => handler.fetch(request) });
+ * ```
  */
 export function createHandler(issuer: Issuer, given: HandlerOptions = {}): Handler {
   const options = resolveHandlerOptions(given, issuer.options.issuer);

@@ -42,6 +42,25 @@ const READY_RETRY_MS = 250;
  * Makes a verifier. With `revocations` it connects to the feed at once.
  * @throws TypeError naming every option that is missing, unknown or wrong: none is made without `issuer`, `audience` and
  *   `algorithms`.
+ * @example
+ * ```ts
+ * import { createVerifier, isLatchkeyError } from "latchkey/verify";
+ *
+ * const verifier = createVerifier({
+ *   issuer: "https://auth.example.com",
+ *   audience: "https://api.example.com",
+ *   algorithms: ["ES256"],
+ * });
+ *
+ * async function subjectOf(accessToken: string): Promise<string | undefined> {
+ *   try {
+ *     return (await verifier.verify(accessToken)).sub;
+ *   } catch (error) {
+ *     if (isLatchkeyError(error) && error.status === 401) return undefined;
+ *     throw error;
+ *   }
+ * }
+ * ```
  */
 export function createVerifier(given: VerifierOptions): Verifier {
   const options = resolveVerifierOptions(given);

@@ -4,12 +4,12 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "nod
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import { codeOf } from "../support/code-of.ts";
+import { codeOf, examplesInComments, optionTable } from "../support/code-of.ts";
 import { freePort } from "../support/free-port.mjs";
 import { addUser, PASSWORD } from "../support/server-process.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-// Inside the package, so that `latchkey` resolves to itself through its own exports, as it does for whoever installs it.
+// Inside the package, so that `latchkey` resolves to itself through its own exports, as it does where it is installed.
 const folder = join(root, ".cache", "documentation-code");
 const pagesIn = (directory: string) =>
   readdirSync(join(root, directory))
@@ -28,7 +28,18 @@ const examples: Example[] = [
   ...pages.flatMap((page) => codeOf(page).map((code, index) => ({ name: `${nameOf(page)}-${index}`, code }))),
   // A page about a migration is one program, in parts.
   ...pagesIn("docs/migrate").map((page) => ({ name: nameOf(page), code: codeOf(page).join("\n") })),
+  ...examplesInComments().map(({ about, code }, index) => ({ name: `comment-${about}-${index}`, code })),
+  { name: "guard-options", code: guardsOfTheTable() },
 ];
+
+/** A guard for every example in the table of its options. */
+function guardsOfTheTable(): string {
+  const calls = optionTable("docs/library.md", "## Guards").map((cells) => {
+    const example = /^`(.*)`$/.exec(cells.at(-1)!.trim())?.[1];
+    return `createGuard(issuer, ${example});`;
+  });
+  return ['import { createGuard } from "latchkey";', ...calls].join("\n");
+}
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -45,7 +56,7 @@ function compile(): { readonly code: number | null; readonly output: string } {
     allowImportingTsExtensions: false,
     experimentalDecorators: true,
   };
-  // An example that goes on from the one before it may use its names.
+  // An example that continues the one before it may use its names.
   writeFileSync(join(folder, "before.d.ts"), 'declare const issuer: import("latchkey").Issuer;\n');
   writeFileSync(
     join(folder, "tsconfig.json"),
@@ -55,13 +66,13 @@ function compile(): { readonly code: number | null; readonly output: string } {
   return { code: status, output: stdout };
 }
 
-describe("the TypeScript in README.md and docs/", () => {
+describe("the TypeScript in README.md, docs/ and the doc comments", () => {
   it("compiles against the package's published types", () => {
-    expect(examples.length).toBeGreaterThan(3);
+    expect(examples.length).toBeGreaterThan(40);
     expect(compile()).toEqual({ code: 0, output: "" });
   });
 
-  it("runs: the README's example signs in, guards a route and refuses whoever brings no token", async () => {
+  it("runs: the README's example signs in, guards a route and refuses a request without a token", async () => {
     compile();
     const port = await freePort();
     const script = join(folder, "out", "README-md-0.mjs");

@@ -77,7 +77,7 @@ describe("the API reference page in a browser", timeout, () => {
     await page.getByPlaceholder("JWT").fill(token);
     await page.locator("tr", { hasText: "HTTP Bearer" }).getByRole("button", { name: "Set" }).click();
     await page.getByText("Key Applied", { exact: true }).waitFor();
-    await page.getByRole("link", { name: "Who one is" }).click();
+    await page.getByRole("link", { name: "Who is signed in", exact: true }).click();
     const me = page.waitForResponse(`${origin}/auth/me`);
     await page.getByRole("button", { name: "Execute" }).click();
     expect((await (await me).json()).username).toBe("ada");
@@ -220,7 +220,7 @@ describe("the set-up page in a browser", timeout, () => {
     const attempt = async (link: string, password: string) => {
       await page.goto("about:blank");
       await page.goto(`${origin}/setup#${link}`);
-      await page.getByText("a password of 20 characters or more").waitFor();
+      await page.getByText("a password of at least 20 characters").waitFor();
       await page.getByLabel("Username").fill("ada");
       await page.getByLabel("Password").fill(password);
       await page.getByRole("button").click();
@@ -250,7 +250,7 @@ describe("the set-up page in a browser", timeout, () => {
     await page.unroute("**/auth/setup");
     await page.route("**/auth/setup", (route) => route.fulfill({ status: 502, body: "<h1>Bad gateway</h1>" }));
     await page.getByRole("button").click();
-    await page.getByText("The server answered 502. Try again.").waitFor();
+    await page.getByText("The server answered with 502. Try again.").waitFor();
     await page.unroute("**/auth/setup");
     await page.getByRole("button").click();
     await page.getByText("ada is now an administrator.").waitFor();

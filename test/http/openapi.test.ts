@@ -230,7 +230,7 @@ describe("the OpenAPI document", () => {
     for (const [name, route, { security, description }] of operationsOf(await readDocument())) {
       expect([name, security]).toEqual([name, expectedSecurity(route)]);
       // Not as OAuth scopes of the schemes, which are none of OAuth 2.0.
-      const needed = /Needs the (?:role|scope) `(.+)`\.$/.exec(description)?.[1];
+      const needed = /Requires the (?:role|scope) `(.+)`\.$/.exec(description)?.[1];
       expect([name, needed]).toEqual([name, route.access === "admin" ? "admin" : scopeOf(route.access)]);
     }
   });

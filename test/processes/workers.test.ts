@@ -219,7 +219,7 @@ describe("LATCHKEY_WORKERS", () => {
     const { code, stderr } = await latchkey(["start"], { ...settings, LATCHKEY_PORT: String(port) });
     taken.close();
     expect(code).toBe(1);
-    expect(stderr.match(/is taken/g)).toHaveLength(1);
+    expect(stderr.match(/is in use/g)).toHaveLength(1);
   });
 
   it("several such servers start on one empty database at once, with one ring of keys", async () => {

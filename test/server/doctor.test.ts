@@ -91,7 +91,7 @@ describe("the doctor", () => {
     expect(await examined(server.folder, port)).toContainEqual(`issuer ok ${server.url} answers`);
     await server.stop();
     expect(await examined(server.folder, port)).toContainEqual(
-      expect.stringMatching(/^issuer note .*nothing runs now/),
+      expect.stringMatching(/^issuer note .*no server runs now/),
     );
 
     const elsewhere = await serve({ LATCHKEY_ISSUER: "http://127.0.0.1:1" });

@@ -51,7 +51,7 @@ describe("health", () => {
     const stopped = server.stop();
     socket.write("\r\n");
     await closed;
-    expect(received).toMatch(/^HTTP\/1\.1 503 [\s\S]*retry-after: \d+[\s\S]*"The server is stopping\."/i);
+    expect(received).toMatch(/^HTTP\/1\.1 503 [\s\S]*retry-after: \d+[\s\S]*"The server is stopping\. /i);
     expect(await stopped).toBe(0);
   });
 });

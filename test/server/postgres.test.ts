@@ -143,7 +143,7 @@ describe("the doctor", () => {
     const findings = async () =>
       (await examine(readConfig(settings))).map(({ subject, state, text }) => `${subject} ${state} ${text}`);
     expect(await findings()).toContainEqual(
-      expect.stringMatching(/^database note postgres:\/\/admin@.* is not there yet/),
+      expect.stringMatching(/^database note postgres:\/\/admin@.* does not exist yet/),
     );
     expect(await postgres.sql("SELECT FROM pg_namespace WHERE nspname = 'latchkey'", database)).toEqual([]);
     const server = await serve(settings);
@@ -151,7 +151,7 @@ describe("the doctor", () => {
     const used = await findings();
     expect(used.filter((finding) => / wrong /.test(finding))).toEqual([]);
     expect(used).toContainEqual(
-      expect.stringMatching(/^database ok .* is on PostgreSQL 18\.\S*, can be written, schema version \d+$/),
+      expect.stringMatching(/^database ok .* is on PostgreSQL 18\.\S* and writable, schema version \d+$/),
     );
     expect(used).toContainEqual("secret ok from LATCHKEY_SECRET");
     await postgres.stop();

@@ -94,7 +94,7 @@ describe("latchkey user import", () => {
       line({ id: "9", username: "bob", password: "hunter2" }),
     ],
     [
-      "Line 3: The user cannot be imported: the password hash",
+      "Line 3: The user cannot be imported: the format of the password hash is unknown",
       line({ id: "9", username: "bob", password_hash: "hunter2" }),
     ],
     ["Line 3: The user cannot be imported: 'id'", line({ id: 9, username: "bob" })],

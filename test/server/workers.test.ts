@@ -91,7 +91,7 @@ describe("workers", () => {
     await expect.poll(serves, PATIENTLY).toBe(1);
     await expect(fetch(`${address}/die`)).rejects.toThrow();
     expect(await workers.gaveUp).toBe(1);
-    expect(entries().at(-1)).toMatchObject({ level: "fatal", msg: expect.stringContaining("none starts any more") });
+    expect(entries().at(-1)).toMatchObject({ level: "fatal", msg: expect.stringContaining("no worker is left") });
     expect(entries().filter(({ msg }) => msg.startsWith("a worker ended before it served"))).toHaveLength(5);
   });
 

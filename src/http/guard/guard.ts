@@ -66,6 +66,13 @@ export interface Guard<Admitted = Admission> {
 /**
  * Makes a guard for routes of the application that holds the issuer.
  * @throws TypeError naming an option that is unknown or wrong.
+ * @example
+ * ```ts
+ * import { createGuard } from "latchkey";
+ *
+ * const guard = createGuard(issuer, { role: "editor", loadUser: async ({ sub }) => ({ id: sub }) });
+ * const handler = guard.protect((_request, { auth, user }) => Response.json({ roles: auth.roles, id: user.id }));
+ * ```
  */
 export function createGuard<User = undefined>(
   issuer: Issuer,

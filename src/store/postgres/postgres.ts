@@ -37,6 +37,13 @@ const CHECK_MS = 4000;
  * Rejects with `store_unavailable` where the database cannot be reached now, and with `store_unusable` where the URL, the user,
  * the server or what is in the database has to be changed first; `detail` names the cause and what to do, and no password.
  * @throws TypeError where the URL or an option is wrong.
+ * @example
+ * ```ts
+ * import { createPostgresStore } from "latchkey/postgres";
+ *
+ * const url = "postgres://latchkey@db.example.com/app?sslmode=verify-full";
+ * const store = await createPostgresStore(url, { maxConnections: 20 });
+ * ```
  */
 export async function createPostgresStore(url: string, options: PostgresStoreOptions = {}): Promise<Store> {
   const { runner, random, place, client, close } = await connect(url, options);

@@ -24,6 +24,12 @@ export type { SqliteStoreOptions } from "./options.ts";
  *
  * Rejects with `store_unusable` where the path cannot be used or what is there is damaged, not Latchkey's, or newer than this
  * version, and with `store_unavailable` where it is locked or the disk is full; `detail` names the cause and what to do.
+ * @example
+ * ```ts
+ * import { createSqliteStore } from "latchkey/sqlite";
+ *
+ * const store = await createSqliteStore("/var/lib/app/latchkey.db", { lockTimeoutSeconds: 5 });
+ * ```
  */
 export async function createSqliteStore(path: string, options: SqliteStoreOptions = {}): Promise<Store> {
   const { lockTimeoutSeconds, environment } = sqliteStoreOptions.resolve(options);
