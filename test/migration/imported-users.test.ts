@@ -150,7 +150,10 @@ describe("an import", () => {
     ["invalid_request User 2: The user cannot be imported: 'id'", { id: "x".repeat(256) }],
     ["invalid_request User 2: The user cannot be imported: 'id'", { id: "lkc_AAAAAAAAAAAAAAAAAAAAAA" }],
     ["invalid_username User 2: A username must not contain spaces", { username: "ada lovelace" }],
-    ["invalid_request User 2: The user cannot be imported: the format of the password hash is unknown", { passwordHash: "hunter2" }],
+    [
+      "invalid_request User 2: The user cannot be imported: the format of the password hash is unknown",
+      { passwordHash: "hunter2" },
+    ],
     ["invalid_request User 2: A role", { roles: ["Editor!"] }],
     ["invalid_request User 2: The user cannot be imported: the time", { createdAt: Number.NaN }],
   ])("in which one cannot be creates nobody, and says which: %s", async (said, changes) => {

@@ -26,7 +26,10 @@ export const healthEndpoints = [
     errors: ["store_unavailable", "server_busy"],
     async handle({ issuer, options, respond }) {
       if (options.isReady() === false) {
-        throw new LatchkeyError("server_busy", { description: "The server is stopping. Wait for the time in Retry-After, then try again.", retryAfterSeconds: 5 });
+        throw new LatchkeyError("server_busy", {
+          description: "The server is stopping. Wait for the time in Retry-After, then try again.",
+          retryAfterSeconds: 5,
+        });
       }
       await sharedCheck(issuer);
       return respond.json({ status: "ok" });

@@ -17,13 +17,13 @@ export function addBackupCommand(program: Command, terminal: Terminal): void {
     .action(async (file: string) => {
       const { database } = loadConfig().server;
       if (database.kind === "postgres") {
-        throw new OperatorError(
-          "Back up a PostgreSQL database with PostgreSQL's own tools: pg_dump --format=custom.",
-        );
+        throw new OperatorError("Back up a PostgreSQL database with PostgreSQL's own tools: pg_dump --format=custom.");
       }
       const { bytes, path } = await backUpSqlite(database.path, file);
       await leaveTrace(database, path);
-      terminal.out(`${path}: ${bytes} bytes, written to disk. It does not contain the root secret: keep that elsewhere.\n`);
+      terminal.out(
+        `${path}: ${bytes} bytes, written to disk. It does not contain the root secret: keep that elsewhere.\n`,
+      );
     });
 }
 

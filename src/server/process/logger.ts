@@ -81,7 +81,10 @@ const eventLines: Readonly<Record<LatchkeyEvent["type"], readonly [Level, string
   ],
   "refresh_token.repeated_elsewhere": ["warn", "a refresh token was used from two places within the grace window"],
   "session.caught_up": ["info", "a stale refresh token with proof of its key: returned the newest one"],
-  "session.rolled_back": ["warn", "a refresh token is newer than its session in the database: the database has lost writes"],
+  "session.rolled_back": [
+    "warn",
+    "a refresh token is newer than its session in the database: the database has lost writes",
+  ],
   "session.reauthenticated": ["info", "password confirmed"],
   "session.adopted": ["info", "session adopted from another system"],
   "session.adoption_refused": ["warn", "a token of another system names another subject or client than its session"],

@@ -148,7 +148,8 @@ function listOf(readEntry: Reader<string>): Reader<readonly string[]> {
     const entries: string[] = [];
     for (const [index, part] of text.split(",").entries()) {
       const entry = part.trim();
-      const reading = entry === "" ? { problem: "is empty. Separate the entries with single commas" } : readEntry(entry);
+      const reading =
+        entry === "" ? { problem: "is empty. Separate the entries with single commas" } : readEntry(entry);
       if ("problem" in reading) return { problem: `entry ${index + 1} ${reading.problem}` };
       entries.push(reading.value);
     }
