@@ -54,7 +54,9 @@ export function addSessionCommands(program: Command, terminal: Terminal): void {
 async function revokeEverybodys({ issuer, store }: OpenedIssuer, isConfirmed: boolean): Promise<string> {
   if (!isConfirmed) {
     const { liveSessions } = await store.count(issuer.options.environment.clock.now());
-    throw new OperatorError(`This would end ${sessions(liveSessions)} and sign everyone out. Re-run with --yes to proceed.`);
+    throw new OperatorError(
+      `This would end ${sessions(liveSessions)} and sign everyone out. Re-run with --yes to proceed.`,
+    );
   }
   const count = await issuer.sessions.revokeEvery();
   return `Ended ${sessions(count)}. Within a second, a running server refuses every access token issued before.\n`;
