@@ -116,8 +116,8 @@ describe("the command line", () => {
     [["user", "list", "--limit", "0"], "whole number"],
     [["user", "role", "ada", "--set", "a", "--add", "b"], "cannot be used with"],
     [["session", "revoke"], "--user"],
-    [["session", "revoke", "an-id", "--user", "ada"], "either"],
-    [["session", "revoke", "--all", "--user", "ada"], "either"],
+    [["session", "revoke", "an-id", "--user", "ada"], "Name one: a session's id"],
+    [["session", "revoke", "--all", "--user", "ada"], "Name one: a session's id"],
     [["backup"], "missing required argument"],
   ])("refuses %j with exit code 1 and a hint, before it touches anything", async (command, hint) => {
     expect(await refused(...command)).toContain(hint);
@@ -145,7 +145,7 @@ describe("the command line", () => {
     ["key", "list"],
     ["key", "rotate"],
   ])("'%s %s' makes no database where there is none: it asks whether the place is right", async (...command) => {
-    expect(await refused(...command)).toMatch(/There is no database .*LATCHKEY_DATABASE_URL/);
+    expect(await refused(...command)).toMatch(/No database exists at .*LATCHKEY_DATABASE_URL/);
     expect(readdirSync(folder)).toEqual([]);
   });
 
@@ -171,7 +171,7 @@ describe("latchkey start", () => {
     const { port } = new URL(server.url);
     environment = { ...environment, LATCHKEY_PORT: port };
     expect(expectRefusal(await run("start"))).toBe(
-      `latchkey: Port ${port} on 127.0.0.1 is taken. Stop what listens there, or choose another: LATCHKEY_PORT=${Number(port) + 1} npm start\n`,
+      `latchkey: Port ${port} on 127.0.0.1 is in use. Stop the program that listens there, or choose another port: LATCHKEY_PORT=${Number(port) + 1} npm start\n`,
     );
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -252,7 +252,7 @@ describe("latchkey user", () => {
     await addUser("ada");
     const again = await quickWith(PASSWORD, "user", "add", "ADA", "--password-stdin");
     expect(again).toMatchObject({ code: 1, stdout: "" });
-    expect(again.stderr).toMatch(/^latchkey: This username is taken\. .*recovery is not part of this version.*\n$/);
+    expect(again.stderr).toMatch(/^latchkey: This username is taken\. .*cannot reset another person's password.*\n$/);
     expect(await refused("user", "add", "bob")).toContain("--password-stdin");
   });
 
@@ -293,7 +293,7 @@ describe("latchkey user", () => {
     async (command) => {
       await ok("migrate");
       expect(await refused("user", command, "nobody")).toBe(
-        "latchkey: There is no user of this name. 'latchkey user list' shows all of them.\n",
+        "latchkey: No user has this name. 'latchkey user list' shows all of them.\n",
       );
     },
   );
@@ -322,7 +322,7 @@ describe("while the server runs on the same database", () => {
     expect(refreshed).toMatchObject({ status: 401, body: { error: "session_revoked" } });
     await within(1, async () => (await me(server, body.access_token)) === 401);
 
-    expect(await ok("user", "enable", "ada")).toBe("Enabled ada.\n");
+    expect(await ok("user", "enable", "ada")).toMatch(/^Enabled ada\. .*stay revoked\.\n$/);
     expect((await signIn(server)).status).toBe(200);
   });
 
@@ -367,17 +367,17 @@ describe("while the server runs on the same database", () => {
     const table = await ok("session", "list");
     expect(table.split("\n")).toHaveLength(5);
     expect(table).toContain(first.session_id);
-    expect((await quick("session", "list", "--limit", "1")).stderr).toContain("There are more");
+    expect((await quick("session", "list", "--limit", "1")).stderr).toContain("More exist");
 
-    expect(await ok("session", "revoke", first.session_id!)).toContain(`Session ${first.session_id} is revoked.`);
+    expect(await ok("session", "revoke", first.session_id!)).toContain(`Revoked session ${first.session_id}.`);
     await within(1, async () => (await me(server, first.access_token)) === 401);
     expect(await me(server, second.access_token)).toBe(200);
 
-    expect(await ok("session", "revoke", "--user", "ada")).toMatch(/^ada: 1 session is revoked\./);
+    expect(await ok("session", "revoke", "--user", "ada")).toMatch(/^ada: revoked 1 session\./);
     await within(1, async () => (await me(server, second.access_token)) === 401);
     expect(await me(server, bobs.access_token)).toBe(200);
-    expect(await refused("session", "revoke", "no-such-session")).toContain("There is no session of this id");
-    expect(await refused("session", "list", "--user", "nobody")).toContain("There is no user of this name");
+    expect(await refused("session", "revoke", "no-such-session")).toContain("No session has this id");
+    expect(await refused("session", "list", "--user", "nobody")).toContain("No user has this name");
   });
 
   it("the signing key that is rotated signs within ten seconds, and what the old one signed stays good", async () => {
@@ -463,7 +463,7 @@ describe("latchkey client", () => {
   it("refuses what no client can be, and a client_id that there is not, and changes nothing", async () => {
     await addUser("ada");
     for (const [options, hint] of [
-      [["a\nb"], "without line breaks"],
+      [["a\nb"], "no line breaks"],
       [["a", "--grant", "implicit"], "one of client_credentials, password, refresh_token"],
       [["a", "--public", "--grant", "client_credentials"], "has no secret"],
       [["a", "--grant", "password"], "refresh_token"],
