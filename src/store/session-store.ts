@@ -26,7 +26,7 @@ export interface SessionStore {
   revokeSubjectSessions(subject: string, revocation: Revocation, exceptId?: string): Promise<readonly string[]>;
 
   /**
-   * Revokes sessions whoever's they are, `limit` at most of those that are neither revoked nor past their absolute end, in an order
+   * Revokes sessions of any person, at most `limit` of those that are neither revoked nor past their absolute end, in an order
    * of ids of the store's own, and gives them. To be called until it gives fewer, each time with the last of the time before.
    */
   revokeEverySession(request: EverySession): Promise<readonly RevokedSession[]>;
