@@ -33,7 +33,11 @@ async function choose(since) {
   const all = await testFiles();
   const chosen = touchedTests(files, all, textOf);
   process.stdout.write(`Changed since ${base}: ${files.length === 0 ? "nothing" : files.join(", ")}\n`);
-  for (const [test, reason] of chosen) process.stdout.write(`  ${test}: ${reason}\n`);
+  for (const reason of new Set(chosen.values())) {
+    const touched = [...chosen.keys()].filter((test) => chosen.get(test) === reason);
+    const rest = touched.length > 5 ? ` and ${touched.length - 5} more` : "";
+    process.stdout.write(`  ${reason}: ${touched.slice(0, 5).join(", ")}${rest}\n`);
+  }
   process.stdout.write(`${chosen.size} of ${all.length} test files are touched.\n`);
   if (chosen.size === 0) process.exit(0);
   return [...chosen.keys()];
