@@ -142,7 +142,7 @@ describe("RFC 9449, proofs", () => {
     }
     const { publicKey } = await generateKeyPair("RS256", { extractable: true });
     const short = { ...(await exportJWK(publicKey)), n: rsa.publicJwk.n!.slice(0, 171) };
-    expect(await verdict({ header: { jwk: short } }, {}, rsa)).toMatch(/Its (?:signature|'jwk') is not/);
+    expect(await verdict({ header: { jwk: short } }, {}, rsa)).toMatch(/Its (?:signature was not made|'jwk' cannot be used)/);
   });
 
   it("section 4.3, 7: a jwk with any private member is refused", async () => {
