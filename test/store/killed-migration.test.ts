@@ -102,10 +102,21 @@ describe("a migration of SQLite that is killed", () => {
     }
     expect(found, "where the migration was killed").toBe("in the middle");
     const store = await createSqliteStore(path);
+    const fresh = newPath();
+    await (await createSqliteStore(fresh)).close();
+    expect(namesIn(path)).toEqual(namesIn(fresh));
     await expectNothingLost(store);
     expect(await store.listRevocations(REVOCATIONS - 1, 0, 10)).toHaveLength(1);
   }, 300_000);
 });
+
+/** The tables, indexes and triggers of a database. */
+function namesIn(path: string): readonly unknown[] {
+  const database = new Libsql(path);
+  const names = database.prepare("SELECT type, name FROM sqlite_schema ORDER BY type, name").all();
+  database.close();
+  return names;
+}
 
 /** Whether another process is in the middle of writing. */
 function isLocked(database: Libsql.Database): boolean {
