@@ -70,7 +70,7 @@ describe("the URL of a PostgreSQL database", () => {
   it("is refused, as is an option, where it is misspelt or out of range", async () => {
     const url = "postgres://a:b@127.0.0.1/x";
     const misspelt: object = { maxConnection: 5 };
-    await expect(createPostgresStore(url, misspelt)).rejects.toThrow(/no option 'maxConnection'/);
+    await expect(createPostgresStore(url, misspelt)).rejects.toThrow(/Unknown option 'maxConnection'/);
     await expect(createPostgresStore(url, { maxConnections: 0 })).rejects.toThrow(/maxConnections/);
     await expect(createPostgresStore(url, { statementTimeoutSeconds: 0.5 })).rejects.toThrow(/statementTimeoutSeconds/);
   });
