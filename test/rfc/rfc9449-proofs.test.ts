@@ -138,11 +138,15 @@ describe("RFC 9449, proofs", () => {
     expect(await outcome(read(`${crit}.${payload}.AAAA`))).toBe("Its header has a 'crit'.");
     const rsa = keyOf.RS256!;
     for (const wrong of [{ n: "A".repeat(684) }, { e: "AQABAQABAQ" }]) {
-      expect(await verdict({ header: { jwk: { ...rsa.publicJwk, ...wrong } } }, {}, rsa)).toMatch("cannot be used with");
+      expect(await verdict({ header: { jwk: { ...rsa.publicJwk, ...wrong } } }, {}, rsa)).toMatch(
+        "cannot be used with",
+      );
     }
     const { publicKey } = await generateKeyPair("RS256", { extractable: true });
     const short = { ...(await exportJWK(publicKey)), n: rsa.publicJwk.n!.slice(0, 171) };
-    expect(await verdict({ header: { jwk: short } }, {}, rsa)).toMatch(/Its (?:signature was not made|'jwk' cannot be used)/);
+    expect(await verdict({ header: { jwk: short } }, {}, rsa)).toMatch(
+      /Its (?:signature was not made|'jwk' cannot be used)/,
+    );
   });
 
   it("section 4.3, 7: a jwk with any private member is refused", async () => {
