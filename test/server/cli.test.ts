@@ -293,7 +293,7 @@ describe("latchkey user", () => {
     async (command) => {
       await ok("migrate");
       expect(await refused("user", command, "nobody")).toBe(
-        "latchkey: No user has this name. 'latchkey user list' shows all of them.\n",
+        "latchkey: No user has this name. 'latchkey user list' shows all users.\n",
       );
     },
   );

@@ -39,7 +39,9 @@ describe("createVerifier", () => {
       expect(refusal({ algorithms: ["ES256", alg] })).toContain(`Option 'algorithms' contains '${alg}'`);
     }
     for (const alg of ["ES512", "RSA-OAEP", "es256", "", 5]) {
-      expect(refusal({ algorithms: [alg] })).toContain("Option 'algorithms' must contain only ES256, EdDSA, RS256, PS256");
+      expect(refusal({ algorithms: [alg] })).toContain(
+        "Option 'algorithms' must contain only ES256, EdDSA, RS256, PS256",
+      );
     }
   });
 
