@@ -3,6 +3,8 @@ import { dirname, join } from "node:path";
 import { root } from "./root.mjs";
 
 const entry = "verify/verifier";
+/** A doc comment may hold an example with imports of its own. */
+const DOC_COMMENT = /\/\*\*[\s\S]*?\*\//g;
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)["']([^"']+)["']/g;
 
 /** Puts @latchkey/verify together: the files of dist/ that the verifier reaches, at the same paths. */
@@ -32,7 +34,8 @@ export function reachedFrom(folder, start, extension) {
   const visit = (file) => {
     if (files.has(file)) return;
     files.add(file);
-    for (const [, imported = ""] of readFileSync(join(folder, file), "utf8").matchAll(IMPORT)) {
+    const code = readFileSync(join(folder, file), "utf8").replaceAll(DOC_COMMENT, "");
+    for (const [, imported = ""] of code.matchAll(IMPORT)) {
       if (imported.startsWith(".")) visit(join(dirname(file), imported.replace(/\.[jt]s$/, extension)));
       else packages.add(imported);
     }

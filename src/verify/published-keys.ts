@@ -106,10 +106,12 @@ async function fetchKeys({
   fetch,
 }: Pick<ResolvedVerifierOptions, "jwksUri" | "algorithms" | "fetch">) {
   const signal = AbortSignal.timeout(TIMEOUT_MS);
-  const response = await fetch(jwksUri, {
-    headers: { accept: "application/jwk-set+json, application/json" },
-    redirect: "error",
-    signal,
+  const headers = { accept: "application/jwk-set+json, application/json" };
+  const ask = () => fetch(jwksUri, { headers, redirect: "error", signal });
+  // A connection that was kept open may be closed by now, as after a restart of the issuer. Another one is opened, once.
+  const response = await ask().catch((error) => {
+    if (signal.aborted) throw error;
+    return ask();
   });
   if (response.status !== 200) {
     await response.body?.cancel();

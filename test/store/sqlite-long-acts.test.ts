@@ -209,7 +209,7 @@ function inProcess(script: string, flags: readonly string[] = []) {
   const built = (file: string) => JSON.stringify(new URL(`../../dist/${file}`, import.meta.url).href);
   const head = `
     import { createIssuer } from ${built("index.js")};
-    import { createSqliteStore } from ${built("store/sqlite.js")};
+    import { createSqliteStore } from ${built("store/sqlite/sqlite.js")};
     const [secret, events] = ["q8ZbF3vJw1nR6tYx0uKc5mLp2dHs9eGa7iTfVoXy4CM", []];
     const store = await createSqliteStore(${JSON.stringify(newPath())});`;
   const cwd = fileURLToPath(new URL("../..", import.meta.url));

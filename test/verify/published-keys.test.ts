@@ -87,6 +87,26 @@ describe("the issuer's keys", () => {
     expect(keys.find(jwk.kid)).toBe(undefined);
   });
 
+  it("are asked for once more where the connection breaks, as one that was kept open over a restart does", async () => {
+    const jwk = await publicJwk();
+    let broken = 1;
+    const { keys, state } = keysFrom(() => {
+      if (broken-- > 0) throw new TypeError("fetch failed");
+      return json({ keys: [jwk] });
+    });
+    await keys.load();
+    expect(keys.find(jwk.kid)).toBeDefined();
+    expect(state.fetches).toBe(2);
+  });
+
+  it("are asked for no third time where it breaks again", async () => {
+    const { keys, state } = keysFrom(() => {
+      throw new TypeError("fetch failed");
+    });
+    expect(await outcome(keys.load())).toBe("verifier_unavailable");
+    expect(state.fetches).toBe(2);
+  });
+
   it("SECURITY 44: an unknown kid causes one fetch in five seconds, whoever sends it, and a hostile one none at all", async () => {
     const jwk = await publicJwk();
     const { keys, clock, state } = keysFrom(() => json({ keys: [jwk] }));
