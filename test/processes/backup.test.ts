@@ -135,7 +135,7 @@ describe.each([
     expect(await status(me(server, later.access_token))).toBe(200);
 
     const asked = await latchkey(["session", "revoke", "--all"], place.settings);
-    expect([asked.code, asked.stderr]).toEqual([1, expect.stringMatching(/of 3 sessions.*--yes/)]);
+    expect([asked.code, asked.stderr]).toEqual([1, expect.stringMatching(/end 3 sessions .*--yes/)]);
     expect(await status(me(server, untouched.access_token))).toBe(200);
     const ended = await latchkey(["session", "revoke", "--all", "--yes"], place.settings);
     expect([ended.code, ended.stdout]).toEqual([0, expect.stringMatching(/^3 sessions ended\./)]);
@@ -182,7 +182,7 @@ describe("'latchkey backup'", () => {
     }
     expect(generations.toSorted((one, other) => one - other)).toEqual(generations);
     const again = await latchkey(["backup", files[0]!], settings);
-    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("is there already")]);
+    expect([again.code, again.stderr]).toEqual([1, expect.stringContaining("already exists")]);
   });
 
   it("leaves nothing behind where it fails, and says of a PostgreSQL database what backs it up", async () => {

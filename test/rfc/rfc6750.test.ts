@@ -27,7 +27,7 @@ describe("RFC 6750 section 2, sending the access token", () => {
     for (const path of ["/auth/refresh", "/auth/logout"]) {
       const { status, body } = await bed.call("POST", path, { bearer: token, json: { refresh_token: token } });
       expect([path, status, body.error]).toEqual([path, 400, "invalid_request"]);
-      expect(body.error_description).toContain("two places");
+      expect(body.error_description).toContain("two tokens");
     }
     expect((await bed.call("POST", "/auth/refresh", { bearer: token })).status).toBe(200);
   });

@@ -157,7 +157,7 @@ describe("RFC 9449, protected resources", () => {
     const { access_token: token } = await bed.login();
     const { status, body, headers } = await bed.me({}, token);
     expect([status, body.error]).toEqual([401, "invalid_access_token"]);
-    expect(body.error_description).toContain("bound to no key");
+    expect(body.error_description).toContain("not bound to a key");
     expect(headers.get("www-authenticate")).toMatch(/^DPoP /);
     expect((await bed.call("GET", "/auth/me", { bearer: token })).status).toBe(200);
   });

@@ -2,7 +2,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { type Parameter, SqliteDatabase } from "../../src/store/sqlite/database.ts";
 import { newPath } from "../support/places.ts";
 
-const bindable = /whole numbers .* bytes, null, and text/;
+const bindable = /integers .* bytes, null, and text/;
 
 function openTable(): SqliteDatabase {
   const database = new SqliteDatabase(":memory:");
@@ -34,8 +34,8 @@ describe("the layer over libsql", () => {
   it("refuses too few and too many parameters, which libsql fills with null or drops", () => {
     const database = openTable();
     const insert = database.command("INSERT INTO things (number, words) VALUES (?, ?)");
-    expect(() => insert.run(1)).toThrow("takes 2 parameters, not 1");
-    expect(() => insert.run(1, "a", null)).toThrow("takes 2 parameters, not 3");
+    expect(() => insert.run(1)).toThrow("has 2 parameters, not 1");
+    expect(() => insert.run(1, "a", null)).toThrow("has 2 parameters, not 3");
   });
 
   it("binds one Buffer alone, at which libsql aborts the process when it is not in a list", () => {
