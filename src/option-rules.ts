@@ -15,6 +15,12 @@ export interface OptionRule<Resolved> {
   readonly inner?: AnyRules;
 }
 
+/**
+ * Options of which none is missing. Unlike `Required`, it means the same for users who compile without `exactOptionalPropertyTypes`:
+ * an option without a default stays `undefined`.
+ */
+export type EveryOption<Given> = { readonly [Name in keyof Required<Given>]: Given[Name] };
+
 /** One rule an option: an option that a type has and its rules lack does not compile. */
 export type OptionRules<Given extends object, Resolved extends { readonly [Name in keyof Given]-?: unknown }> = {
   readonly [Name in keyof Required<Given>]: OptionRule<Resolved[Name]>;

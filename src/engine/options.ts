@@ -8,6 +8,7 @@ import {
   aFunction,
   anObject,
   createOptionSet,
+  type EveryOption,
   group,
   type OptionRules,
   oneOf,
@@ -122,7 +123,7 @@ type Filled<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Nam
 /** The options with all defaults in place, frozen. */
 export interface ResolvedOptions
   extends Filled<Omit<IssuerOptions, WithoutDefault | "audience" | "cookies">>,
-    Required<Pick<IssuerOptions, WithoutDefault>> {
+    EveryOption<Pick<IssuerOptions, WithoutDefault>> {
   readonly audience: readonly string[];
   readonly cookies: Required<CookieOptions>;
 }

@@ -1,6 +1,7 @@
 import {
   aFunction,
   createOptionSet,
+  type EveryOption,
   listOfTexts,
   type OptionRules,
   optional,
@@ -49,7 +50,7 @@ export interface RequestEntry {
 }
 
 /** The options with all defaults in place, frozen. */
-export interface ResolvedHandlerOptions extends Required<HandlerOptions> {
+export interface ResolvedHandlerOptions extends EveryOption<HandlerOptions> {
   readonly passwordGrant: boolean;
   readonly allowedOrigins: readonly string[];
   readonly trustedProxies: readonly string[];

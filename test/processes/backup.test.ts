@@ -138,7 +138,7 @@ describe.each([
     expect([asked.code, asked.stderr]).toEqual([1, expect.stringMatching(/end 3 sessions .*--yes/)]);
     expect(await status(me(server, untouched.access_token))).toBe(200);
     const ended = await latchkey(["session", "revoke", "--all", "--yes"], place.settings);
-    expect([ended.code, ended.stdout]).toEqual([0, expect.stringMatching(/^3 sessions ended\./)]);
+    expect([ended.code, ended.stdout]).toEqual([0, expect.stringMatching(/^Ended 3 sessions\./)]);
     for (const token of [next.body, untouched, loggedOut, later].map(({ access_token }) => access_token)) {
       await expect.poll(() => status(me(server, token)), { timeout: 10_000, interval: 20 }).toBe(401);
     }

@@ -2,6 +2,7 @@ import type { AnyAccessTokenClaims } from "../../access-token/claims.ts";
 import {
   aFunction,
   createOptionSet,
+  type EveryOption,
   isText,
   listOfTexts,
   type OptionRules,
@@ -52,7 +53,7 @@ export interface GuardOptions<User = unknown> {
 type LoadUser<User> = NonNullable<GuardOptions<User>["loadUser"]>;
 
 /** The options with all defaults in place, frozen. */
-export interface ResolvedGuardOptions<User = unknown> extends Required<GuardOptions<User>> {
+export interface ResolvedGuardOptions<User = unknown> extends EveryOption<GuardOptions<User>> {
   readonly locations: readonly TokenLocation[];
   readonly optional: boolean;
   /** All names that are asked for; both lists are absent where none is. */
