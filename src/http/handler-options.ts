@@ -13,29 +13,33 @@ import { hstsMismatch, hstsProblem } from "./hsts.ts";
 import { addressRangeProblem } from "./request/address-ranges.ts";
 import { exactOrigins } from "./request/origins.ts";
 
-/** What `createHandler` takes beside the issuer. */
+/** The options of `createHandler`, which it accepts in addition to the issuer. */
 export interface HandlerOptions {
-  /** Whether `/token` takes `grant_type=password`. Default: false. */
+  /** Whether `/token` accepts `grant_type=password`. Default: false. */
   readonly passwordGrant?: boolean | undefined;
-  /** The origins that browsers may call from, exact (`https://app.example.com`, `capacitor://localhost`). Default: none. */
+  /**
+   * The origins that browsers may call from, matched exactly (`https://app.example.com`, `capacitor://localhost`).
+   * Default: none.
+   */
   readonly allowedOrigins?: readonly string[] | undefined;
   /** Addresses or networks (CIDR) whose `X-Forwarded-For` is believed. Default: none. */
   readonly trustedProxies?: readonly string[] | undefined;
   /**
-   * The value of `Strict-Transport-Security` (RFC 6797) on every answer, or `off` for no such header. It is sent where the issuer
-   * is https, and concerns the issuer's whole host. Default: `max-age=31536000`, without subdomains or preload.
+   * The value of `Strict-Transport-Security` (RFC 6797) on every response, or `off` to omit the header. It is sent when
+   * the issuer is https, and it applies to the issuer's whole host. Default: `max-age=31536000`, without subdomains or
+   * preload.
    */
   readonly hsts?: string | undefined;
-  /** `false` makes `/readyz` answer 503, as while stopping. Default: always ready. */
+  /** When it returns `false`, `/readyz` answers 503, as it does while the server stops. Default: always ready. */
   readonly isReady?: (() => boolean) | undefined;
-  /** Is told of every request, once it is answered. Default: nobody is. */
+  /** Called for every request, once it is answered. Default: nobody is. */
   readonly onRequest?: ((entry: RequestEntry) => void) | undefined;
   /**
-   * Is called once, with the peer's address, where a proxy of this machine or network sends `X-Forwarded-For` and `trustedProxies`
-   * is empty: then all clients behind it count as one. Default: nobody is.
+   * Called once, with the peer's address, when a proxy on this machine or network sends `X-Forwarded-For` and
+   * `trustedProxies` is empty: all clients behind that proxy then count as one client. Default: nobody is.
    */
   readonly onIgnoredProxy?: ((peer: string) => void) | undefined;
-  /** Is told the cause of every answer in the 500s. Default: nobody is. */
+  /** Called with the cause of every response with a 5xx status. Default: nobody is. */
   readonly onError?: ((error: unknown, requestId: string) => void) | undefined;
 }
 
@@ -80,7 +84,9 @@ export function resolveHandlerOptions(given: HandlerOptions, issuer: string): Re
 
 type Problems = { readonly [Name in keyof Required<HandlerOptions>]: Problem };
 
-/** What is wrong with a value for each option, as words that follow its name, for options that are read from elsewhere. */
+/**
+ * For each option, what is wrong with a value, as words that follow the option's name. For options read from elsewhere.
+ */
 export const handlerOptionProblems = Object.freeze(
   Object.fromEntries(optionSet.names.map((name) => [name, (value: unknown) => optionSet.problem(name, value)])),
 ) as Problems;

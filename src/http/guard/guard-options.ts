@@ -14,38 +14,44 @@ import {
 import type { TokenLocation } from "../authenticate.ts";
 import type { Policy, Required as RequiredNames } from "./require-claims.ts";
 
-/** Whom a guard lets through. Everything that is named must hold. */
+/** Which requests a guard admits. Every condition that is set must hold. */
 export interface GuardOptions<User = unknown> {
-  /** Where the access token may stand. Default: header and cookie. `query` only for WebSocket handshakes: URLs end up in logs. */
+  /**
+   * Where the access token may appear. Default: header and cookie. `query` only for WebSocket handshakes: URLs end up
+   * in logs.
+   */
   readonly locations?: readonly TokenLocation[] | undefined;
-  /** Lets a request without an access token pass, with no subject, and one whose cookies are no longer good. A bad token that was sent on purpose (header, body, query) is still refused. Default: false. */
+  /**
+   * Admits a request without an access token, and one whose cookies are no longer valid, with no subject. An invalid
+   * token that was sent on purpose (header, body, query) is still refused. Default: false.
+   */
   readonly optional?: boolean | undefined;
-  /** Takes only the access token of a login or a reauthentication no longer ago than this. */
+  /** Accepts only an access token from a login or a reauthentication that is no older than this. */
   readonly freshForSeconds?: number | undefined;
-  /** Roles of the subject: one, or all and any of several. */
+  /** Roles that the subject must have: one, or every name in `all` and one in `any`. */
   readonly role?: string | RequiredNames | undefined;
   /**
-   * Scopes of the token: one, or all and any of several; a granted `admin:*` covers `admin:users:read`. A guard that asks for
-   * a scope also takes a client's own access token, and no other guard does.
+   * Scopes that the token must have: one, or every name in `all` and one in `any`; a granted `admin:*` covers
+   * `admin:users:read`. A guard that requires a scope also accepts a client's own access token; no other guard does.
    */
   readonly scope?: string | RequiredNames | undefined;
-  /** Asked last. One deny wins, nobody allowing is a deny, and throwing is one too. */
+  /** Asked last. A single deny wins. It is also a deny when no policy allows, or when one throws. */
   readonly policy?: Policy | readonly Policy[] | undefined;
   /** What the policy is asked about. */
   readonly action?: string | undefined;
-  /** The application's own word on a token, given its verified claims. `true` refuses it as `session_revoked`. */
+  /** The application's own check of a token, from its verified claims. `true` refuses it as `session_revoked`. */
   readonly isRevoked?: ((auth: AnyAccessTokenClaims) => boolean | Promise<boolean>) | undefined;
-  /** Loads who it is; nobody found is 401. */
+  /** Loads the user; the response is 401 if no user is found. */
   readonly loadUser?:
     | ((auth: AnyAccessTokenClaims) => User | null | undefined | Promise<User | null | undefined>)
     | undefined;
-  /** Whether an access cookie that has expired is renewed on the spot. Default: true. */
+  /** Whether an expired access cookie is renewed during the request. Default: true. */
   readonly implicitRefresh?: boolean | undefined;
-  /** Origins beside the issuer's whose pages may send the cookies with an unsafe request. Default: none. */
+  /** Origins, in addition to the issuer's, whose pages may send the cookies with an unsafe request. Default: none. */
   readonly allowedOrigins?: readonly string[] | undefined;
   /**
-   * Where clients reach the application: its origin, and the path that a proxy takes away. DPoP proofs are held against it and
-   * the request's path, since the request's `Host` proves nothing. Default: the issuer's origin.
+   * Where clients reach the application: its origin, and the path prefix that a proxy removes. DPoP proofs are checked
+   * against it and the request's path, since the request's `Host` proves nothing. Default: the issuer's origin.
    */
   readonly publicUrl?: string | undefined;
 }
@@ -56,7 +62,7 @@ type LoadUser<User> = NonNullable<GuardOptions<User>["loadUser"]>;
 export interface ResolvedGuardOptions<User = unknown> extends EveryOption<GuardOptions<User>> {
   readonly locations: readonly TokenLocation[];
   readonly optional: boolean;
-  /** All names that are asked for; both lists are absent where none is. */
+  /** All required names; both lists are absent if no name is required. */
   readonly role: RequiredNames;
   readonly scope: RequiredNames;
   readonly policy: readonly Policy[];
@@ -67,7 +73,7 @@ export interface ResolvedGuardOptions<User = unknown> extends EveryOption<GuardO
 
 const tokenLocations: readonly TokenLocation[] = ["header", "cookie", "body", "query"];
 
-// What is not understood must not pass for nothing to ask for: it would let everybody in.
+// A value that is not understood must not count as "nothing required": the guard would admit everyone.
 const rules: OptionRules<GuardOptions, ResolvedGuardOptions> = {
   locations: withDefault<readonly TokenLocation[]>(Object.freeze(["header", "cookie"] as const), (value) =>
     isListOf(value, (one) => tokenLocations.includes(one as TokenLocation))
@@ -106,7 +112,7 @@ export function resolveGuardOptions<User>(given: GuardOptions<User>): ResolvedGu
   return optionSet.resolve(given) as ResolvedGuardOptions<User>;
 }
 
-/** Whether any name is asked for. */
+/** Whether any name is required. */
 export function asksForAny({ all = [], any = [] }: RequiredNames): boolean {
   return all.length + any.length > 0;
 }
@@ -126,7 +132,7 @@ function isRequirement(value: unknown): boolean {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return false;
   return Object.entries(value).every(([name, names]) => {
     if (names !== undefined && !(Array.isArray(names) && names.every(isText))) return false;
-    // One of none is nobody: it would be taken for everybody where a list that was put together came out empty.
+    // "Any of an empty list" admits no one. A list built by code can be empty by mistake, and must not admit everyone.
     return name === "all" || (name === "any" && names?.length !== 0);
   });
 }

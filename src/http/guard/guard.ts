@@ -23,48 +23,53 @@ export interface GuardedRequest extends BodyCredentials {
   readonly resource?: unknown;
 }
 
-/** Whom the guard let through. */
+/** What the guard admitted. */
 export interface Admission<User = unknown> {
-  /** The verified claims; `sid` is absent where a client came on its own behalf. `undefined` only behind an optional guard. */
+  /**
+   * The verified claims; `sid` is absent if a client acts on its own behalf. `undefined` only behind an optional guard.
+   */
   readonly auth: AnyAccessTokenClaims;
-  /** What `loadUser` gave. */
+  /** What `loadUser` returned. */
   readonly user: User;
   /**
-   * The `Set-Cookie` values for an answer that is no error: those of an implicit refresh, or those that delete cookies which are over.
-   * An answer that carries any must also say `Cache-Control: no-store`.
+   * The `Set-Cookie` values for a response that is not an error: those of an implicit refresh, or those that delete
+   * cookies of an ended session. A response that carries any of them must also send `Cache-Control: no-store`.
    */
   readonly setCookies: readonly string[];
   /** The same for an error (400 or more): deletions, and with `rotationGraceSeconds: 0` the new cookies too. */
   readonly setCookiesOnError: readonly string[];
-  /** The request's `Cookie` header after an implicit refresh, for rendering on the server: ours first, every other cookie as it was sent. */
+  /**
+   * The request's `Cookie` header after an implicit refresh, for server-side rendering: Latchkey's cookies first, then
+   * every other cookie as it was sent.
+   */
   readonly cookieHeader: string | null;
 }
 
-/** The same behind an optional guard, where nobody may be there. */
+/** The same behind an optional guard, where there may be no subject. */
 export type OptionalAdmission<User = unknown> =
   | Admission<User>
   | (Omit<Admission<User>, "auth" | "user"> & { readonly auth: undefined; readonly user: undefined });
 
-/** Decides about requests, in every framework: adapters translate and do nothing else. */
+/** Decides about requests, for every framework: adapters only translate. */
 export interface Guard<Admitted = Admission> {
-  /** @throws LatchkeyError with the status and the code that the request deserves. */
+  /** @throws LatchkeyError with the status and the code for the response. */
   admit(request: AskingRequest, known?: GuardedRequest): Promise<Admitted>;
   /**
-   * What `admit` would give, where that is certain without waiting for anything: for an access token in a header that has been
-   * verified before. `undefined` is no refusal: then `admit` has to be asked. On a route that does nothing else, waiting for what is
-   * known already was a third of what a guard costs.
+   * What `admit` would return, if that is certain without waiting: for an access token in a header that has been
+   * verified before. `undefined` is not a refusal: call `admit` then. On a route that does nothing else, waiting for a
+   * result that was already known was a third of a guard's cost.
    */
   admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Admitted | undefined;
-  /** The answer for what `admit` threw: the one error shape, with its challenge. */
+  /** The response for what `admit` threw: the one error format, with its challenge. */
   refuse(error: unknown): Response;
-  /** Wraps a handler: what the guard refuses is answered here, and the cookies of an implicit refresh are set. */
+  /** Wraps a handler: it answers the requests that the guard refuses, and sets the cookies of an implicit refresh. */
   protect(
     handler: (request: Request, admission: Admitted) => Response | Promise<Response>,
   ): (request: Request, known?: GuardedRequest) => Promise<Response>;
 }
 
 /**
- * Makes a guard for routes of the application that holds the issuer.
+ * Creates a guard for routes of the application that runs the issuer.
  * @throws TypeError naming an option that is unknown or wrong.
  * @example
  * ```ts
@@ -82,7 +87,7 @@ export function createGuard<User = undefined>(issuer: Issuer, options?: GuardOpt
 export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}): Guard<Admission<User>> {
   const options = resolveGuardOptions(given);
   const cookies = createSessionCookies(issuer.options);
-  // These are answers of the application, whose own word on HSTS for its host they must not replace.
+  // These are the application's responses: they must not replace its own HSTS setting for its host.
   const respond = createResponder(undefined);
   const { locations, implicitRefresh, allowedOrigins, role: roles, scope: scopes, policy: policies } = options;
   const publicUrl = options.publicUrl ?? issuer.origin;
@@ -100,7 +105,7 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
   }
 
   function admitAtOnce(request: AskingRequest, sent?: BodyCredentials): Admission<User> | undefined {
-    // A second token is `admit`'s to refuse.
+    // A second token is refused by `admit`.
     if (!answersAtOnce || sent?.accessToken !== undefined) return undefined;
     const token = plainBearerToken(request.headers);
     const auth = token === undefined ? undefined : issuer.verifyRemembered(token);
@@ -108,12 +113,12 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
     refuseTokenInQuery(request.url);
     requireOfToken(auth);
     const cookieHeader = request.headers.get("cookie");
-    // Only then can another guard of the request find another token.
+    // Only in this case can another guard of the same request find another token.
     if (cookieHeader !== null || request.headers.has("content-type")) agreeOn(recordOf(issuer, request), auth);
     return { auth, user: undefined as User, setCookies: [], setCookiesOnError: [], cookieHeader };
   }
 
-  /** What the guard asks for that the access token itself answers. */
+  /** The guard's requirements that the access token alone can answer. */
   function requireOfToken(auth: AnyAccessTokenClaims): void {
     if (options.freshForSeconds !== undefined)
       requireFresh(auth, options.freshForSeconds, issuer.options.environment.clock.now());
@@ -137,7 +142,7 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
     }
   }
 
-  /** What the answer and the request carry from now on. */
+  /** What the response and the request carry from now on. */
   function carriedBy(request: AskingRequest, { renewed, deletions }: Authentication): Carried {
     const cookieHeader = request.headers.get("cookie");
     if (renewed === undefined) return { setCookies: deletions, setCookiesOnError: deletions, cookieHeader };
@@ -157,7 +162,8 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
   ): Promise<Pick<Admission<User>, "auth" | "user">> {
     if (authentication.auth === undefined && options.optional) return nobody();
     const auth = authenticatedOrThrow(authentication);
-    // Cookies are sent without being meant: where nobody need be there, those that are no longer good are nobody's.
+    // Browsers send cookies on their own: where no subject is required, cookies that are no longer valid count as
+    // absent.
     const isLenient = options.optional && authentication.byCookie;
     if (await options.isRevoked?.(auth)) {
       if (isLenient) return nobody();
@@ -172,7 +178,7 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
     throw new LatchkeyError("invalid_access_token", { detail: "'loadUser' found nobody." });
   }
 
-  /** What only an optional guard lets through. */
+  /** What only an optional guard admits. */
   function nobody(): Pick<Admission<User>, "auth" | "user"> {
     return { auth: undefined, user: undefined } as unknown as Pick<Admission<User>, "auth" | "user">;
   }
@@ -199,10 +205,10 @@ export function createGuard<User>(issuer: Issuer, given: GuardOptions<User> = {}
   };
 }
 
-/** What answer and request carry after a guard. */
+/** What the response and the request carry after a guard. */
 type Carried = Pick<Admission, "setCookies" | "setCookiesOnError" | "cookieHeader">;
 
-/** A thrown value that cookies can be kept beside. */
+/** A thrown value that cookies can be stored with. */
 function asObject(thrown: unknown, { setCookiesOnError }: Carried): unknown {
   if (setCookiesOnError.length === 0 || (typeof thrown === "object" && thrown !== null)) return thrown;
   return new Error("An option of the guard threw a value that is not an error.", { cause: thrown });

@@ -1,7 +1,7 @@
 import type { AnyAccessTokenClaims } from "../../access-token/claims.ts";
 import { LatchkeyError } from "../../errors.ts";
 
-/** Names of which a subject must have `all`, and at least one of `any`. */
+/** A subject must have every name in `all`, and at least one in `any`. */
 export interface Required {
   readonly all?: readonly string[] | undefined;
   readonly any?: readonly string[] | undefined;
@@ -14,11 +14,11 @@ export interface PolicyQuestion {
   readonly resource: unknown;
 }
 
-/** Says `allow` or `deny`, or nothing where it has no opinion. */
+/** Returns `allow` or `deny`, or nothing if it has no opinion. */
 export type Policy = (question: PolicyQuestion) => PolicyAnswer | Promise<PolicyAnswer>;
 export type PolicyAnswer = "allow" | "deny" | undefined;
 
-/** @throws LatchkeyError `insufficient_role`, naming what is lacking. */
+/** @throws LatchkeyError `insufficient_role`, naming what is missing. */
 export function requireRoles({ roles }: Pick<AnyAccessTokenClaims, "roles">, required: Required): void {
   const lacking = lackingOf(required, (role) => roles.includes(role));
   if (lacking === undefined) return;
@@ -26,8 +26,8 @@ export function requireRoles({ roles }: Pick<AnyAccessTokenClaims, "roles">, req
 }
 
 /**
- * A scope that ends in `:*` covers every longer one that begins like it: `admin:*` covers `admin:users:read`.
- * @throws LatchkeyError `insufficient_scope`, naming what is lacking.
+ * A scope that ends in `:*` covers every longer scope with the same beginning: `admin:*` covers `admin:users:read`.
+ * @throws LatchkeyError `insufficient_scope`, naming what is missing.
  */
 export function requireScopes({ scope }: Pick<AnyAccessTokenClaims, "scope">, required: Required): void {
   const granted = scope?.split(" ") ?? [];
@@ -39,7 +39,8 @@ export function requireScopes({ scope }: Pick<AnyAccessTokenClaims, "scope">, re
 }
 
 /**
- * Fresh is the access token of a login or a reauthentication, for as long as the guard says; one from a refresh never is.
+ * An access token from a login or a reauthentication is fresh for as long as the guard says; one from a refresh never
+ * is.
  * @throws LatchkeyError `token_not_fresh`.
  */
 export function requireFresh(
@@ -52,7 +53,8 @@ export function requireFresh(
 }
 
 /**
- * Asks the policies. One `deny` wins over any number of `allow`; where none allows, it is denied; and one that throws denies.
+ * Asks the policies. One `deny` wins over any number of `allow`. If no policy allows, the result is a deny. A policy
+ * that throws denies.
  * @throws LatchkeyError `denied_by_policy`.
  */
 export async function requirePolicy(policies: readonly Policy[], question: PolicyQuestion): Promise<void> {
