@@ -3,34 +3,34 @@ import type { RevocationReason } from "../records/session.ts";
 /** Where a request came from, for events and throttling. */
 export interface RequestContext {
   readonly requestId?: string;
-  /** The client's address; `null` where it is not known. */
+  /** The client's address; `null` if it is not known. */
   readonly ip?: string | null;
   readonly userAgent?: string | null;
-  /** Who acts, where it is not the person: an operator's name. */
+  /** Who acts, if it is not the person: an operator's name. */
   readonly actor?: string | undefined;
   /**
-   * What `Issuer.deviceToken` gave this device at an earlier sign-in: strangers' failures then do not count against it. Only
-   * throttling looks at it; no event holds it.
+   * What `Issuer.deviceToken` returned for this device at an earlier sign-in: strangers' failures then do not count
+   * against it. Only throttling uses it; no event contains it.
    */
   readonly deviceToken?: string | null | undefined;
   /**
-   * Whether the client has closed its connection meanwhile, so that nobody will see the answer. A refresh rotates nothing then. A
-   * token that had been replaced for good is still reuse, unless a process that stood still or a bad network explains it.
-   * Default: no client ever has.
+   * Whether the client has closed its connection meanwhile, so that no one will see the response. A refresh then
+   * rotates nothing. A token that had been replaced for good is still reuse, unless a stalled process or a bad network
+   * explains it. Default: no client ever has.
    */
   readonly isAbandoned?: () => boolean;
-  /** Whether an address is that of a trusted proxy, which says nothing about where a client is. Default: none is. */
+  /** Whether an address belongs to a trusted proxy, which says nothing about where a client is. Default: none is. */
   readonly isTrustedProxy?: ((address: string) => boolean) | undefined;
 }
 
-/** What every event carries beside its own fields. Times are ISO 8601, UTC. No event ever holds a secret. */
+/** The fields that every event has in addition to its own. Times are ISO 8601, UTC. No event ever contains a secret. */
 interface EventBase {
   readonly time: string;
   readonly requestId: string | null;
   readonly ip: string | null;
-  /** Who acted on the person's behalf: of the command line, the operating-system user. Only where that was so. */
+  /** Who acted on the person's behalf: for the command line, the operating-system user. Present only in that case. */
   readonly actor?: string;
-  /** The username of the `subject`, where the person is one of Latchkey's users and known to this process. */
+  /** The username of the `subject`, if the person is one of Latchkey's users and known to this process. */
   readonly username?: string;
 }
 
@@ -49,17 +49,23 @@ export type LatchkeyEvent =
   | (EventBase & {
       readonly type: "login.failed";
       readonly reason: LoginFailure;
-      /** The user's id where there is such a user. What was typed is never repeated: people type passwords there. */
+      /** The user's id, if the user exists. What was typed is never repeated: people type passwords there. */
       readonly subject: string | null;
     })
   | (SessionEventBase & {
       readonly type: "session.refreshed";
       readonly generation: number;
-      /** How the rotation was decided; `repeat` is a racing twin, `sibling` follows a lost response, `caught_up` a stale token with proof. */
+      /**
+       * How the rotation was decided; `repeat` is a racing twin, `sibling` follows a lost response, `caught_up` follows
+       * a stale token with proof.
+       */
       readonly decision: "advance" | "repeat" | "sibling" | "rolled_back" | "caught_up";
     })
   | (SessionEventBase & {
-      /** A token that had been replaced for good, with proof of the session's key or by its confidential client. */
+      /**
+       * A token that had been replaced for good was presented, with proof of the session's key or by its confidential
+       * client.
+       */
       readonly type: "session.caught_up";
       /** The generation presented, and the newest one, which was handed out. */
       readonly generation: number;
@@ -67,8 +73,8 @@ export type LatchkeyEvent =
     })
   | (SessionEventBase & {
       /**
-       * A token was presented again within the grace window, from another address and another user agent than the first time. Once a
-       * session and day. Two holders, or an application's server and its browser.
+       * A token was presented again within the grace window, from another address and another user agent than the first
+       * time. Reported once per session and day. The cause is two holders, or an application's server and its browser.
        */
       readonly type: "refresh_token.repeated_elsewhere";
       readonly generation: number;
@@ -77,12 +83,12 @@ export type LatchkeyEvent =
       readonly before: { readonly ip: string | null; readonly userAgent: string | null };
     })
   | (SessionEventBase & {
-      /** What would have been reuse was forgiven: its client had gone, and got no answer. */
+      /** What would have been reuse was forgiven: the client had disconnected, and got no response. */
       readonly type: "refresh_token.reuse_forgiven";
       /** The generation presented, and the newest one that had been confirmed. */
       readonly generation: number;
       readonly confirmed: number;
-      /** The process stood still meanwhile, or the connection was lost, which is forgiven once an hour. */
+      /** The process was stalled meanwhile, or the connection was lost, which is forgiven once an hour. */
       readonly cause: "process_stalled" | "connection_lost";
     })
   | (SessionEventBase & {
@@ -99,14 +105,14 @@ export type LatchkeyEvent =
     })
   | (SessionEventBase & { readonly type: "session.reauthenticated" })
   | (SessionEventBase & {
-      /** A session that another system had opened goes on here. */
+      /** A session that another system had opened continues here. */
       readonly type: "session.adopted";
       readonly clientId: string;
     })
   | (SessionEventBase & {
       /** A token of another system names another subject or client than the session that was adopted for it. Nothing was changed. */
       readonly type: "session.adoption_refused";
-      /** Those of the session, as `subject` is; and those that the token names now. */
+      /** The ones of the session, like `subject`; and the ones that the token names now. */
       readonly clientId: string;
       readonly presentedSubject: string;
       readonly presentedClientId: string;
@@ -126,25 +132,25 @@ export type LatchkeyEvent =
   | (EventBase & { readonly type: "user.created"; readonly subject: string; readonly roles: readonly string[] })
   | (EventBase & { readonly type: "users.imported"; readonly created: number })
   | (EventBase & {
-      /** Sessions that an operator has ended in one act, where they are too many to tell one by one. */
+      /** Sessions that an operator has ended in one act, if they are too many to report one by one. */
       readonly type: "sessions.revoked";
       readonly count: number;
     })
   | (EventBase & {
-      /** Counts of attempts that an operator has lifted: of the account of `subject`, of an address, or all. */
+      /** Counts of attempts that an operator has reset: for the account of `subject`, for an address, or all. */
       readonly type: "throttle.cleared";
       readonly counts: number;
       readonly subject: string | null;
       readonly address: string | null;
     })
   | (EventBase & {
-      /** An operator has created the database, or brought it up to date. Schema versions; `from` is 0 for a new database. */
+      /** An operator has created the database, or migrated it. Schema versions; `from` is 0 for a new database. */
       readonly type: "database.migrated";
       readonly from: number;
       readonly to: number;
     })
   | (EventBase & {
-      /** An operator has copied the database into a file: all sessions and password hashes are in it. */
+      /** An operator has copied the database into a file, which contains all sessions and password hashes. */
       readonly type: "database.backed_up";
       readonly file: string;
     })
@@ -153,13 +159,13 @@ export type LatchkeyEvent =
   | (EventBase & { readonly type: "client.created" | "client.disabled" | "client.enabled"; readonly clientId: string })
   | (EventBase & {
       readonly type: "client.refused";
-      /** The client's id where there is such a client. What was sent is never repeated. */
+      /** The client's id, if the client exists. What was sent is never repeated. */
       readonly clientId: string | null;
     })
   | (EventBase & { readonly type: "client.token_issued"; readonly clientId: string; readonly scope: string })
   | (EventBase & { readonly type: "signing_key.rotated" | "signing_key.removed"; readonly kid: string })
   | (EventBase & {
-      /** The store works, but holds up requests that it should not. */
+      /** The store works, but delays requests that it should not delay. */
       readonly type: "store.degraded";
       /** What has happened, and what follows from it. */
       readonly detail: string;
@@ -172,29 +178,32 @@ export type LatchkeyEvent =
 
 export type LoginFailure = "unknown_user" | "wrong_password" | "user_disabled" | "too_many_requests" | "server_busy";
 
-/** Takes an event. It is called after the commit and cannot undo anything; what it throws is swallowed. */
+/** Receives an event. It is called after the commit and cannot undo anything; what it throws is ignored. */
 export type EventListener = (event: LatchkeyEvent) => void;
 
 type WithoutBase<Event> = Event extends EventBase ? Omit<Event, keyof EventBase> : never;
 
 type AnyStatedEvent = WithoutBase<LatchkeyEvent>;
 
-/** The end of a session. Only `announce-revoked.ts` states one, so that no end is announced whose access tokens live on. */
+/**
+ * The end of a session. Only `announce-revoked.ts` emits it, so that no end is announced while its access tokens still
+ * work.
+ */
 export type SessionEndedEvent = Extract<
   AnyStatedEvent,
   { readonly type: "session.revoked" | "session.logged_out" | "refresh_token.reused" }
 >;
 
-/** Any other event as the engine states it; time, request id and address are added when it is emitted. */
+/** Any other event as the engine emits it; time, request id and address are added when it is emitted. */
 export type StatedEvent = Exclude<AnyStatedEvent, SessionEndedEvent>;
 
 /** Hands events to the listeners, completed with time and origin. */
 export type Emit = (event: StatedEvent, context: RequestContext) => void;
 
-/** The same, for ends of sessions too. */
+/** The same, but also for ends of sessions. */
 export type EmitAny = (event: StatedEvent | SessionEndedEvent, context: RequestContext) => void;
 
-/** Makes the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
+/** Creates the engine's `emit`. A listener that throws must not fail the request whose work is already committed. */
 export function createEmit(
   now: () => number,
   listeners: readonly EventListener[],

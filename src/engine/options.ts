@@ -25,48 +25,51 @@ import type { Store } from "../store/store.ts";
 import type { ForeignRefreshTokens } from "./adoption/foreign-session.ts";
 import type { EventListener } from "./events.ts";
 
-/** What a subject may do now. */
+/** The current state of a subject: what it may do now. */
 export interface SubjectState {
   readonly roles: readonly string[];
 }
 
 /**
- * Looks subjects up in the application's own user table, once per batch of refreshes. A subject that is missing from the
- * answer is gone or disabled: its session is revoked.
+ * Looks subjects up in the application's own user table, once per batch of refreshes. A subject that is missing from
+ * the result has been deleted or disabled: its session is revoked.
  */
 export type SubjectSource = (subjects: readonly string[]) => Promise<ReadonlyMap<string, SubjectState>>;
 
 /** How the session cookies are named and sent. */
 export interface CookieOptions {
-  /** What the names begin with, behind `__Host-`; another one for each kind of subject on a host. Default: `latchkey`. */
+  /**
+   * The prefix of the names, after `__Host-`. Use a different one for each kind of subject on a host. Default:
+   * `latchkey`.
+   */
   readonly name?: string;
-  /** `none` needs an https issuer. Default: `lax`. */
+  /** `none` requires an https issuer. Default: `lax`. */
   readonly sameSite?: "lax" | "strict" | "none";
 }
 
-/** What `createIssuer` takes. Everything but `issuer`, `secret` and `store` has a default. */
+/** The options of `createIssuer`. Every option except `issuer`, `secret` and `store` has a default. */
 export interface IssuerOptions extends ThrottleLimits, PasswordHashing {
   /**
-   * The `iss` of every access token: an absolute https URL with no query, fragment or trailing slash (RFC 8414 section 2). Plain
-   * http is accepted on this machine alone: `localhost`, 127.0.0.0/8 and `[::1]`.
+   * The `iss` of every access token: an absolute https URL with no query, fragment or trailing slash (RFC 8414 section
+   * 2). Plain http is accepted only on this machine: `localhost`, 127.0.0.0/8 and `[::1]`.
    */
   readonly issuer: string;
-  /** The root secret, 32 bytes or more; all keys are derived from it. */
+  /** The root secret, at least 32 bytes; all keys are derived from it. */
   readonly secret: string;
-  /** The root secret before it, still accepted, so that a change logs nobody out. */
+  /** The previous root secret, still accepted, so that a change of the secret logs no one out. */
   readonly previousSecret?: string | undefined;
   readonly store: Store;
   /** The `aud` of every access token. Default: `[issuer]`. */
   readonly audience?: string | readonly string[] | undefined;
   /** Default: what the store's keys already are; `ES256` in a new store. */
   readonly signingAlg?: SigningAlgorithm | undefined;
-  /** How long an access token is good. Default: 900 (15 minutes). */
+  /** How long an access token is valid. Default: 900 (15 minutes). */
   readonly accessTtlSeconds?: number | undefined;
-  /** A session's absolute life; a refresh never extends it. Default: 2,592,000 (30 days). */
+  /** The absolute lifetime of a session; a refresh never extends it. Default: 2,592,000 (30 days). */
   readonly sessionTtlSeconds?: number | undefined;
   /** A session ends when it has not been refreshed for this long. Default: 1,209,600 (14 days). */
   readonly idleTtlSeconds?: number | undefined;
-  /** How long a refresh token that has been used still gets the same successor; 0 = any replay is reuse. Default: 10. */
+  /** How long a used refresh token still returns the same successor; 0 = any replay is reuse. Default: 10. */
   readonly rotationGraceSeconds?: number | undefined;
   /** How far clocks may differ when `exp`, `nbf` and `iat` are checked, 0 to 60. Default: 5. */
   readonly leewaySeconds?: number | undefined;
@@ -76,46 +79,48 @@ export interface IssuerOptions extends ThrottleLimits, PasswordHashing {
   readonly keyRotationSeconds?: number | undefined;
   /** How long verifiers may cache the JWKS; a new key is published that long before it signs. Default: 300. */
   readonly jwksMaxAgeSeconds?: number | undefined;
-  /** How often ended sessions are deleted, a day after their absolute end; 0 = never. Default: 300. */
+  /** How often ended sessions are deleted; each is deleted a day after its absolute end. 0 = never. Default: 300. */
   readonly sweepIntervalSeconds?: number | undefined;
   /** Whether strangers may register. Default: `closed`. */
   readonly registration?: "open" | "closed" | undefined;
-  /** The fewest code points of a password, 8 or more. Default: 15 (NIST SP 800-63B-4). */
+  /** The minimum length of a password in code points, at least 8. Default: 15 (NIST SP 800-63B-4). */
   readonly passwordMinLength?: number | undefined;
-  /** How many sessions a person may hold; the oldest gives way. 0 = no limit. Default: 100. */
+  /** How many sessions a person may have; a new one beyond that replaces the oldest. 0 = no limit. Default: 100. */
   readonly sessionsPerUser?: number | undefined;
   /**
-   * How many accounts, addresses and sessions each limit on attempts keeps count of in memory; above it, the login limits forget
-   * the one that was tried longest ago. Default: 100,000, about 25 MB for each of the five login limits when full.
+   * How many accounts, addresses and sessions each limit on attempts counts in memory; above that, the login limits
+   * forget the one whose last attempt is the oldest. Default: 100,000, about 25 MB for each of the five login limits
+   * when full.
    */
   readonly throttleMaxKeys?: number | undefined;
-  /** How many verified access tokens are remembered, under their full text; 0 = none. Default: 10,000. */
+  /** How many verified access tokens are cached, keyed by their full text; 0 = none. Default: 10,000. */
   readonly verifiedCacheSize?: number | undefined;
-  /** The cookies of sessions that are signed in with `"transport": "cookie"`. */
+  /** The cookies of sessions created with `"transport": "cookie"`. */
   readonly cookies?: CookieOptions | undefined;
-  /** Whether DPoP proofs must hold a nonce of this server (RFC 9449 section 8). Default: `off`. */
+  /** Whether DPoP proofs must contain a nonce issued by this server (RFC 9449 section 8). Default: `off`. */
   readonly dpopNonce?: "off" | "required" | undefined;
   /**
-   * What a refresh token that has been replaced for good leads to where the session is bound to a key that has signed a proof, or its
-   * confidential client has authenticated: the newest token again (`answer`), or the session's end, as without proof (`revoke`).
-   * Stands before `rotationGraceSeconds: 0`. Default: `answer`.
+   * What happens when a refresh token is presented that has been replaced for good, and the request also carries a
+   * proof by the session's key or its confidential client has authenticated: the newest token is returned again
+   * (`answer`), or the session ends, as it does without proof (`revoke`). Takes precedence over
+   * `rotationGraceSeconds: 0`. Default: `answer`.
    */
   readonly staleWithProof?: "answer" | "revoke" | undefined;
-  /** Where subjects are looked up at each refresh, when they are not Latchkey's own users. Default: Latchkey's users. */
+  /** Where subjects are looked up at each refresh, if they are not Latchkey's own users. Default: Latchkey's users. */
   readonly subjects?: SubjectSource | undefined;
   /**
-   * Verifies refresh tokens of the system that signed people in before, so that their sessions go on here. Asked only of texts
-   * that are no token of Latchkey's. One `id` opens one session ever, of one subject and one client: after its end, no later
-   * `expiresAt` or `authTime` opens it again. Default: they are refused.
+   * Verifies refresh tokens of the system that signed people in before, so that their sessions continue here. Called
+   * only with texts that are not Latchkey tokens. One `id` opens only one session ever, for one subject and one client:
+   * after its end, no later `expiresAt` or `authTime` opens it again. Default: they are refused.
    */
   readonly foreignRefreshTokens?: ForeignRefreshTokens | undefined;
-  /** Is told of everything that {@link LatchkeyEvent} lists. Default: nobody is. */
+  /** Called for every event that {@link LatchkeyEvent} lists. Default: nobody is. */
   readonly onEvent?: EventListener | undefined;
   /** Clock and randomness. Default: the machine's. */
   readonly environment?: Environment | undefined;
 }
 
-/** What stays `undefined` where it is left out. */
+/** Options that stay `undefined` when they are omitted. */
 type WithoutDefault = "previousSecret" | "signingAlg" | "subjects" | "foreignRefreshTokens" | "onEvent";
 
 type Filled<Options> = { readonly [Name in keyof Options]-?: Exclude<Options[Name], undefined> };

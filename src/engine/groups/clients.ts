@@ -15,18 +15,18 @@ import type { RequestContext } from "../events.ts";
 /** Every grant type that a client may be allowed. */
 export const clientGrantTypes: readonly GrantType[] = ["client_credentials", "password", "refresh_token"];
 
-/** A client as it may be shown: without the hash of its secret. */
+/** A client as it may be shown, without the hash of its secret. */
 export type ClientDescription = Omit<Client, "secretHash">;
 
-/** What a new client is to be. */
+/** The properties of a new client. */
 export interface ClientRequest {
-  /** What the operator calls it: 1 to 128 characters in one line. */
+  /** The operator's name for it: 1 to 128 characters on one line. */
   readonly name: string;
-  /** Whether it can keep a secret; a public one gets none. Default: `confidential`. */
+  /** Whether it can keep a secret; a public client gets none. Default: `confidential`. */
   readonly kind?: Client["kind"] | undefined;
   /** Default: `client_credentials` for a confidential client, `refresh_token` for a public one. */
   readonly grantTypes?: readonly GrantType[] | undefined;
-  /** What it may ask for, space-separated. Default: nothing. */
+  /** The scopes it may request, space-separated. Default: nothing. */
   readonly scope?: string | undefined;
 }
 
@@ -39,41 +39,41 @@ export interface ClientCredentials {
 /** A client's own access token. No refresh token comes with it (RFC 6749 section 4.4.3). */
 export interface ClientToken {
   readonly accessToken: string;
-  /** `DPoP` where it is bound to a key (RFC 9449 section 5). */
+  /** `DPoP` if it is bound to a key (RFC 9449 section 5). */
   readonly tokenType: "Bearer" | "DPoP";
   readonly expiresInSeconds: number;
-  /** What was granted, space-separated; the empty text for nothing. */
+  /** The granted scope, space-separated; the empty string if nothing was granted. */
   readonly scope: string;
 }
 
-/** The programs that may ask for tokens. */
+/** The programs that may request tokens. */
 export interface Clients {
   /**
-   * Creates a client. The secret is told here and never again; `null` for a public client.
-   * @throws LatchkeyError `invalid_request` saying what is wrong.
+   * Creates a client. The secret is returned here and never again; `null` for a public client.
+   * @throws LatchkeyError `invalid_request` with what is wrong.
    */
   create(
     request: ClientRequest,
     context?: RequestContext,
   ): Promise<{ readonly client: ClientDescription; readonly secret: string | null }>;
   find(id: string): Promise<ClientDescription | null>;
-  /** Clients in the order in which they were created, after the one with the id `afterId`, `limit` at most. */
+  /** At most `limit` clients in the order in which they were created, after the one with the id `afterId`. */
   list(page?: { readonly afterId?: string; readonly limit?: number }): Promise<readonly ClientDescription[]>;
   /**
    * Disables a client, and ends its sessions and its own access tokens in the same act. Idempotent.
    * @throws LatchkeyError `not_found`.
    */
   disable(id: string, context?: RequestContext): Promise<ClientDescription>;
-  /** Lets a disabled client in again; what ended with it stays ended. Throws `not_found`. */
+  /** Enables a disabled client; sessions and tokens revoked when it was disabled stay revoked. Throws `not_found`. */
   enable(id: string, context?: RequestContext): Promise<ClientDescription>;
   /**
    * The enabled client whose credentials these are (RFC 6749 section 2.3).
-   * @throws LatchkeyError `invalid_client`, for whatever reason the same.
+   * @throws LatchkeyError `invalid_client`, the same for every reason.
    */
   authenticate(credentials: ClientCredentials, context?: RequestContext): Promise<ClientDescription>;
   /**
-   * Issues a client's own access token (RFC 6749 section 4.4), with all of its scope or the part that is asked for, and bound
-   * to the key of the proof where there is one.
+   * Issues a client's own access token (RFC 6749 section 4.4), with all of its scope or the requested part, and bound
+   * to the key of the proof if there is one.
    * @throws LatchkeyError `unauthorized_client`, `invalid_scope`, `invalid_dpop_proof`, `use_dpop_nonce`.
    */
   issueToken(
@@ -170,7 +170,7 @@ export function createClients({
   };
 }
 
-/** What a client gets of the scope it asks for. @throws LatchkeyError `invalid_scope`. */
+/** The part of the requested scope that a client is granted. @throws LatchkeyError `invalid_scope`. */
 export function scopeFor(client: ClientDescription, asked: string | undefined): string {
   const scope = grantedScope(asked, client.scope);
   if (scope !== undefined) return scope;

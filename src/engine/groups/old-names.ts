@@ -2,7 +2,7 @@ import type { Keys } from "./keys.ts";
 import type { Sessions } from "./sessions.ts";
 import type { Users } from "./users.ts";
 
-/** Members of the issuer under the names from before they were grouped. They work until 1.0. */
+/** Members of the issuer under the names they had before they were grouped. They work until 1.0. */
 export interface OldNames {
   /** @deprecated Use `sessions.list`. */
   listSessions: Sessions["list"];

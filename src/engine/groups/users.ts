@@ -11,48 +11,59 @@ import type { RequestContext } from "../events.ts";
 import { createPasswordChange, type PasswordChangeRequest } from "../password-change.ts";
 import type { TokenPair } from "../token-pair.ts";
 
-/** How long a set-up link works. */
+/** How long a setup link works. */
 const SETUP_TTL_MS = 60 * 60_000;
 
-/** The store is kept from everything else meanwhile. */
+/** The store cannot do anything else meanwhile. */
 const MOST_IMPORTED_AT_ONCE = 1000;
 
-/** Latchkey's own users. Whatever ends sessions here is in force when the promise resolves. */
+/** Latchkey's own users. When a call here ends sessions, that is in force once the promise resolves. */
 export interface Users {
-  /** Creates a user without roles for a stranger. Throws `registration_closed`, `invalid_username`, `username_taken`, `password_rejected`, `too_many_requests`. */
+  /**
+   * Creates a user without roles, for self-registration. Throws `registration_closed`, `invalid_username`,
+   * `username_taken`, `password_rejected`, `too_many_requests`.
+   */
   register(credentials: Credentials, context?: RequestContext): Promise<User>;
-  /** Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and `invalid_request` for roles that are none. */
+  /**
+   * Creates a user on the operator's behalf. Throws `invalid_username`, `username_taken`, `password_rejected`, and
+   * `invalid_request` for invalid roles.
+   */
   create(user: Credentials & { readonly roles: readonly string[] }, context?: RequestContext): Promise<User>;
   /**
-   * Creates users of another system, with their ids and password hashes, a thousand at a time at most. Nobody is created where
-   * one cannot be; one who is here already stays as they are, so that an import can be done again. An imported hash is replaced
-   * by one of Latchkey's own when its password is first shown. Throws `invalid_request` and `invalid_username`.
+   * Creates users of another system, with their ids and password hashes, at most a thousand at a time. If one user
+   * cannot be created, no user is. A user who already exists stays unchanged, so that an import can be repeated. An
+   * imported hash is replaced by one of Latchkey's own when its password is first used. Throws `invalid_request` and
+   * `invalid_username`.
    */
   import(users: readonly ImportedUser[], context?: RequestContext): Promise<readonly UserImported[]>;
-  /** The token of a single-use link for the first administrator, good for an hour; `undefined` where there is one already. */
+  /**
+   * The token of a single-use link for the first administrator, valid for an hour; `undefined` if there is an
+   * administrator already.
+   */
   inviteFirstAdmin(): Promise<string | undefined>;
   /** Creates the first administrator with that token. Throws `setup_closed`. */
   setUp(request: Credentials & { readonly setupToken: string }, context?: RequestContext): Promise<User>;
   find(id: string): Promise<User | null>;
   /**
-   * A token by which the device that has just signed in to the account is recognised: handed back as `RequestContext.deviceToken`,
-   * it keeps strangers' failed logins from blocking that device. Good for 400 days, for that account alone and until its password
-   * changes, and for nothing else. `login` returns one with the pair.
-   * @throws LatchkeyError `not_found` where there is no such user.
+   * A token that identifies the device that has just signed in to the account: passed back as
+   * `RequestContext.deviceToken`, it keeps strangers' failed logins from blocking that device. Valid for 400 days, only
+   * for that account and until its password changes, and for nothing else. `login` returns one with the pair.
+   * @throws LatchkeyError `not_found` if the user does not exist.
    */
   deviceToken(username: string): Promise<string>;
   /** Users in order of canonical username. */
   list: Accounts["list"];
   /**
-   * Replaces the password, revokes every session of the user, that of the request included, and opens a new one, all in the same
-   * act. Returns the new session's pair. Throws `wrong_password`, `password_rejected`, `too_many_requests`, `server_busy`,
-   * `session_expired`, and `session_revoked` where the user is disabled or gone or the session has ended.
+   * Replaces the password, revokes every session of the user, including that of the request, and opens a new one, all
+   * in the same act. Returns the new session's pair. Throws `wrong_password`, `password_rejected`, `too_many_requests`,
+   * `server_busy`, `session_expired`, and `session_revoked` if the user is disabled or deleted or the session has
+   * ended.
    */
   changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<TokenPair>;
   /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two, and `last_administrator`, as does `setRoles`. */
   disable(username: string, context?: RequestContext): Promise<User>;
   enable(username: string, context?: RequestContext): Promise<User>;
-  /** Replaces the user's roles; they show in the next access token. */
+  /** Replaces the user's roles; they appear in the next access token. */
   setRoles(username: string, roles: readonly string[], context?: RequestContext): Promise<User>;
 }
 
