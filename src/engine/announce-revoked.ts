@@ -5,7 +5,7 @@ import type { RevocationReason } from "../records/session.ts";
 import type { Revocations } from "../revocations/known-revocations.ts";
 import type { EmitAny, RequestContext, SessionEndedEvent, StatedEvent } from "./events.ts";
 
-/** Why sessions have ended. A reuse also states the generation presented, and the newest one that had been confirmed. */
+/** Why sessions have ended. A reuse also has the generation presented, and the newest one that had been confirmed. */
 export type WhyEnded =
   | { readonly reason: Exclude<RevocationReason, "refresh_token_reused"> }
   | { readonly reason: "refresh_token_reused"; readonly generation: number; readonly confirmed: number };
@@ -16,9 +16,12 @@ export interface Ending {
   /** When they ended, in milliseconds since the Unix epoch. */
   readonly at: number;
   readonly why: WhyEnded;
-  /** What else is over, by the id that the log of revocations has for it: a client's grant, or every session. Default: nothing. */
+  /** What else has ended, by its id in the log of revocations: a client's grant, or every session. Default: nothing. */
   readonly alsoEnded?: string | null | undefined;
-  /** The event of the act itself. It comes before those of the sessions, and also where no session has ended. Default: none. */
+  /**
+   * The event of the act itself. It comes before those of the sessions, and is emitted even if no session has ended.
+   * Default: none.
+   */
   readonly act?: StatedEvent | undefined;
 }
 
@@ -28,7 +31,7 @@ export interface Ending {
  */
 export type AnnounceRevoked = (ending: Ending, context: RequestContext) => Promise<void>;
 
-/** What {@link createAnnounceRevoked} needs. */
+/** The dependencies of {@link createAnnounceRevoked}. */
 export interface AnnounceRevokedParts {
   readonly revocations: Pick<Revocations, "add">;
   readonly usernames: Pick<KnownUsernames, "learn">;
@@ -36,8 +39,9 @@ export interface AnnounceRevokedParts {
 }
 
 /**
- * Joins what ends to memory and events. Access tokens are refused before anybody hears of it, and without a pause after the commit
- * for the first sessions: a listener that verifies an access token of an ended session is refused.
+ * Records ended sessions in memory and emits their events. Access tokens are refused before any listener is notified,
+ * and for the first sessions without a pause after the commit: a listener that verifies an access token of an ended
+ * session is refused.
  */
 export function createAnnounceRevoked({ revocations, usernames, emit }: AnnounceRevokedParts): AnnounceRevoked {
   return async ({ sessions, at, why, alsoEnded = null, act }, context) => {
@@ -56,12 +60,12 @@ export function createAnnounceRevoked({ revocations, usernames, emit }: Announce
   };
 }
 
-/** The sessions of one person, as `announceRevoked` takes them. */
+/** The sessions of one person, as `announceRevoked` expects them. */
 export function sessionsOf(subject: string, ids: readonly string[]): readonly RevokedSession[] {
   return ids.map((id) => ({ id, subject }));
 }
 
-/** Only one name is worth a reading of the store. */
+/** Only a single name is worth a read of the store. */
 function onlySubjectOf(sessions: readonly RevokedSession[]): string | null {
   const subject = sessions[0]?.subject ?? null;
   return sessions.every((session) => session.subject === subject) ? subject : null;

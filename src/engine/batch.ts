@@ -1,17 +1,17 @@
 import { LatchkeyError } from "../errors.ts";
 
-/** Commits what has gathered, as one act. The result of each item stands at its index. */
+/** Commits the collected items as one act. The result of each item is at the item's index. */
 export type CommitBatch<Item, Result> = (items: readonly Item[]) => Promise<readonly Result[]>;
 
-/** How much may gather. */
+/** How many items may be collected. */
 export interface BatchLimits {
-  /** The most items that one commit takes. */
+  /** The maximum number of items in one commit. */
   readonly maxBatch: number;
-  /** The most items that may wait; one more gets `server_busy`. */
+  /** The maximum number of waiting items; the next one is refused with `server_busy`. */
   readonly maxWaiting: number;
 }
 
-/** Takes an item and resolves when its batch is committed. */
+/** Accepts an item and resolves when its batch is committed. */
 export interface Batch<Item, Result> {
   add(item: Item): Promise<Result>;
   /** Resolves when nothing waits and nothing is in flight. */
@@ -25,8 +25,8 @@ interface Waiting<Item, Result> {
 }
 
 /**
- * Gathers items while the batch before is in flight, and commits them together. There is no timer: an idle batch commits at
- * the end of the event-loop turn in which its first item came, together with whatever else that turn brought.
+ * Collects items while the previous batch is in flight, and commits them together. There is no timer: an idle batch
+ * commits at the end of the event-loop turn in which its first item arrived, together with all others of that turn.
  */
 export function createBatch<Item, Result>(
   commit: CommitBatch<Item, Result>,
@@ -37,8 +37,8 @@ export function createBatch<Item, Result>(
 
   async function run(): Promise<void> {
     do {
-      // Also between batches: a store that commits synchronously would otherwise never let the turn end, and what
-      // has arrived on the sockets meanwhile could not join.
+      // Also between batches: a store that commits synchronously would otherwise never let the turn end, and requests
+      // that have arrived on the sockets meanwhile could not join.
       await endOfTurn();
       const batch = waiting.slice(0, maxBatch);
       waiting = waiting.slice(maxBatch);

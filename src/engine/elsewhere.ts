@@ -4,12 +4,13 @@ import type { RequestContext } from "./events.ts";
 import type { RefreshOrigin } from "./refresh-decision.ts";
 
 const DAY_MS = 86_400_000;
-/** Sessions remembered of a day; past that the oldest may be reported a second time. */
+/** How many sessions are remembered per day; beyond that the oldest may be reported a second time. */
 const MOST_SESSIONS = 10_000;
 
 /**
- * Whether a request comes from another address and another user agent than the one before. Either alone changes in an honest
- * client: a phone leaves the house, a browser is updated. An address of a trusted proxy says nothing about where a client is.
+ * Whether a request comes from another address and another user agent than the one before. One of the two alone also
+ * changes with an honest client: a phone leaves the house, a browser is updated. An address of a trusted proxy says
+ * nothing about where a client is.
  */
 export function isElsewhere(
   before: RefreshOrigin,
@@ -18,12 +19,12 @@ export function isElsewhere(
   if (ip === null || before.ip === null || userAgent === null || before.userAgent === null) return false;
   if (isTrustedProxy(ip) || isTrustedProxy(before.ip)) return false;
   const [here, there] = [addressKeys(ip), addressKeys(before.ip)];
-  // An application may pass any text as an address. One that is none says nothing about a place.
+  // An application may pass any text as an address. A text that is not an address says nothing about a place.
   if (here === UNKNOWN_ADDRESS || there === UNKNOWN_ADDRESS) return false;
   return here.address !== there.address && shortUserAgent(userAgent) !== before.userAgent;
 }
 
-/** Says of a session whether it is asked about for the first time that day (UTC), in this process. */
+/** Returns whether this process is asked about the session for the first time that day (UTC). */
 export function createElsewhereWatch(now: () => number): (sessionId: string) => boolean {
   const seen = new Set<string>();
   let day = 0;

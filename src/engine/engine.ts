@@ -15,7 +15,7 @@ import type { ResolvedOptions } from "./options.ts";
 import type { TokenPair } from "./token-pair.ts";
 import type { StallWatch } from "./upkeep/stall-watch.ts";
 
-/** The parts that the issuer's acts share. `issuer.ts` puts it together; nothing else makes one. */
+/** The parts that the issuer's acts share. Only `issuer.ts` creates it. */
 export interface EngineParts {
   readonly options: ResolvedOptions;
   readonly store: Store;
@@ -29,9 +29,9 @@ export interface EngineParts {
   readonly stalls: StallWatch;
   readonly usernames: KnownUsernames;
   readonly emit: Emit;
-  /** Takes what has just ended: memory and events in one. */
+  /** Records what has just ended, in memory and as events. */
   readonly announceRevoked: AnnounceRevoked;
-  /** The token by which a device is recognised that the user has just signed in from. */
+  /** The token that identifies the device from which the user has just signed in. */
   readonly deviceToken: (user: User) => string;
   /** The one clock, milliseconds since the Unix epoch. */
   readonly now: () => number;
@@ -44,12 +44,14 @@ export interface EngineParts {
   ) => Promise<TokenPair>;
 }
 
-/** What of an access token does not follow from its session. */
+/** Access-token details not derivable from the session. */
 export interface SigningDetails {
   /** Whether the person has just proved who they are. Default: false. */
   readonly fresh?: boolean;
-  /** Thumbprint of the key that it is bound to. Default: to none. */
+  /** Thumbprint of the key that the token is bound to. Default: to none. */
   readonly jkt?: string | undefined;
-  /** Whether the session has just been refreshed. Otherwise its end is said as it stood at the last full hour. Default: false. */
+  /**
+   * Whether the session has just been refreshed. Otherwise its end is given as of the last full hour. Default: false.
+   */
   readonly isRefresh?: boolean;
 }

@@ -1,7 +1,10 @@
 import { checkOwnClaims } from "../access-token/own-claims.ts";
 import type { JsonValue } from "../json.ts";
 
-/** What an application says of a session that it opens, beside whose it is. It may be any object, so nothing of it is kept. */
+/**
+ * What an application specifies for a session that it opens, other than the subject. It may be any object, so no part
+ * of it is kept.
+ */
 interface GivenDetails {
   readonly clientId?: string | null | undefined;
   readonly device?: string | null | undefined;
@@ -10,7 +13,7 @@ interface GivenDetails {
   readonly claims?: Readonly<Record<string, JsonValue>> | null | undefined;
 }
 
-/** The same as it goes into the session: texts, and frozen copies of the rest. `undefined` for what was not given. */
+/** The same as it is stored in the session: texts, and frozen copies of the rest. `undefined` for what was omitted. */
 export interface SessionDetails {
   readonly clientId: string | undefined;
   readonly device: string | undefined;
@@ -20,8 +23,8 @@ export interface SessionDetails {
 }
 
 /**
- * Reads everything once, and checks what was read: a getter, a proxy, a `toJSON` or a change while the session is stored must
- * not put into an access token what was never looked at.
+ * Reads everything once, and checks what was read: a getter, a proxy, a `toJSON` or a change while the session is
+ * stored must not put unchecked values into an access token.
  * @throws TypeError naming what is wrong.
  */
 export function copyDetails({ clientId, device, scope, amr, claims }: GivenDetails): SessionDetails {
@@ -38,14 +41,14 @@ export function copyDetails({ clientId, device, scope, amr, claims }: GivenDetai
   };
 }
 
-/** A frozen copy of a list of texts that are not empty, or `undefined` for anything else. */
+/** A frozen copy of a list of non-empty texts, or `undefined` for anything else. */
 export function copyTexts(value: unknown): readonly string[] | undefined {
   if (!Array.isArray(value)) return undefined;
   const copied: readonly unknown[] = Object.freeze(Array.from(value));
   return copied.every(isText) ? copied : undefined;
 }
 
-/** @throws TypeError naming what is neither a text nor left out. */
+/** @throws TypeError naming each value that is neither a text nor omitted. */
 export function optionalText(name: string, value: unknown): string | undefined {
   if (value == null) return undefined;
   if (typeof value !== "string") throw new TypeError(`Option '${name}' must be a string.`);

@@ -8,7 +8,7 @@ import { refreshPolicy } from "./refresh.ts";
 import { wouldBeAnswered } from "./refresh-decision.ts";
 import { subjectStates } from "./subjects.ts";
 
-/** What there is to say of a token (RFC 7662 section 2.2). Of one that is not good, nothing. */
+/** The details of a token (RFC 7662 section 2.2). There are none for a token that is not valid. */
 export type Introspection =
   | { readonly active: false }
   | { readonly active: true; readonly kind: "access_token"; readonly claims: AnyAccessTokenClaims }
@@ -16,20 +16,25 @@ export type Introspection =
       readonly active: true;
       readonly kind: "refresh_token";
       readonly session: Session;
-      /** When the session ends if it is not refreshed before, as it stood at the last full hour, in milliseconds since the Unix epoch. */
+      /**
+       * When the session ends if it is not refreshed before, as of the last full hour, in milliseconds since the Unix
+       * epoch.
+       */
       readonly expiresAt: number;
     };
 
-/** Who asks. */
+/** Who requests the introspection. */
 export interface IntrospectRequest {
-  /** Only this client's refresh tokens count as good, since nobody else could use them. Default: everybody's do. */
+  /**
+   * Only this client's refresh tokens count as valid, since no other client could use them. Default: everybody's do.
+   */
   readonly clientId?: string | undefined;
 }
 
 const INACTIVE: Introspection = Object.freeze({ active: false });
 
 /**
- * Says whether a token is good now. The store is read, so that what another process has revoked a moment ago is known.
+ * Returns whether a token is valid now. It reads the store, so that what another process has just revoked is known.
  * @param verify the issuer's own verification of access tokens.
  */
 export function createIntrospect(

@@ -19,46 +19,51 @@ import type { Metrics } from "./upkeep/metrics.ts";
 /** The engine: everything Latchkey does, without HTTP. */
 export interface Issuer extends OldNames {
   readonly options: ResolvedOptions;
-  /** The origin of the issuer's URL (RFC 6454): where its own pages come from. */
+  /** The origin of the issuer's URL (RFC 6454), which serves its own pages. */
   readonly origin: string;
   /** Verifies a username and a password and opens a session. Throws `invalid_credentials`, `too_many_requests`, `server_busy`. */
   login: SignIn["login"];
-  /** Opens a session for somebody whom the application has authenticated by its own means. */
+  /** Opens a session for a person whom the application itself has authenticated. */
   issue: SignIn["issue"];
-  /** Proves the password again inside a session: a pair with a fresh `auth_time`. */
+  /** Verifies the password again within a session, and returns a pair with a fresh `auth_time`. */
   reauthenticate: SignIn["reauthenticate"];
   /**
    * Exchanges a refresh token for a new pair. A racing twin and a retry get the same successor; a token that had been
-   * replaced for good ends the session. The token of another client than the options name is refused like an unknown one.
-   * The token of a session that is bound to a key needs a proof by that key, and without one changes nothing.
-   * Throws `invalid_refresh_token`, `invalid_dpop_proof`, `use_dpop_nonce`, `refresh_token_reused`, `session_revoked`,
-   * `session_expired`, `wrong_token_type`, `too_many_requests`, and `store_unavailable`, after which the token stays good.
+   * replaced for good ends the session. A token of a client other than the one the options name is refused like an
+   * unknown token. The token of a session that is bound to a key requires a proof by that key; without one, nothing
+   * changes. Throws `invalid_refresh_token`, `invalid_dpop_proof`, `use_dpop_nonce`, `refresh_token_reused`,
+   * `session_revoked`, `session_expired`, `wrong_token_type`, `too_many_requests`, and `store_unavailable`, after which
+   * the token stays valid.
    */
   refresh(refreshToken: string, context?: RequestContext, options?: RefreshOptions): Promise<TokenPair>;
   /**
-   * Verifies a person's access token against this issuer's keys, audience and revocations; no database is read.
-   * Throws `invalid_access_token`, `access_token_expired` (also for one that has been replaced), `session_revoked`, `wrong_token_type`,
-   * and `invalid_dpop_proof` or `use_dpop_nonce` for the proof. One that is bound to a key is good only with a proof by it.
+   * Verifies a person's access token against this issuer's keys, audience and revocations, without reading a database.
+   * Throws `invalid_access_token`, `access_token_expired` (also for one that has been replaced), `session_revoked`,
+   * `wrong_token_type`, and `invalid_dpop_proof` or `use_dpop_nonce` for the proof. A token that is bound to a key is
+   * valid only with a proof by that key.
    */
   verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;
-  /** The same, and takes a client's own access token as well: for what goes by scope and not by who somebody is. */
+  /** The same, but also accepts a client's own access token: for endpoints that check the scope and not the person. */
   verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
   /**
-   * The claims of an access token that has been verified before, where it is certain at once that it is as good as then.
-   * `undefined` is no refusal: then ask `verifyAny`. No input or output.
+   * The claims of an access token that has been verified before, if it is certain at once that it is still valid.
+   * `undefined` is not a refusal: call `verifyAny` then. Performs no I/O.
    */
   verifyRemembered(accessToken: string): AnyAccessTokenClaims | undefined;
-  /** The nonce for DPoP proofs, which goes into the header `DPoP-Nonce` (RFC 9449 section 8); `undefined` where none is asked for. */
+  /** The nonce for DPoP proofs, for the header `DPoP-Nonce` (RFC 9449 section 8); `undefined` if none is required. */
   dpopNonce(): string | undefined;
-  /** What there is to say of an access or a refresh token (RFC 7662), from the store. A refresh token is not used up by it. */
+  /** Introspects an access or a refresh token (RFC 7662), from the store. It does not use up a refresh token. */
   introspect(token: string, request?: IntrospectRequest): Promise<Introspection>;
-  /** The CSRF token of a session, for pages that cookies authenticate. */
+  /** The CSRF token of a session, for pages that are authenticated by cookies. */
   csrfToken(sessionId: string): string;
-  /** Whether the CSRF token is the session's. Compared in constant time. */
+  /** Whether the CSRF token belongs to the session. Compared in constant time. */
   isCsrfToken(sessionId: string, token: string): boolean;
-  /** Ends the session of a refresh or an access token. Idempotent. Resolves to whether the token is known, be its session over or not. */
+  /**
+   * Ends the session of a refresh or an access token. Idempotent. Resolves to whether the token is known, even if its
+   * session has already ended.
+   */
   logout: Revoke["logout"];
-  /** Ends every session of the subject but `exceptId`, and returns how many. */
+  /** Ends every session of the subject except `exceptId`, and returns how many. */
   logoutAll: Revoke["logoutAll"];
   /**
    * Revokes a token on behalf of a client (RFC 7009): either kind ends the session. An unknown token changes nothing.
@@ -71,19 +76,19 @@ export interface Issuer extends OldNames {
   readonly keys: Keys;
   /** Latchkey's own users: create, disable, change a password. */
   readonly users: Users;
-  /** The limits on attempts that hold now, and a way to lift them. */
+  /** The limits on attempts that apply now, and a way to lift them. */
   readonly throttles: Throttles;
-  /** The programs that ask for tokens at `/token`. */
+  /** The programs that request tokens at `/token`. */
   readonly clients: Clients;
-  /** What has happened since the start, and what the store holds now. */
+  /** What has happened since the start, and what the store contains now. */
   metrics(): ReturnType<Metrics["read"]>;
-  /** Resolves when the store answers and can be written. */
+  /** Resolves when the store responds and can be written. */
   check(): Promise<void>;
   /**
-   * What has been revoked, told to services that verify access tokens elsewhere. To be closed before an HTTP server that
-   * waits for its open connections; `close` does it too.
+   * The feed of revocations, for services that verify access tokens elsewhere. Close it before an HTTP server that
+   * waits for its open connections; `close` does this too.
    */
   readonly revocationFeed: RevocationFeed;
-  /** Waits for what is in flight, stops the timers and closes the store. */
+  /** Waits for the acts in flight, stops the timers and closes the store. */
   close(): Promise<void>;
 }

@@ -5,7 +5,7 @@ import { FIRST_PARTY_CLIENT_ID, type Session, shortUserAgent } from "../records/
 import type { RequestContext } from "./events.ts";
 import type { ResolvedOptions } from "./options.ts";
 
-/** What of a sign-in goes into its session. What is left out is `null`, and the client `first-party`. */
+/** The details of a sign-in that its session stores. Those omitted are `null`, and the client is `first-party`. */
 export interface NewSessionDetails {
   readonly clientId?: string | undefined;
   readonly device?: string | null | undefined;

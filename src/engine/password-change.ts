@@ -7,15 +7,15 @@ import { newSession } from "./new-session.ts";
 import { reportingFailures } from "./throttling/login-failures.ts";
 import type { TokenPair } from "./token-pair.ts";
 
-/** What `changePassword` takes. */
+/** The parameters of `changePassword`. */
 export interface PasswordChangeRequest {
   readonly userId: string;
   readonly currentPassword: string;
   readonly newPassword: string;
   /**
-   * The session in which the password is changed, the `sid` of its access token. It ends like every other, and the new one takes
-   * over its client, device, scope, `amr`, own claims and key. Default: none; the new session is then a first-party one, with
-   * `amr` `["pwd"]`.
+   * The session in which the password is changed: the `sid` of its access token. It ends like every other session, and
+   * the new one inherits its client, device, scope, `amr`, own claims and key. Default: none; the new session is then a
+   * first-party one, with `amr` `["pwd"]`.
    */
   readonly sessionId?: string | undefined;
   /** The `cnf.jkt` of that access token, to which the new one is bound as well. Default: the key of the session, if it has one. */
@@ -23,8 +23,8 @@ export interface PasswordChangeRequest {
 }
 
 /**
- * Changes passwords. Copies of the tokens that the person holds die with them: a person who changes a password because of a thief
- * must be rid of the thief, also of one who shares the very session.
+ * Changes passwords. Copies of the person's tokens end with the originals: a person who changes a password because of a
+ * thief must get rid of the thief, even one who shares the same session.
  */
 export function createPasswordChange(engine: EngineParts) {
   const { options, store, accounts, usernames, emit, announceRevoked, now } = engine;

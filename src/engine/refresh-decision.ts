@@ -13,12 +13,12 @@ import type { SessionChange } from "../records/session-change.ts";
 import type { PresentedRefreshToken } from "../secrets/refresh-token.ts";
 import type { FoundSession } from "../store/session-store.ts";
 
-/** A refresh token, who presents it, and what is asked for with it. */
+/** A refresh token, who presents it, and what is requested with it. */
 export interface RefreshRequest {
   readonly token: PresentedRefreshToken;
-  /** The client that presents it, as it has proved. */
+  /** The client that presents it, as authenticated. */
   readonly clientId: string;
-  /** Thumbprint of the key that the request has proved (RFC 9449); `undefined` where it has proved none. */
+  /** Thumbprint of the key that the request has proved (RFC 9449); `undefined` if it has proved none. */
   readonly jkt: string | undefined;
   /** A part of the session's scope, for the next access token alone (RFC 6749 section 6). Default: all of it. */
   readonly scope?: string | undefined;
@@ -26,18 +26,18 @@ export interface RefreshRequest {
   readonly isClientAuthenticated?: boolean;
   /** Where it comes from. Default: unknown. */
   readonly from?: RefreshOrigin;
-  /** Whether its connection has closed, so that nobody sees the answer. Default: never. */
+  /** Whether its connection has closed, so that no one sees the response. Default: never. */
   readonly hasGone?: (() => boolean) | undefined;
   /** Whether it has waited for more than a second, before it was read or since. Default: never. */
   readonly hasWaited?: (() => boolean) | undefined;
   /**
-   * Whether it may still turn out that the connection has closed, which is noticed a little later than what came over it. What
-   * would be reuse then changes nothing and is to be asked again. Default: false.
+   * Whether it may still turn out that the connection has closed, which is noticed a little later than the data that
+   * came over it. What would be reuse then changes nothing and must be decided again. Default: false.
    */
   readonly mayHaveGone?: boolean;
 }
 
-/** Where a refresh comes from; `null` where that is not known. */
+/** Where a refresh comes from; `null` if that is not known. */
 export interface RefreshOrigin {
   readonly ip: string | null;
   readonly userAgent: string | null;
@@ -46,39 +46,39 @@ export interface RefreshOrigin {
 /** A decision that hands out a generation. */
 type IssuingDecision = Extract<RotationDecision, { readonly issue: number }>;
 
-/** What presenting one refresh token came to. */
+/** The outcome of presenting one refresh token. */
 export type RefreshOutcome =
   | {
       readonly kind: "issued";
-      /** With the scope that the access token is to have. */
+      /** With the scope for the access token. */
       readonly session: Session;
       readonly roles: readonly string[];
       readonly generation: number;
       readonly decision: IssuingDecision["kind"];
       /** The newest generation that the database knew before. */
       readonly known: number;
-      /** Where the last rotation before came from. */
+      /** Where the previous rotation came from. */
       readonly before: RefreshOrigin;
     }
   | { readonly kind: "reused"; readonly session: Session; readonly confirmed: number }
   | { readonly kind: "subject_gone"; readonly session: Session }
-  /** Its client has gone. It would have been answered, and nothing was changed. */
+  /** Its client has disconnected. It would have been answered, and nothing was changed. */
   | { readonly kind: "abandoned" }
-  /** Its client has gone, and what would be reuse is forgiven. */
+  /** Its client has disconnected, and what would be reuse is forgiven. */
   | { readonly kind: "forgiven"; readonly session: Session; readonly hasWaited: boolean }
-  /** It is reuse, unless its client has gone. Nothing was changed. */
+  /** It is reuse, unless its client has disconnected. Nothing was changed. */
   | { readonly kind: "perhaps_reused" }
   | { readonly kind: "refused"; readonly code: ErrorCode };
 
-/** What a refresh is decided by. */
+/** The settings that decide a refresh. */
 export interface RefreshPolicy extends RotationPolicy, SessionLimits {
   /** Whether a session's subject must be an enabled user of this store. */
   readonly subjectsAreUsers: boolean;
 }
 
 /**
- * Decides, in the order given, what becomes of one session when the requests come in: racing twins are decided on one
- * record, and at most one change is written for all of them. Pure.
+ * Decides, in the order given, what the requests do to one session: racing twins are decided on one record, and at most
+ * one change is written for all of them. Pure.
  */
 export function decideRefreshes(
   found: FoundSession | null,
@@ -96,7 +96,7 @@ export function decideRefreshes(
   return { outcomes, change: changeFrom(found.session, session) };
 }
 
-/** What one request leads to, and the session as it is after it. */
+/** What one request leads to, and the session after it. */
 interface DecidedRefresh {
   readonly outcome: RefreshOutcome;
   readonly session: Session;
@@ -150,8 +150,8 @@ function issued(
 }
 
 /**
- * A session that is bound to a key is only ever presented with a proof of it, or it has been refused already. A proof on a session
- * that is bound to none says nothing about its holder.
+ * At this point a session that is bound to a key has a proof by it: without one it has been refused already. A proof
+ * for a session that is not bound to a key says nothing about its holder.
  */
 function presenterOf({ hasGone, hasWaited, isClientAuthenticated }: RefreshRequest, { jkt }: Session): Presenter {
   return {
@@ -172,7 +172,10 @@ function rotated(session: Session, rotation: RotationState, from: RefreshOrigin 
   };
 }
 
-/** Why the request is refused whatever its generation, if it is: nothing is written, and nobody is taken for a thief. */
+/**
+ * Why the request is refused regardless of its generation, if it is: nothing is written, and no client is mistaken for
+ * a thief.
+ */
 function refusalOf(
   { token, clientId, jkt, scope }: RefreshRequest,
   session: Session,
@@ -180,9 +183,9 @@ function refusalOf(
   policy: RefreshPolicy,
 ): ErrorCode | undefined {
   if (!token.isAuthentic(session.salt)) return "invalid_refresh_token";
-  // RFC 6749 section 10.4. Another client is told no more of the session than a stranger.
+  // RFC 6749 section 10.4. Another client learns no more about the session than a stranger.
   if (clientId !== session.clientId) return "invalid_refresh_token";
-  // RFC 9449 section 5. A client that has the refresh token but not the key gets nothing of the session, neither on nor over.
+  // RFC 9449 section 5. A client that has the refresh token but not the key can neither continue nor end the session.
   if (session.jkt !== null && jkt !== session.jkt) return "invalid_dpop_proof";
   const status = sessionStatus(session, now, policy);
   if (status !== "live") return status === "revoked" ? "session_revoked" : "session_expired";
@@ -190,7 +193,10 @@ function refusalOf(
   return grantedScope(scope, session.scope ?? "") === undefined ? "invalid_scope" : undefined;
 }
 
-/** Whether the request would be answered with a successor now. Asks without presenting the token, so nothing changes. Pure. */
+/**
+ * Whether the request would be answered with a successor now. Decides without presenting the token, so nothing changes.
+ * Pure.
+ */
 export function wouldBeAnswered(
   found: FoundSession,
   request: RefreshRequest,
@@ -209,7 +215,7 @@ function changeFrom(before: Session, after: Session): SessionChange | null {
   return { rotation, use: { usedBefore, lastIp, lastUserAgent } };
 }
 
-/** A refusal with nothing more to say. */
+/** A refusal without further details. */
 export function refused(code: ErrorCode): RefreshOutcome {
   return { kind: "refused", code };
 }

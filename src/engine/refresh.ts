@@ -21,25 +21,26 @@ import {
 import { subjectStates } from "./subjects.ts";
 import type { TokenPair } from "./token-pair.ts";
 
-/** How long a process takes, also one that has stood still, to notice that a client has closed its connection. */
+/** How long a process, even one that was stalled, needs to notice that a client has closed its connection. */
 const NOTICED_WITHIN_MS = 25;
 
-/** Who refreshes, and for what. */
+/** Who refreshes, and what is requested. */
 export interface RefreshOptions {
-  /** The client whose session it must be, as it has proved. Default: `first-party`. */
+  /** The client that must own the session, as authenticated. Default: `first-party`. */
   readonly clientId?: string | undefined;
   /** A part of the session's scope, for the next access token alone. Default: all of it. */
   readonly scope?: string | undefined;
   /**
-   * The proof that came with it. A session that is bound to a key needs one of that key; of any other, the next access token
-   * is bound to the key of the proof, and the session stays bound to none (RFC 9449 section 5).
+   * The proof sent with the request. A session that is bound to a key requires a proof by that key; for any other
+   * session, the next access token is bound to the key of the proof, and the session stays unbound (RFC 9449
+   * section 5).
    */
   readonly dpop?: DpopRequest | undefined;
   /** Whether that client is confidential and has authenticated in the same request. Default: false. */
   readonly isClientAuthenticated?: boolean | undefined;
 }
 
-/** What refreshes are decided by under these options. */
+/** The settings that decide refreshes under these options. */
 export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
   return {
     rotationGraceSeconds: options.rotationGraceSeconds,
@@ -50,8 +51,8 @@ export function refreshPolicy(options: ResolvedOptions): RefreshPolicy {
 }
 
 /**
- * The refresh: parse, throttle, commit together with whatever arrives at the same time, and only then sign. A crash between
- * commit and answer costs nothing, since the client's retry is given the same successor.
+ * The refresh: parse, throttle, commit together with all requests that arrive at the same time, and only then sign. A
+ * crash between commit and response costs nothing, since the client's retry returns the same successor.
  */
 export function createRefresh(
   engine: EngineParts,
@@ -96,7 +97,7 @@ export function createRefresh(
     context: RequestContext,
     { clientId = FIRST_PARTY_CLIENT_ID, scope, dpop, isClientAuthenticated = false }: RefreshOptions,
   ): Promise<TokenPair> {
-    // Only now, when all of the request is here: a client that sends its body slowly has not waited for us.
+    // Only now, when the whole request has arrived: a client that sends its body slowly has not waited for us.
     const arrivedAt = stalls.arrival();
     const presented = (await adoption.present(refreshToken, context)) ?? parsePresented(engine, refreshToken, context);
     const proof = dpop && (await proofs.read(dpop));
@@ -123,7 +124,7 @@ export function createRefresh(
     return engine.sign(session, generation, roles, { jkt: session.jkt ?? proof?.jkt, isRefresh: true });
   }
 
-  /** Reports what became of a refresh that brings no pair, and returns the error for its client. */
+  /** Reports the outcome of a refresh that returns no pair, and returns the error for its client. */
   async function failed(
     outcome: Exclude<RefreshOutcome, { readonly kind: "issued" }>,
     generation: number,
@@ -151,7 +152,7 @@ export function createRefresh(
     return new LatchkeyError("refresh_token_reused");
   }
 
-  /** What an operator should know of a refresh that was answered beside that it was. */
+  /** What an operator should know about a refresh that was answered, beyond the fact that it was. */
   function unusualRefresh(
     { session, decision, known, before }: Extract<RefreshOutcome, { kind: "issued" }>,
     generation: number,
@@ -171,17 +172,23 @@ export function createRefresh(
     };
   }
 
-  /** Decides, and asks again before it is reuse: a closed connection is noticed a little later than what came over it. */
+  /**
+   * Decides, and decides again before it reports reuse: a closed connection is noticed a little later than the data
+   * that came over it.
+   */
   async function present(request: RefreshRequest): Promise<RefreshOutcome> {
     const outcome = await batch.add(request);
     if (outcome.kind !== "perhaps_reused") return outcome;
     await setTimeout(NOTICED_WITHIN_MS);
-    // However late that was: the sockets have been looked at twice since, for what came and for the end after it.
+    // However late that was: the sockets have been checked twice since, for data and for the close after it.
     for (let turn = 0; turn < 3; turn++) await setImmediate();
     return batch.add({ ...request, mayHaveGone: false });
   }
 
-  /** Before anything is written, and only for clients with a refresh token that could be valid: strangers use up no memory. */
+  /**
+   * Before anything is written, and only for clients with a refresh token that could be valid, so that strangers use no
+   * memory.
+   */
   async function spend(token: PresentedRefreshToken, proof: DpopProof): Promise<void> {
     const session = await store.findSession(token.sessionId);
     if (session === null || !token.isAuthentic(session.salt)) return;
@@ -195,7 +202,7 @@ const boundToAnotherKey = {
   description: "The session is bound to a key. Send a DPoP proof signed with this key.",
 } as const;
 
-/** Read by nobody, unless by who has not gone after all, and may ask again. */
+/** No one reads this, except a client that has not disconnected after all; it may retry. */
 function abandoned(): LatchkeyError {
   return new LatchkeyError("server_busy", {
     retryAfterSeconds: 1,
@@ -219,8 +226,8 @@ function parsePresented(engine: EngineParts, text: string, context: RequestConte
 }
 
 /**
- * Counts an invalid token against its address, and past the limit says so instead. Good tokens from there are never refused
- * for it: server-side renderers and whole offices share an address.
+ * Counts an invalid token against its address, and reports the limit instead once it is exceeded. Valid tokens from
+ * that address are never refused because of it: server-side renderers and whole offices share an address.
  */
 function invalidToken({ throttle }: EngineParts, { ip = null }: RequestContext): LatchkeyError {
   throttle.refuseGuessing(ip);
@@ -228,7 +235,10 @@ function invalidToken({ throttle }: EngineParts, { ip = null }: RequestContext):
   return new LatchkeyError("invalid_refresh_token");
 }
 
-/** Asks the application for its subjects' state, after the commit: what it refuses now is revoked, and stays so. */
+/**
+ * Asks the application for its subjects' state, after the commit: a session that it refuses now is revoked, and stays
+ * revoked.
+ */
 async function withCurrentRoles(
   engine: EngineParts,
   outcomes: readonly RefreshOutcome[],
@@ -243,7 +253,7 @@ async function withCurrentRoles(
   const revoked = new Set(await store.revokeSessions([...new Set(gone.map(({ id }) => id))], revocation));
   return issuedWith(outcomes, states).map((outcome) => {
     if (outcome.kind !== "issued" || states.has(outcome.session.subject)) return outcome;
-    // Of twins, one reports the revocation.
+    // Among twins, one reports the revocation.
     if (!revoked.delete(outcome.session.id)) return refused("session_revoked");
     return {
       kind: "subject_gone",

@@ -10,9 +10,9 @@ import { sessionsOf } from "./announce-revoked.ts";
 import type { EngineParts } from "./engine.ts";
 import type { RequestContext } from "./events.ts";
 
-/** Sessions of an act that ends everybody's: few enough for refreshes to go on in between. */
+/** How many sessions one act ends when every session is ended: few enough for refreshes to continue in between. */
 const REVOCATION_BATCH = 100;
-/** A sign-in that was under way may commit behind the first one's back. */
+/** A sign-in that was under way may commit after the first one has passed. */
 const REVOCATION_PASSES = 2;
 
 /** What ends one session. */
@@ -20,15 +20,15 @@ type SingleReason = "logout" | "session_revoked" | "administrator";
 
 /** Who revokes. */
 export interface RevokeRequest {
-  /** The client whose token it must be, as it has proved. Default: `first-party`. */
+  /** The client that must own the token, as authenticated. Default: `first-party`. */
   readonly clientId?: string | undefined;
 }
 
 /** The ways out of a session. When one of them resolves, the end is durable and this process refuses the access tokens. */
 export interface Revoke {
   /**
-   * Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. Resolves to whether the token
-   * is known, be its session over or not.
+   * Ends the session of a refresh or an access token. Idempotent; an unknown token changes nothing. Resolves to whether
+   * the token is known, even if its session has already ended.
    */
   logout(token: string, context?: RequestContext): Promise<boolean>;
   /**
@@ -37,7 +37,7 @@ export interface Revoke {
    *   access token.
    */
   revoke(token: string, request?: RevokeRequest, context?: RequestContext): Promise<void>;
-  /** Ends every session of the subject but `exceptId`, and returns how many. */
+  /** Ends every session of the subject except `exceptId`, and returns how many. */
   logoutAll(subject: string, context?: RequestContext, exceptId?: string): Promise<number>;
   /** `sessions.revoke` of the issuer. */
   revokeSession(sessionId: string, request?: { readonly ofSubject?: string }, context?: RequestContext): Promise<void>;
@@ -45,7 +45,7 @@ export interface Revoke {
   revokeEverySession(context?: RequestContext): Promise<number>;
 }
 
-/** What stands behind a token: no session behind a client's own access token. */
+/** What a token belongs to: a client's own access token has no session. */
 interface Behind {
   readonly sessionId: string | undefined;
   readonly subject: string;
@@ -66,8 +66,9 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
 
   async function behindAccessToken(token: string): Promise<Behind | undefined> {
     try {
-      // An expired access token still proves whose session it was, and ending it is what its holder asks for. Nor does it take
-      // a proof of the key: anyone who finds a token may make it worthless, and can do nothing else with it.
+      // An expired access token still proves whose session it was, and ending it is what its holder asks for. It does
+      // not require a proof of the key either: anyone who finds a token may make it worthless, and can do nothing else
+      // with it.
       const { sid, sub, client_id } = await accessTokens.read(token, { acceptExpired: true });
       return { sessionId: sid, subject: sub, clientId: client_id };
     } catch (error) {
@@ -76,7 +77,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
     }
   }
 
-  /** Adopts the session first where it was not yet, so that there is something that stays revoked. */
+  /** Adopts the session first if it was not adopted yet, so that there is a record that stays revoked. */
   async function behindForeignRefreshToken(token: string, context: RequestContext): Promise<Behind | undefined> {
     try {
       const presented = await adoption.present(token, context);
@@ -93,7 +94,7 @@ export function createRevoke(engine: EngineParts, adoption: Pick<Adoption, "pres
     return (await behindAccessToken(token)) ?? (await behindForeignRefreshToken(token, context));
   }
 
-  /** Ends one session. One that is over already stays as it is, and nothing is announced. */
+  /** Ends one session. A session that has already ended stays unchanged, and nothing is announced. */
   async function end(
     { sessionId, subject }: { readonly sessionId: string; readonly subject: string },
     reason: SingleReason,

@@ -17,20 +17,22 @@ import { subjectStates } from "./subjects.ts";
 import { reportingFailures } from "./throttling/login-failures.ts";
 import type { TokenPair } from "./token-pair.ts";
 
-/** Credentials, and what the person calls the device. */
+/** Credentials, and the person's name for the device. */
 export interface LoginRequest {
   readonly username: string;
   readonly password: string;
   readonly device?: string | undefined;
-  /** The client that signs in, as it has proved. Default: `first-party`. */
+  /** The client that signs in, as authenticated. Default: `first-party`. */
   readonly clientId?: string | undefined;
   /** Space-separated (RFC 6749 section 3.3). */
   readonly scope?: string | undefined;
-  /** The proof that came with it: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  /**
+   * The proof sent with it, whose key the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing.
+   */
   readonly dpop?: DpopRequest | undefined;
 }
 
-/** What `issue` needs to know of somebody whom the application itself has authenticated. */
+/** What `issue` needs to know about a person whom the application itself has authenticated. */
 export interface IssueRequest {
   /** The `sub`. Must be a Latchkey user's id, unless the `subjects` option names another source. */
   readonly subject: string;
@@ -43,7 +45,10 @@ export interface IssueRequest {
   readonly amr?: readonly string[] | undefined;
   /** Own claims, copied into every access token of the session. A registered claim's name is refused with a TypeError. */
   readonly claims?: Readonly<Record<string, JsonValue>> | undefined;
-  /** The proof that came with the sign-in: what the tokens are bound to (RFC 9449 section 5). Default: they are bound to nothing. */
+  /**
+   * The proof sent with the sign-in, whose key the tokens are bound to (RFC 9449 section 5). Default: they are bound to
+   * nothing.
+   */
   readonly dpop?: DpopRequest | undefined;
 }
 
@@ -77,7 +82,7 @@ export function createSignIn(engine: EngineParts): SignIn {
       credentialsVersion: person?.credentialsVersion ?? null,
       sessionLimit: options.sessionsPerUser,
     });
-    // The user or the client was disabled, or the credentials changed, while they were being proved.
+    // The user or the client was disabled, or the credentials changed, while they were being verified.
     if (!result.created)
       throw new LatchkeyError("invalid_credentials", { detail: "changed_meanwhile", subject: session.subject });
     const { id: sessionId, subject, clientId, userAgent, createdAt } = session;
@@ -88,8 +93,8 @@ export function createSignIn(engine: EngineParts): SignIn {
   }
 
   /**
-   * What the session itself is bound to: nothing where a confidential client stands behind it, which proves who it is at every
-   * refresh and may change its keys (RFC 9449 section 5).
+   * What the session itself is bound to: nothing if its client is confidential, which authenticates at every refresh
+   * and may change its keys (RFC 9449 section 5).
    */
   async function keyOfSession(clientId: string | undefined, proof: DpopProof | undefined): Promise<string | null> {
     if (proof === undefined) return null;
@@ -139,8 +144,8 @@ export function createSignIn(engine: EngineParts): SignIn {
 }
 
 /**
- * Sets a new `auth_time` on the session, if it is still live, the credentials still those that were proved, and `held` the
- * generation to hand out again.
+ * Sets a new `auth_time` on the session, if it is still live, the credentials are still the ones that were proved, and
+ * `held` is the generation to hand out again.
  */
 async function freshen(
   { store, options, now }: EngineParts,

@@ -4,8 +4,9 @@ import { copyTexts } from "./given-details.ts";
 import type { SubjectState } from "./options.ts";
 
 /**
- * The state of the application's own subjects, from its `subjects` option, copied: what the application does with its objects
- * later must not reach a token. A source that fails, or whose roles are no list of texts, is the store being away.
+ * The state of the application's own subjects, from its `subjects` option, copied: later changes to the application's
+ * objects must not reach a token. A source that fails, or whose roles are not a list of texts, counts as an unavailable
+ * store.
  */
 export async function subjectStates(
   { options }: Pick<EngineParts, "options">,

@@ -5,7 +5,7 @@ import type { Revocations } from "../revocations/known-revocations.ts";
 import type { ReplacedAccessTokens } from "../revocations/replaced-access-tokens.ts";
 import type { AccessTokens } from "../signing/sign-access-token.ts";
 
-/** What {@link createVerification} needs. */
+/** The dependencies of {@link createVerification}. */
 export interface VerificationParts {
   readonly accessTokens: AccessTokens;
   readonly revocations: Pick<Revocations, "covers">;
@@ -19,11 +19,11 @@ export interface Verification {
   verifyRemembered(accessToken: string): AnyAccessTokenClaims | undefined;
   /** The same as `verifyAny` with no proof of the key that the access token is bound to. */
   readAny(accessToken: string): Promise<AnyAccessTokenClaims>;
-  /** The session that its holder may end: also by an access token that has expired or been replaced. */
+  /** The session that the token's holder may end, even if the access token has expired or been replaced. */
   sessionToEnd(accessToken: string): Promise<string>;
 }
 
-/** Joins the signature and claims of access tokens to what has ended since they were signed. */
+/** Checks the signature and claims of access tokens, and what has ended since they were signed. */
 export function createVerification({ accessTokens, revocations, replaced }: VerificationParts): Verification {
   async function inForce(claims: AnyAccessTokenClaims): Promise<AnyAccessTokenClaims> {
     const isRevoked = revocations.covers(claims);
@@ -32,7 +32,8 @@ export function createVerification({ accessTokens, revocations, replaced }: Veri
       return claims;
     }
     if (isRevoked) throw new LatchkeyError("session_revoked");
-    // Its holder learns no more than by its age. Their next refresh shows whether they have replaced it themselves.
+    // Its holder learns no more than from the token's age. Their next refresh shows whether they have replaced it
+    // themselves.
     if (await replaced.includes(claims)) throw new LatchkeyError("access_token_expired");
     return claims;
   }
@@ -46,7 +47,7 @@ export function createVerification({ accessTokens, revocations, replaced }: Veri
     verifyAny,
     verifyRemembered(accessToken) {
       const claims = accessTokens.readCached(accessToken);
-      // What is bound to a key, revoked or replaced, `verifyAny` has to look at, or to refuse.
+      // A token that is bound to a key, revoked or replaced must be checked or refused by `verifyAny`.
       if (claims === undefined || claims.cnf !== undefined || revocations.covers(claims)) return undefined;
       return claims.sid === undefined || replaced.includes(claims) === false ? claims : undefined;
     },
