@@ -3,7 +3,7 @@ import { createOptionSet, type OptionRules, optional, type Problem } from "../op
 /**
  * Checks the options of one function of an adapter, and returns them as they are.
  * @param of the function's name.
- * @param problems one for each option; one that a type has and is missing here does not compile.
+ * @param problems one for each option; if an option of the type is missing here, the code does not compile.
  * @returns a function that throws a TypeError naming every option that is unknown or wrong.
  */
 export function adapterOptions<Given extends object>(
@@ -18,5 +18,5 @@ export function adapterOptions<Given extends object>(
   };
 }
 
-/** An option that may be anything. */
+/** An option that may have any value. */
 export const anything: Problem = () => undefined;

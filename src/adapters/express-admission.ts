@@ -4,7 +4,7 @@ import { toAskingRequest } from "./node-message.ts";
 import { bodyCredentials } from "./parsed-body.ts";
 import { carryCookies, carryCookiesOf } from "./renewed-cookies.ts";
 
-/** What Latchkey needs of an Express request. */
+/** The parts of an Express request that Latchkey needs. */
 export interface ExpressRequest extends IncomingMessage {
   readonly protocol: string;
   readonly host: string | undefined;
@@ -19,8 +19,8 @@ export interface ExpressRequest extends IncomingMessage {
 }
 
 /**
- * Asks the guard about a request of Express, and puts the cookies of an implicit refresh where they belong.
- * @throws LatchkeyError the guard's refusal; and whatever else failed.
+ * Asks the guard about an Express request, and puts the cookies of an implicit refresh where they belong.
+ * @throws LatchkeyError the guard's refusal; and any other error.
  */
 export function admitExpress<Admitted extends OptionalAdmission>(
   guard: Guard<Admitted>,
@@ -38,7 +38,7 @@ export function admitExpress<Admitted extends OptionalAdmission>(
       return admission;
     },
     (error: unknown) => {
-      // Express's own error handler may be the one to answer.
+      // Express's own error handler may send the response.
       carryCookiesOf(error, response);
       throw error;
     },

@@ -14,19 +14,22 @@ import { unparsed } from "./parsed-body.ts";
 
 type Next = (error?: unknown) => void;
 
-/** What a guard leaves in `response.locals`. */
+/** What a guard sets in `response.locals`. */
 export type GuardedLocals<Admitted extends OptionalAdmission> = { auth: Admitted["auth"]; user: Admitted["user"] };
 
 declare module "express-serve-static-core" {
   interface Request<P, ResBody, ReqBody, ReqQuery, LocalsObj> {
-    /** Whom the route's guard let through. Express does not see the guards of a router around it: there, it may be missing. */
+    /**
+     * What the route's guard admitted. The types do not cover the guard of an enclosing router: there, it may be
+     * missing.
+     */
     auth: LocalsObj extends { readonly auth: infer Auth } ? Auth : AccessTokenClaims | undefined;
   }
 }
 
 /**
- * Every route of the handler as Express middleware, under any mount path; what is none of them goes on to the next.
- * It does not matter whether a body parser has been at work before.
+ * Every route of the handler as Express middleware, under any mount path; any other request continues to the next
+ * middleware. It works with or without a body parser before it.
  * @example
  * ```ts
  * import express from "express";
@@ -59,9 +62,9 @@ interface GuardedOptions {
 const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFunction });
 
 /**
- * A guard as middleware, which sets `request.auth`, and `auth` and `user` in `response.locals`. What the guard refuses is answered
- * here; only what is no refusal, such as a `loadUser` that threw, goes to Express's error handler.
- * @param options `resource` says what the guard's policies are asked about.
+ * A guard as middleware, which sets `request.auth`, and `auth` and `user` in `response.locals`. It answers refused
+ * requests itself; only errors that are not refusals, such as a `loadUser` that threw, go to Express's error handler.
+ * @param options `resource` is what the guard's policies are asked about.
  * @example
  * ```ts
  * import express from "express";

@@ -19,7 +19,7 @@ export interface Guarded<Admitted = Admission> {
   readonly latchkey: Guard<Admitted>;
 }
 
-/** What Latchkey needs of a Fastify request. */
+/** The parts of a Fastify request that Latchkey needs. */
 interface GuardableRequest {
   readonly raw: IncomingMessage;
   readonly protocol: string;
@@ -54,11 +54,13 @@ declare module "fastify" {
     Logger,
     RequestType,
   > {
-    /** Whom the route's guard let through. Fastify does not see the guard of a hook around it: there, it may be missing. */
+    /**
+     * What the route's guard admitted. The types do not cover a guard in an enclosing hook: there, it may be missing.
+     */
     auth: ContextConfig extends Guarded<infer Admitted extends OptionalAdmission>
       ? Admitted["auth"]
       : AccessTokenClaims | undefined;
-    /** What the guard's `loadUser` gave. */
+    /** What the guard's `loadUser` returned. */
     latchkey: ContextConfig extends Guarded<infer Admitted extends OptionalAdmission>
       ? { readonly user: Admitted["user"] }
       : { readonly user: unknown } | undefined;
@@ -66,8 +68,9 @@ declare module "fastify" {
 }
 
 /**
- * Every route of the handler as a plugin: `app.register(latchkey(handler), { prefix })`. Its parsers and its error handler are its
- * own, whatever the application has; a path and method that the application has taken before stays the application's.
+ * Every route of the handler as a plugin: `app.register(latchkey(handler), { prefix })`. It has its own parsers and
+ * error handler, independent of the application's; a path and method that the application has registered before remains
+ * the application's.
  * @example
  * ```ts
  * import fastify from "fastify";
@@ -107,7 +110,10 @@ export function latchkey(handler: Handler): FastifyPluginAsync {
   };
 }
 
-/** Is aborted when the client goes without its answer. Fastify's own signal is, too, as soon as a body has been read. */
+/**
+ * Aborted when the client disconnects before its response. Fastify's own signal also aborts as soon as a body has been
+ * read.
+ */
 function untilGone(response: ServerResponse): AbortSignal {
   const gone = new AbortController();
   response.once("close", () => {
@@ -116,7 +122,7 @@ function untilGone(response: ServerResponse): AbortSignal {
   return gone.signal;
 }
 
-/** What Fastify itself refuses, in the one error shape. */
+/** Answers what Fastify itself refuses, in the one error format. */
 function refusalOf(status: number): LatchkeyError | undefined {
   if (status < 400 || status >= 500) return undefined;
   const codes: Readonly<Record<number, ErrorCode>> = { 413: "payload_too_large", 415: "unsupported_media_type" };
@@ -130,10 +136,10 @@ interface GuardedOptions {
 const guardedOptions = adapterOptions<GuardedOptions>("guarded", { resource: aFunction });
 
 /**
- * A guard as the options of a route: `app.get("/orders", guarded(guard), handler)`, or spread into others. It sets `request.auth`,
- * once the body is parsed and before it is validated. What the guard refuses is answered here; only what is no refusal, such as a
- * `loadUser` that threw, goes to Fastify's error handler.
- * @param options `resource` says what the guard's policies are asked about.
+ * A guard as the options of a route: `app.get("/orders", guarded(guard), handler)`, or spread into others. It sets
+ * `request.auth`, once the body is parsed and before it is validated. It answers refused requests itself; only errors
+ * that are not refusals, such as a `loadUser` that threw, go to Fastify's error handler.
+ * @param options `resource` is what the guard's policies are asked about.
  * @example
  * ```ts
  * import fastify from "fastify";

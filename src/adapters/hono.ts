@@ -12,19 +12,19 @@ import { adapterOptions } from "./adapter-options.ts";
 import { bodyCredentials, isFormType, unparsed } from "./parsed-body.ts";
 import { replaceCookies } from "./renewed-cookies.ts";
 
-/** What the Hono adapter may be told. */
+/** The options of the Hono adapter. */
 export interface HonoOptions {
   /** The client's address. Default: the peer's under `@hono/node-server`, unknown elsewhere. */
   readonly ip?: ((c: Context) => string | null | undefined) | undefined;
 }
 
-/** What a guard in Hono may be told. */
+/** The options of a guard in Hono. */
 export interface GuardedOptions extends HonoOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: ((c: Context) => unknown) | undefined;
 }
 
-/** What a guard leaves for the handlers behind it, in `c.var`. */
+/** What a guard sets in `c.var` for the handlers after it. */
 export interface GuardedEnv<Admitted extends OptionalAdmission> {
   readonly Variables: { auth: Admitted["auth"]; user: Admitted["user"] };
 }
@@ -35,8 +35,8 @@ const guardedOptions = adapterOptions<GuardedOptions>("guarded", { ip: aFunction
 const peer = (c: Context): string | undefined => c.env?.incoming?.socket?.remoteAddress;
 
 /**
- * Every route of the handler, for `app.route("/", latchkey(handler))` or under any other path. Whatever is none of them stays the
- * application's, and a route that the application has declared before is the application's too.
+ * Every route of the handler, for `app.route("/", latchkey(handler))` or under any other path. All other paths remain
+ * the application's, and so does a route that the application has declared before.
  * @example
  * ```ts
  * import { Hono } from "hono";
@@ -55,7 +55,7 @@ export function latchkey(handler: Handler, options: HonoOptions = {}): Hono {
   return app;
 }
 
-/** The request as the handler knows its paths, and with its body where somebody has read that before. */
+/** The request as the handler knows its paths, and with its body if other code has already read it. */
 async function withoutMountPath(c: Context, path: string): Promise<Request> {
   const { raw } = c.req;
   const url = new URL(raw.url);
@@ -70,8 +70,9 @@ async function withoutMountPath(c: Context, path: string): Promise<Request> {
 }
 
 /**
- * A guard as middleware, which sets `auth` and `user` in `c.var`. What the guard refuses is answered here; only what is no refusal,
- * such as a `loadUser` that threw, goes to `app.onError`. Tokens in a body count where a validator before the guard has read it.
+ * A guard as middleware, which sets `auth` and `user` in `c.var`. It answers refused requests itself; only errors that
+ * are not refusals, such as a `loadUser` that threw, go to `app.onError`. Tokens in a body count if a validator before
+ * the guard has read the body.
  * @example
  * ```ts
  * import { Hono } from "hono";
@@ -114,7 +115,7 @@ export function guarded<Admitted extends OptionalAdmission>(
 
 async function readCredentials(c: Context): Promise<BodyCredentials> {
   const contentType = c.req.header("content-type");
-  // What is not JSON holds no token, and is the validator's to refuse.
+  // A body that is not JSON contains no token, and is for the validator to refuse.
   const body = isFormType(contentType) ? await c.req.parseBody() : await c.req.json().catch(() => undefined);
   return bodyCredentials(contentType, { body });
 }
@@ -123,7 +124,7 @@ function hasReadBody(c: Context): boolean {
   return Object.keys(c.req.bodyCache).length > 0;
 }
 
-/** Without what the answer before has in its headers, which Hono would put over these. */
+/** Without the headers of the previous response, which Hono would write over these. */
 function replaceAnswer(c: Context, answer: Response): void {
   c.res = undefined;
   c.res = answer;
@@ -137,7 +138,10 @@ function replaceInMessage(c: Context, carried: CarriedCookies): void {
   }
 }
 
-/** Part by part, since not every server's request can be copied whole; those of @hono/node-server only look like one. */
+/**
+ * Copied part by part, since not every server's request can be copied whole; those of @hono/node-server only look like
+ * a `Request`.
+ */
 function copied(raw: Request, url: string, headers: Headers, body: BodyInit | null): Request {
   const hasBody = body !== null && raw.method !== "GET" && raw.method !== "HEAD";
   return new Request(url, {

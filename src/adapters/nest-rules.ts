@@ -3,18 +3,18 @@ import { Reflector } from "@nestjs/core";
 import type { Request } from "express";
 import type { GuardOptions } from "../http/guard/guard.ts";
 
-/** What a guarded route may be told beside what it asks for. */
+/** The options of a guarded route in addition to its requirements. */
 export interface GuardedRouteOptions {
   /** What the policies are asked about. */
   readonly resource?: ((request: Request) => unknown) | undefined;
 }
 
-/** What one decorator asks for; it is known by its identity. */
+/** The requirements of one decorator, compared by identity. */
 export interface Rule extends GuardedRouteOptions {
   readonly requirements: GuardOptions;
 }
 
-/** The rule of a route that asks for nothing, and nobody. */
+/** The rule of a public route, which has no requirements. */
 export const PUBLIC: Rule = { requirements: {} };
 const SIGNED_IN: Rule = { requirements: {} };
 
@@ -23,8 +23,8 @@ const reflector = new Reflector();
 type Decorator = ClassDecorator & MethodDecorator;
 
 /**
- * A decorator that adds a rule to those that class or method has.
- * @throws TypeError where one decorator would open what another guards.
+ * A decorator that adds a rule to those of the class or method.
+ * @throws TypeError if one decorator would open what another guards.
  */
 export function withRule(rule: Rule): Decorator {
   return ((target: object, _name?: string | symbol, method?: PropertyDescriptor) => {
@@ -37,8 +37,8 @@ export function withRule(rule: Rule): Decorator {
 }
 
 /**
- * What holds for a route: all that its class and its method ask for. `@Public()` on the method opens it, on the class it opens
- * those methods that ask for nothing themselves.
+ * The rules of a route: all requirements of its class and its method. `@Public()` on the method opens it; on the class
+ * it opens those methods that have no requirements of their own.
  */
 export function rulesOf(context: ExecutionContext): readonly Rule[] {
   const rules = (subject: Parameters<Reflector["get"]>[1]) =>

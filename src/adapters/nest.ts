@@ -26,19 +26,21 @@ import { type GuardedRouteOptions, PUBLIC, type Rule, rulesOf, withRule } from "
 
 type Issuer = Parameters<typeof createHandler>[0];
 
-/** What a route asks for itself. As a default it would open or narrow routes far away. */
+/** Options that only a route itself may set. As a default they would open or restrict routes elsewhere in the code. */
 const requirementNames = ["optional", "freshForSeconds", "role", "scope", "policy", "action"] as const;
 
-/** What the module takes: the issuer, and whatever `createHandler` does. */
+/** The options of the module: the issuer, and all options of `createHandler`. */
 export interface LatchkeyModuleOptions extends HandlerOptions {
   readonly issuer: Issuer;
-  /** The path that the handler's routes stand under; Nest's global prefix is not put before it. Default: `/`. */
+  /** The path under which the handler's routes are mounted; Nest's global prefix is not added to it. Default: `/`. */
   readonly path?: string | undefined;
-  /** How every guard that does not say otherwise finds out who it is. In `forRootAsync` it may use whatever Nest injects. */
+  /**
+   * How every guard without its own `loadUser` loads the user. In `forRootAsync` it may use anything that Nest injects.
+   */
   readonly guardDefaults?: Omit<GuardOptions, (typeof requirementNames)[number]> | undefined;
 }
 
-/** By this the application's own providers get the issuer: `@Inject(LATCHKEY_ISSUER)`. */
+/** The application's own providers get the issuer by this token: `@Inject(LATCHKEY_ISSUER)`. */
 export const LATCHKEY_ISSUER: unique symbol = Symbol("LATCHKEY_ISSUER");
 
 const OPTIONS = Symbol("LATCHKEY_OPTIONS");
@@ -71,8 +73,9 @@ const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<LatchkeyModule
   .build();
 
 /**
- * Every route of the handler, and for all modules what {@link LatchkeyGuard} needs: `LatchkeyModule.forRoot({ issuer })`, or
- * `forRootAsync({ inject, useFactory })`. The routes come after Nest's body parser and `app.use`, and before every controller.
+ * Every route of the handler, and for all modules the providers that {@link LatchkeyGuard} needs:
+ * `LatchkeyModule.forRoot({ issuer })`, or `forRootAsync({ inject, useFactory })`. The routes come after Nest's body
+ * parser and `app.use`, and before every controller.
  * @example
  * ```ts
  * import { Module } from "@nestjs/common";
@@ -97,7 +100,7 @@ export class LatchkeyModule extends ConfigurableModuleClass implements NestModul
     this.#options = options;
   }
 
-  /** @throws TypeError naming an option that is unknown or wrong, and on another platform than Express. */
+  /** @throws TypeError naming an option that is unknown or wrong, and on any platform other than Express. */
   configure(): void {
     const { issuer, path = "/", guardDefaults = {}, ...handlerOptions } = moduleOptions(this.#options);
     resolveGuardOptions(guardDefaults);
@@ -112,12 +115,13 @@ export class LatchkeyModule extends ConfigurableModuleClass implements NestModul
 
 type Admitted = Pick<OptionalAdmission, "auth" | "user">;
 
-/** Whom a request's rules have let through, in their order. */
+/** What a request's rules have admitted, in their order. */
 const admissions = new WeakMap<object, Map<Rule, Admitted>>();
 
 /**
- * Lets through whom `@Guarded()` on class and method asks for, or anyone who is signed in where there is none. It guards what
- * `@UseGuards(LatchkeyGuard)` stands on, or with `{ provide: APP_GUARD, useClass: LatchkeyGuard }` the whole application.
+ * Admits the requests that meet the `@Guarded()` rules of class and method or, without such a rule, anyone who is
+ * signed in. It guards the class or method that has `@UseGuards(LatchkeyGuard)`, or with
+ * `{ provide: APP_GUARD, useClass: LatchkeyGuard }` the whole application.
  * @example
  * ```ts
  * import { Module } from "@nestjs/common";
@@ -144,8 +148,8 @@ export class LatchkeyGuard implements CanActivate {
   }
 
   /**
-   * @throws HttpException the refusal, which Nest answers as it stands; its `cause` is the `LatchkeyError`.
-   * @throws TypeError outside HTTP, where nobody could be answered.
+   * @throws HttpException the refusal, which Nest sends unchanged; its `cause` is the `LatchkeyError`.
+   * @throws TypeError outside HTTP, where no response can be sent.
    */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     if (context.getType() !== "http") {
@@ -153,7 +157,7 @@ export class LatchkeyGuard implements CanActivate {
     }
     const http = context.switchToHttp();
     const request = http.getRequest<Request>();
-    // A guard of the application and one of the route may ask for the same: once is enough.
+    // A guard of the application and one of the route may have the same rule: checking it once is enough.
     const before = admissions.get(request) ?? new Map<Rule, Admitted>();
     for (const rule of rulesOf(context)) {
       if (!before.has(rule)) before.set(rule, await this.#admit(rule, request, http.getResponse()));
@@ -183,7 +187,9 @@ export class LatchkeyGuard implements CanActivate {
   }
 }
 
-/** What Nest answers with exactly the refusal's status and body; the headers are set on the response here. */
+/**
+ * An exception that Nest answers with exactly the refusal's status and body; the headers are set on the response here.
+ */
 async function toException(refusal: Response, response: ServerResponse, cause: LatchkeyError): Promise<HttpException> {
   // Nest writes the body, and with it its own content type.
   for (const [name, value] of refusal.headers) {
@@ -196,7 +202,8 @@ async function toException(refusal: Response, response: ServerResponse, cause: L
 }
 
 /**
- * Guards a controller or one of its methods; it takes what `createGuard` does. Everything that class and method ask for must hold.
+ * Guards a controller or one of its methods. It accepts the options of `createGuard`. All requirements of class and
+ * method must hold.
  * @throws TypeError naming an option that is unknown or wrong.
  * @example
  * ```ts
@@ -222,20 +229,21 @@ export function Guarded(
   return applyDecorators(withRule({ requirements, ...routeOptions(options) }), UseGuards(LatchkeyGuard));
 }
 
-/** Opens a controller or one of its methods where the whole application is guarded. */
+/** Opens a controller or one of its methods if the whole application is guarded. */
 export function Public(): ClassDecorator & MethodDecorator {
   return withRule(PUBLIC);
 }
 
 /**
- * The claims of whom the guard let through, as a parameter: `@Auth() auth: AccessTokenClaims`; `undefined` where nobody is there
- * and need not be. TypeScript cannot hold a parameter against its decorator: where no guard stands at all, the answer is 500.
+ * The claims of the admitted subject, as a parameter: `@Auth() auth: AccessTokenClaims`; `undefined` if there is no
+ * subject and none is required. TypeScript cannot check a parameter against its decorator: if there is no guard at all,
+ * the response is 500.
  */
 export const Auth: () => ParameterDecorator = createParamDecorator((_: unknown, context) => {
   return admissionsOf(context).at(-1)?.auth;
 });
 
-/** What `loadUser` gave, as a parameter. */
+/** What `loadUser` returned, as a parameter. */
 export const AuthUser: () => ParameterDecorator = createParamDecorator((_: unknown, context) => {
   return admissionsOf(context).findLast(({ user }) => user !== undefined)?.user;
 });

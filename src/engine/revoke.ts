@@ -12,7 +12,7 @@ import type { RequestContext } from "./events.ts";
 
 /** How many sessions one act ends when every session is ended: few enough for refreshes to continue in between. */
 const REVOCATION_BATCH = 100;
-/** A sign-in that was under way may commit after the first one has passed. */
+/** A sign-in that was under way may commit behind the first pass, unseen by it. */
 const REVOCATION_PASSES = 2;
 
 /** What ends one session. */

@@ -3,30 +3,30 @@ import { readBounded, readChunks } from "./read-bounded.ts";
 import { createEventReader, type ServerSentEvent } from "./server-sent-events.ts";
 import type { ResolvedVerifierOptions } from "./verifier-options.ts";
 
-/** The server gives a sign of life every 5 seconds: after this long without one, the connection is dead. */
+/** The server sends a sign of life every 5 seconds: after this long without one, the connection is dead. */
 const SILENCE_MS = 12_000;
-/** The first sign of life, the token included, has to come within this. */
+/** The first sign of life, including the time to get the token, must arrive within this time. */
 const CONNECT_MS = 5000;
 const POLL_LIMIT = 1000;
 const POLL_LIMIT_BYTES = 1024 * 1024;
 
-/** One way to hear of revocations: by a stream that stays open, or by asking. */
+/** One way to receive revocations: by a stream that stays open, or by polling. */
 export interface FeedConnection {
-  /** Resolves when the server ends the stream. @throws Error when it cannot be had or breaks off. */
+  /** Resolves when the server ends the stream. @throws Error when it cannot be opened or breaks off. */
   stream(signal: AbortSignal): Promise<void>;
-  /** Asks for all there is. @throws Error when it cannot be had. */
+  /** Requests all entries. @throws Error when they cannot be fetched. */
   poll(signal: AbortSignal): Promise<void>;
 }
 
-/** Who is told what the feed says. */
+/** The receiver of what the feed sends. */
 export interface FeedListener {
-  /** One entry, not yet looked at. */
+  /** One entry, not yet checked. */
   learn(entry: unknown): void;
-  /** Nothing that has been revoked up to now is missing. */
+  /** Everything that has been revoked up to now has been received. */
   upToDate(by: "stream" | "poll"): void;
 }
 
-/** Goes on wherever the last connection ended. */
+/** Continues where the last connection ended. */
 export function createFeedConnection(
   options: Required<Pick<ResolvedVerifierOptions, "revocations" | "fetch">>,
   listener: FeedListener,
@@ -113,7 +113,7 @@ async function whileAlive(
   }
 }
 
-/** Rejects as soon as the signal aborts, whatever the promise does. */
+/** Rejects as soon as the signal aborts, regardless of the promise. */
 function orAborted<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
   return new Promise((resolve, reject) => {
     const abort = () => reject(signal.reason);

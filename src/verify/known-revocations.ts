@@ -3,17 +3,18 @@ import { isJsonObject } from "../json.ts";
 
 const ID_PATTERN = /^[A-Za-z0-9_-]{22}$/;
 
-/** What has been revoked, each for as long as an access token of it can live. */
+/** What has been revoked. Each entry is kept for as long as an access token that it concerns can live. */
 export interface KnownRevocations {
   covers(claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">): boolean;
-  /** Takes in one entry of the feed. @throws Error for what is none. */
+  /** Adds one entry of the feed. @throws Error for a value that is not an entry. */
   learn(entry: unknown): void;
   readonly size: number;
 }
 
-/** Knows nothing at first. */
+/** Starts empty. */
 export function createKnownRevocations(now: () => number): KnownRevocations {
-  // In order of the feed, which is the order of expiry but for moments, so forgetting stops at the first that still matters.
+  // In the order of the feed, which is the order of expiry to within moments, so forgetting stops at the first entry
+  // that still matters.
   const known = new Map<string, { readonly revokedAt: number; readonly expiresAt: number }>();
 
   function forget(): void {
@@ -32,7 +33,7 @@ export function createKnownRevocations(now: () => number): KnownRevocations {
         throw new Error("The feed sent something that is not a revocation.");
       }
       forget();
-      // Told again by a server that knows of shorter lives only, it is remembered as long as before.
+      // If a server that knows only shorter lifetimes sends it again, it is still remembered as long as before.
       known.set(id, { revokedAt, expiresAt: Math.max(expiresAt, known.get(id)?.expiresAt ?? expiresAt) });
     },
     get size() {

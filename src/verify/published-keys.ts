@@ -9,26 +9,35 @@ import type { ResolvedVerifierOptions } from "./verifier-options.ts";
 const TIMEOUT_MS = 5000;
 const LIMIT_BYTES = 64 * 1024;
 const MOST_KEYS = 64;
-/** What the keys' lifetime is where the answer does not say, and what it is held between where it does. */
+/** The keys' lifetime if the response does not state one, and the bounds of a lifetime that it states. */
 const MAX_AGE_SECONDS = { unsaid: 300, least: 10, most: 86_400 } as const;
 /** The part of the lifetime after which the next verification fetches again, without waiting for it. */
 const RENEW_AFTER = 0.8;
-/** How long past their lifetime keys are believed while nobody answers: a removed key is refused after that for sure. */
+/**
+ * How long after their lifetime keys are still trusted while the issuer does not respond: after that, a removed key is
+ * certainly refused.
+ */
 const KEPT_WHILE_UNREACHABLE_MS = 3_600_000;
 /** How often an unknown `kid` may cause a fetch, from any sender. */
 const UNKNOWN_KID_COOLDOWN_MS = 5000;
 const RETRY_MS = 1000;
-/** While nobody answers, kept keys are good for this long after each attempt, so that no verification waits for the next. */
+/**
+ * While the issuer does not respond, cached keys are valid for this long after each attempt, so that no verification
+ * waits for the next attempt.
+ */
 const GRACE_MS = 30_000;
 const RSA_MODULUS_BITS = 3072;
-/** What a `kid` of Latchkey looks like: a SHA-256 thumbprint (RFC 7638). Nothing else is worth looking for. */
+/** What a `kid` of Latchkey looks like: a SHA-256 thumbprint (RFC 7638). No other `kid` is worth a fetch. */
 const KID_PATTERN = /^[A-Za-z0-9_-]{43}$/;
 
 /** The issuer's public keys, kept for as long as its JWKS may be cached. */
 export interface PublishedKeys extends VerifyingKeys {
-  /** @throws LatchkeyError `verifier_unavailable` when there are none and none can be had. */
+  /** @throws LatchkeyError `verifier_unavailable` when there are none and none can be fetched. */
   findOrReload(kid: string): Promise<VerifyingKey | undefined>;
-  /** Resolves when there are keys. @throws LatchkeyError `verifier_unavailable` when there are none and none can be had. */
+  /**
+   * Resolves when there are keys. @throws LatchkeyError `verifier_unavailable` when there are none and none can be
+   * fetched.
+   */
   load(): Promise<void>;
 }
 
@@ -46,7 +55,7 @@ export function createPublishedKeys(
   let failure: unknown;
   let attempt: Promise<void> | undefined;
 
-  /** Fetches, and remembers how it went. Calls that come meanwhile share the attempt. */
+  /** Fetches, and remembers how it went. Calls that arrive meanwhile share the attempt. */
   function renew(): Promise<void> {
     attempt ??= renewNow().finally(() => {
       attempt = undefined;
@@ -93,7 +102,7 @@ export function createPublishedKeys(
         return known;
       }
       if (attempt !== undefined || !hasJustTried(UNKNOWN_KID_COOLDOWN_MS)) await renew();
-      // It may be the issuer's newest: while that cannot be known, it is not the token that is at fault.
+      // It may be the issuer's newest key: while that cannot be known, the token is not at fault.
       if (failure !== undefined) throw unavailable(jwksUri, failure);
       return find(kid);
     },
@@ -128,7 +137,7 @@ async function fetchKeys({
   return { keys, maxAgeMs: maxAgeSeconds(response.headers) * 1000 };
 }
 
-/** A key that may be used here; any other is passed over, since a JWKS may hold keys for other ends. */
+/** A key that may be used here; any other is skipped, since a JWKS may contain keys for other purposes. */
 async function readKey(jwk: unknown, algorithms: readonly string[]): Promise<VerifyingKey | undefined> {
   if (!isJsonObject(jwk)) return undefined;
   const { kty, crv, x, y, n, e, kid, alg, use } = jwk as Readonly<Record<string, string | undefined>>;
@@ -138,7 +147,7 @@ async function readKey(jwk: unknown, algorithms: readonly string[]): Promise<Ver
     Object.entries({ kty, crv, x, y, n, e }).filter(([, member]) => member !== undefined),
   ) as JWK;
   try {
-    // A kid that is the key's own thumbprint cannot stand for another key.
+    // A kid that is the key's own thumbprint cannot refer to another key.
     if ((await calculateJwkThumbprint(publicPart, "sha256")) !== kid) return undefined;
     const key = (await importJWK(publicPart, alg)) as CryptoKey;
     return isStrongEnough(key) ? { kid, alg, key } : undefined;
@@ -152,7 +161,7 @@ function isStrongEnough({ algorithm }: CryptoKey): boolean {
   return modulusLength === undefined || modulusLength >= RSA_MODULUS_BITS;
 }
 
-/** How long the answer may be kept (RFC 9111 sections 4.2.1 and 5.1), within reason. */
+/** How long the response may be cached (RFC 9111 sections 4.2.1 and 5.1), within reason. */
 function maxAgeSeconds(headers: Headers): number {
   const { unsaid, least, most } = MAX_AGE_SECONDS;
   const directives = headers.get("cache-control") ?? "";

@@ -1,5 +1,5 @@
 /**
- * Reads a body as text, `limitBytes` at most.
+ * Reads a body as text, at most `limitBytes`.
  * @throws Error for a longer one, TypeError for one that is not UTF-8, and the signal's reason when it aborts.
  */
 export async function readBounded(response: Response, limitBytes: number, signal: AbortSignal): Promise<string> {
@@ -15,9 +15,9 @@ export async function readBounded(response: Response, limitBytes: number, signal
 }
 
 /**
- * Hands on a body's pieces as they arrive, and lets go of the connection whatever happens. It does not leave that to the
- * signal that `fetch` was given: Node forgets about that one when garbage is collected before it aborts.
- * @throws the signal's reason when it aborts, and whatever `take` throws.
+ * Passes on a body's pieces as they arrive, and always releases the connection in the end. It does not rely on the
+ * signal passed to `fetch` for that: Node loses that signal if garbage is collected before it aborts.
+ * @throws the signal's reason when it aborts, and any error that `take` throws.
  */
 export async function readChunks(
   response: Response,

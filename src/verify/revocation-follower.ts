@@ -5,29 +5,29 @@ import { createFeedConnection } from "./feed-connection.ts";
 import { createKnownRevocations } from "./known-revocations.ts";
 import type { ResolvedRevocationOptions, ResolvedVerifierOptions } from "./verifier-options.ts";
 
-/** A stream that held at least this long had been working. */
+/** A stream that stayed open at least this long counts as working. */
 const SETTLED_MS = 5000;
 const POLL_MS = 1000;
-/** Where only polling works, the stream is tried again after 2 polls, then 4, 8 and so on, and this many at the most. */
+/** If only polling works, the stream is tried again after 2 polls, then 4, 8 and so on, up to this many. */
 const MOST_POLLS = 30;
 const BACKOFF = { firstMs: 250, longestMs: 5000 };
 
-/** How a verifier stands with the feed. */
+/** The state of a verifier's connection to the feed. */
 export interface FeedStatus {
-  /** `down`: nothing has been heard for `maxFeedLagSeconds`. */
+  /** `down`: nothing has been received for `maxFeedLagSeconds`. */
   readonly state: "streaming" | "polling" | "down";
-  /** How long ago everything revoked was known here, in seconds; `null` before the first time. */
+  /** How long ago every revocation was known here, in seconds; `null` before the first time. */
   readonly lagSeconds: number | null;
 }
 
-/** Hears of revocations, and knows what to do when it does not. */
+/** Receives revocations, and decides what to do when it cannot. */
 export interface RevocationFollower {
   /**
-   * @throws LatchkeyError `session_revoked`; and `verifier_unavailable` where it cannot be known and the options say to
-   *   refuse then.
+   * @throws LatchkeyError `session_revoked`; and `verifier_unavailable` if the state cannot be known and the options
+   *   say to refuse in that case.
    */
   refuseRevoked(claims: AnyAccessTokenClaims): Promise<void>;
-  /** Resolves when the feed has been heard to its end once. */
+  /** Resolves when the feed has been read to its end once. */
   readonly heard: Promise<void>;
   status(): FeedStatus;
   close(): void;
@@ -42,7 +42,7 @@ export function followRevocations(
   const known = createKnownRevocations(() => clock.now());
   const closing = new AbortController();
   const heard = createSignal();
-  // The first attempt, whether it succeeds or not: until then it is not known whether the feed is down.
+  // The first attempt, successful or not: until then it is not known whether the feed is down.
   const tried = createSignal();
   let heardAt: number | undefined;
   let heardBy: "streaming" | "polling" = "streaming";
@@ -78,7 +78,7 @@ export function followRevocations(
     }
   }
 
-  /** Polls that often, or until one fails. Gives whether the first worked. */
+  /** Polls that many times, or until one poll fails. Returns whether the first succeeded. */
   async function succeedsInPolling(times: number): Promise<boolean> {
     let polls = 0;
     while (polls < times && (await succeeds(connection.poll))) {

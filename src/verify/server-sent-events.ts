@@ -1,4 +1,4 @@
-/** The longest line that is taken in, in characters. */
+/** The longest line that is accepted, in characters. */
 const LINE_LIMIT = 16 * 1024;
 const MOST_DATA_LINES = 16;
 
@@ -8,8 +8,8 @@ export type ServerSentEvent =
   | { readonly type: string; readonly data: string; readonly id: string | undefined };
 
 /**
- * Takes a stream of text in pieces and gives the events that each completes (the HTML standard, section 9.2.6), comments
- * included, since they are signs of life.
+ * Accepts a stream of text in pieces and returns the events that each piece completes (the HTML standard,
+ * section 9.2.6), comments included, since they are signs of life.
  * @throws Error for an event without an end.
  */
 export function createEventReader(): (piece: string) => ServerSentEvent[] {

@@ -23,11 +23,17 @@ export type PublicKeyAlgorithm = (typeof publicKeyAlgorithms)[number];
 /** The part of the Fetch standard's `fetch` that is used. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
-/** What `createVerifier` takes. `issuer`, `audience` and `algorithms` have no default: nothing is verified without them. */
+/**
+ * The options of `createVerifier`. `issuer`, `audience` and `algorithms` have no default: nothing is verified without
+ * them.
+ */
 export interface VerifierOptions {
-  /** The `iss` that access tokens must have, character by character. What no issuer can be, by its own rules, is refused. */
+  /**
+   * The `iss` that access tokens must have, compared exactly. A value that an issuer's own rules do not allow is
+   * refused.
+   */
   readonly issuer: string;
-  /** What this service is called in `aud`. One that names any of them is accepted. */
+  /** The names of this service in `aud`. An access token whose `aud` has any of them is accepted. */
   readonly audience: string | readonly string[];
   /** The algorithms that the issuer's keys may have. `none` and HS256 are refused. */
   readonly algorithms: readonly PublicKeyAlgorithm[];
@@ -35,9 +41,9 @@ export interface VerifierOptions {
   readonly jwksUri?: string | undefined;
   /** How far clocks may differ when `exp`, `nbf` and `iat` are checked, 0 to 60. Default: 5. */
   readonly leewaySeconds?: number | undefined;
-  /** How many verified access tokens are remembered, under their full text; 0 = none. Default: 10,000. */
+  /** How many verified access tokens are cached, keyed by their full text; 0 = none. Default: 10,000. */
   readonly verifiedCacheSize?: number | undefined;
-  /** Where revocations are heard of. Default: nowhere, and an access token is good until it expires. */
+  /** Where revocations are received from. Default: nowhere, and an access token is good until it expires. */
   readonly revocations?: RevocationOptions | undefined;
   /** Default: the runtime's. */
   readonly fetch?: Fetch | undefined;
@@ -45,20 +51,23 @@ export interface VerifierOptions {
   readonly environment?: Environment | undefined;
 }
 
-/** How a verifier hears of revocations. */
+/** How a verifier receives revocations. */
 export interface RevocationOptions {
-  /** An access token with the scope `revocations:read`, or what gives one; it is asked at every connection. */
+  /**
+   * An access token with the scope `revocations:read`, or a function that returns one; it is called for every
+   * connection.
+   */
   readonly token: string | (() => string | Promise<string>);
   /** Where the feed is. Default: `{issuer}/auth/revocations`. */
   readonly url?: string | undefined;
   /**
-   * What becomes of access tokens while nothing has been heard of the feed for `maxFeedLagSeconds`: they are accepted until
-   * they expire, or refused with `verifier_unavailable` (503). Default: `accept`.
+   * What happens to access tokens while nothing has been received from the feed for `maxFeedLagSeconds`: they are
+   * accepted until they expire, or refused with `verifier_unavailable` (503). Default: `accept`.
    */
   readonly whenFeedIsDown?: "accept" | "refuse" | undefined;
-  /** After how long without a sign of life the feed counts as down, 10 to 3,600. Default: 30. */
+  /** How many seconds without a sign of life until the feed counts as down, 10 to 3,600. Default: 30. */
   readonly maxFeedLagSeconds?: number | undefined;
-  /** Is told of every attempt to reach the feed that failed. Default: nobody is. */
+  /** Called for every failed attempt to reach the feed. Default: nobody is. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 

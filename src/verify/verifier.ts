@@ -13,34 +13,41 @@ export { type ChallengeScheme, type ErrorCode, isLatchkeyError, LatchkeyError } 
 export type { FeedStatus } from "./revocation-follower.ts";
 export type { PublicKeyAlgorithm, RevocationOptions, VerifierOptions } from "./verifier-options.ts";
 
-/** Verifies access tokens where the issuer is not: in another service, with web-standard APIs alone. */
+/** Verifies access tokens outside the issuer: in another service, with web-standard APIs only. */
 export interface Verifier {
   /**
-   * The claims of a good access token of a person, frozen. Nothing is fetched but, seldom, the issuer's keys.
-   * @throws LatchkeyError `invalid_access_token`, `access_token_expired`, `wrong_token_type` or `session_revoked` (401);
-   *   `verifier_unavailable` (503) when the issuer's keys cannot be had, or whether the session is over cannot be known and
-   *   the options say to refuse then. One that came as `Authorization: DPoP` (RFC 9449) is good only with the proof that came
-   *   with it, and only for one request; what is wrong with the proof is `invalid_dpop_proof` (401).
+   * The claims of a person's valid access token, frozen. Nothing is fetched except, rarely, the issuer's keys.
+   * @throws LatchkeyError `invalid_access_token`, `access_token_expired`, `wrong_token_type` or `session_revoked`
+   *   (401); `verifier_unavailable` (503) when the issuer's keys cannot be fetched, or when it cannot be known whether
+   *   the session has ended and the options say to refuse in that case. A token sent as `Authorization: DPoP` (RFC
+   *   9449) is valid only with the proof that came with it, and only for one request; an error in the proof is
+   *   `invalid_dpop_proof` (401).
    */
   verify(accessToken: string, presented?: PresentedWith): Promise<AccessTokenClaims>;
-  /** Like {@link verify}, but takes a client's own access token (RFC 6749 section 4.4) as well; `sid` tells them apart. */
+  /**
+   * Like {@link verify}, but also accepts a client's own access token (RFC 6749 section 4.4); `sid` distinguishes the
+   * two.
+   */
   verifyAny(accessToken: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
   /**
-   * Resolves when the issuer's keys are there and, where revocations are followed, all of them are known.
+   * Resolves when the issuer's keys have been fetched and, if revocations are followed, all of them are known.
    * @throws LatchkeyError `verifier_unavailable` when that takes longer than `timeoutSeconds`. Default: 10.
    */
   ready(request?: { readonly timeoutSeconds?: number }): Promise<void>;
-  /** How it stands with the revocation feed; `undefined` where none is followed. */
+  /** The state of the revocation feed; `undefined` if none is followed. */
   feedStatus(): FeedStatus | undefined;
-  /** Leaves the revocation feed; without it a process that follows one does not end. Verifies nothing any more. */
+  /**
+   * Disconnects from the revocation feed; without this call a process that follows a feed does not exit. Nothing can be
+   * verified afterwards.
+   */
   close(): void;
 }
 
 const READY_RETRY_MS = 250;
 
 /**
- * Makes a verifier. With `revocations` it connects to the feed at once.
- * @throws TypeError naming every option that is missing, unknown or wrong: none is made without `issuer`, `audience` and
+ * Creates a verifier. With `revocations` it connects to the feed at once.
+ * @throws TypeError naming every option that is missing, unknown or wrong: a verifier requires `issuer`, `audience` and
  *   `algorithms`.
  * @example
  * ```ts
@@ -77,7 +84,7 @@ export function createVerifier(given: VerifierOptions): Verifier {
     return claims;
   }
 
-  /** Keeps asking for the keys, since a service may well be up before its issuer is. */
+  /** Keeps requesting the keys, since a service may well start before its issuer. */
   async function loaded(isTooLate: () => boolean): Promise<void> {
     for (;;) {
       try {
