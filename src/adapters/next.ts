@@ -10,22 +10,28 @@ import { isOwnedPath } from "../http/owned-paths.ts";
 import { aFunction } from "../option-rules.ts";
 import { adapterOptions, anything } from "./adapter-options.ts";
 
-/** A value, or what gives it once a request has come: `next build` loads every module, and this way opens no database. */
+/**
+ * A value, or a function that returns it once a request has arrived: `next build` loads every module, and this way it
+ * opens no database.
+ */
 export type Lazy<Value extends object> = Value | (() => Value | Promise<Value>);
 
-/** What every function of the Next.js adapter may be told. */
+/** The options of every function of the Next.js adapter. */
 export interface NextOptions {
-  /** The client's address, from a header that your own reverse proxy sets. Default: unknown, for Next.js tells nobody. */
+  /**
+   * The client's address, from a header that your own reverse proxy sets. Default: unknown, for Next.js does not
+   * provide it.
+   */
   readonly ip?: ((headers: Headers) => string | null | undefined) | undefined;
 }
 
-/** What a guard in a route handler may be told. */
+/** The options of a guard in a route handler. */
 export interface GuardedOptions<Context> extends NextOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: ((request: NextRequest, context: Context) => unknown) | undefined;
 }
 
-/** What a guard in a page or a Server Action may be told. */
+/** The options of a guard in a page or a Server Action. */
 export interface AdmitOptions<Else> extends NextOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: unknown;
@@ -48,8 +54,8 @@ type Route<Context> = (request: NextRequest, context: Context) => Promise<Respon
 type Method = "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS";
 
 /**
- * One value for the whole process, made when it is first asked for. Next.js bundles the proxy, pages and route handlers apart and
- * reloads modules while you edit: in a variable of a module there would be several. A failure is not kept.
+ * One value for the whole process, created when it is first needed. Next.js bundles the proxy, pages and route handlers
+ * separately and reloads modules while you edit: a module variable would exist several times. A failure is not kept.
  * @example
  * ```ts
  * import { createGuard } from "latchkey";
@@ -71,8 +77,8 @@ export function shared<Value>(name: string, create: () => Promise<Value>): () =>
 }
 
 /**
- * The handler as the exports of a catch-all route, such as `app/auth/[...path]/route.ts`. It finds its paths under any folder, and
- * answers those that the route file catches.
+ * The handler as the exports of a catch-all route, such as `app/auth/[...path]/route.ts`. It works under any folder,
+ * and answers the paths that the route file catches.
  * @example
  * ```ts
  * import { createHandler } from "latchkey";
@@ -95,9 +101,9 @@ export function latchkey(handler: Lazy<Handler>, options: NextOptions = {}): Rea
 }
 
 /**
- * Guards a route handler: `export const GET = guarded(guard, (request) => …)`. It gets `request.auth`, and the whole admission as its
- * third argument. What the guard refuses is answered here. After an implicit refresh the new cookies stand in `request`, and go out
- * with the answer unless that is an error.
+ * Guards a route handler: `export const GET = guarded(guard, (request) => …)`. It gets `request.auth`, and the whole
+ * admission as its third argument. It answers refused requests itself. After an implicit refresh the new cookies are in
+ * `request`, and are sent with the response unless that is an error.
  * @example
  * ```ts
  * import { createGuard } from "latchkey";
@@ -130,7 +136,7 @@ export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
     try {
       return answering(await handler(seen, context, admission), admission);
     } catch (error) {
-      // Next.js makes the answer to `redirect()`, and adds the cookies that were set its own way.
+      // Next.js creates the response to `redirect()`, and adds the cookies that were set through its own API.
       if (isRedirect(error)) await settingCookies(admission);
       throw error;
     }
@@ -138,11 +144,13 @@ export function guarded<Admitted extends OptionalAdmission, Context = unknown>(
 }
 
 /**
- * The implicit refresh of pages, which cannot set cookies themselves, as `proxy.ts`: `export const proxy = renewed(guard)`. What is
- * rendered sees the new cookies, and the browser gets them; parallel requests share one rotation. It refuses nobody, for that is
- * decided where it matters: in the page, the action, the route handler. The handler's own routes renew by themselves.
- * @param guard an optional one.
- * @param next the application's own proxy, which hands on the request that it gets: `NextResponse.next({ request })`.
+ * The implicit refresh of pages, which cannot set cookies themselves, as `proxy.ts`:
+ * `export const proxy = renewed(guard)`. The rendered page sees the new cookies, and the browser receives them;
+ * parallel requests share one rotation. It refuses no request: that is decided in the page, the action or the route
+ * handler. The handler's own routes renew by themselves.
+ * @param guard an optional guard.
+ * @param next the application's own proxy, which passes on the request that it receives:
+ *   `NextResponse.next({ request })`.
  * @example
  * ```ts
  * import { createGuard } from "latchkey";
@@ -159,10 +167,11 @@ export function renewed(
   const { ip } = nextOptions(options);
   return async (request) => {
     const { pathname } = request.nextUrl;
-    // Where something else than cookies speaks there is nothing to renew, and a DPoP proof is good for one guard only.
+    // A request that is not authenticated by cookies has nothing to renew, and a DPoP proof is valid for one guard
+    // only.
     const isByCookie = !request.headers.has("authorization") && !request.headers.has("dpop");
     if (!isByCookie || ownedPart(pathname)?.startsWith("/auth/") === true) return next(request);
-    // Without the query: what the application's own links carry is no reason to let a session run out.
+    // Without the query: parameters of the application's own links must not prevent a session from being renewed.
     const asking = new Request(new URL(pathname, request.url), { method: request.method, headers: request.headers });
     const { admit } = await resolve(guard);
     const carried = await admit(asking, { ip: ip?.(request.headers) }).catch(ofRefusal);
@@ -172,8 +181,8 @@ export function renewed(
 }
 
 /**
- * Asks a guard in a server component. It sets no cookies, which {@link renewed} has done before.
- * @throws LatchkeyError where the guard refuses, for `error.tsx`; with `otherwise` only what is neither 401 nor 403.
+ * Asks a guard in a server component. It sets no cookies: {@link renewed} has done that before.
+ * @throws LatchkeyError when the guard refuses, for `error.tsx`; with `otherwise` only errors other than 401 and 403.
  * @example
  * ```ts
  * import { createGuard } from "latchkey";
@@ -195,7 +204,7 @@ export function admitPage<Admitted extends OptionalAdmission, Else = never>(
 
 /**
  * Asks a guard in a Server Action, and sets the cookies of an implicit refresh.
- * @param form what was submitted, with the CSRF token in the field `csrf_token`.
+ * @param form the submitted form, with the CSRF token in the field `csrf_token`.
  * @throws LatchkeyError as {@link admitPage} does.
  * @example
  * ```ts
@@ -220,7 +229,7 @@ export function admitAction<Admitted extends OptionalAdmission, Else = never>(
     .catch(standIn(options));
 }
 
-/** Asks a guard about the request at work, of which Next.js gives headers and cookies. */
+/** Asks a guard about the current request, whose headers and cookies Next.js provides. */
 async function admitHere<Admitted extends OptionalAdmission>(
   guard: Lazy<Guard<Admitted>>,
   method: "GET" | "POST",
@@ -235,7 +244,7 @@ async function admitHere<Admitted extends OptionalAdmission>(
   return (await resolve(guard)).admit(request, { ip: ip?.(fields), resource, csrfToken });
 }
 
-/** The `Cookie` header as it was sent, but for cookies that an action has changed or deleted since. */
+/** The `Cookie` header as it was sent, except for cookies that an action has changed or deleted since. */
 function withChanges(sent: string, now: readonly { readonly name: string; readonly value: string }[]): string {
   const before = new NextRequest("http://localhost/", { headers: { cookie: sent } }).cookies;
   const changed = now.filter(({ name, value }) => before.get(name)?.value !== value);
@@ -270,13 +279,13 @@ function resolve<Value extends object>(lazy: Lazy<Value>): Value | Promise<Value
   return typeof lazy === "function" ? lazy() : lazy;
 }
 
-/** The path as the handler knows it, whatever the folder and the `basePath` before it. */
+/** The path as the handler knows it, without the folder and the `basePath` before it. */
 function ownedPart(pathname: string): string | undefined {
   const segments = pathname.split("/");
   return segments.map((_, index) => `/${segments.slice(index + 1).join("/")}`).find(isOwnedPath);
 }
 
-/** With the cookies parsed again, which Next.js does once for a request. */
+/** With the cookies parsed again, because Next.js parses them only once per request. */
 function withNewCookies(request: NextRequest, carried: CarriedCookies): NextRequest {
   const before = request.headers.get("cookie");
   const seen = carryingCookies(request, carried, (original, fields) => copied(original, original.url, fields));
@@ -287,7 +296,10 @@ function withNewCookies(request: NextRequest, carried: CarriedCookies): NextRequ
   return seen;
 }
 
-/** Part by part: what Next.js hands to route handlers only looks like a request and cannot be copied whole. */
+/**
+ * Copied part by part: the object that Next.js passes to route handlers only looks like a request and cannot be copied
+ * whole.
+ */
 function copied(request: NextRequest, url: string | URL, fields: Headers): NextRequest {
   const { method, signal, nextUrl, bodyUsed, body } = request;
   const copy = new NextRequest(url, {
@@ -300,7 +312,7 @@ function copied(request: NextRequest, url: string | URL, fields: Headers): NextR
   return asUsed(copy, bodyUsed);
 }
 
-/** A refusal is no failure, and may delete cookies. */
+/** A refusal is not a failure, and may delete cookies. */
 function ofRefusal(error: unknown): CarriedCookies {
   if (!isLatchkeyError(error)) throw error;
   const setCookies = setCookiesOf(error);

@@ -7,24 +7,27 @@ const NOT_A_BYTE = /[^\0-\xff]/;
 const NEVER_IN_A_VALUE = /[\0\r\n]/g;
 const PLAIN_METHOD = /^(?:GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS)$/;
 
-/** The last `Host` that a `Request` was made with, so that it is known to be one; nearly every request names the same. */
+/**
+ * The last `Host` from which a `Request` was created, so it is known to be valid; nearly every request has the same
+ * one.
+ */
 let knownHost: string | undefined;
 
-/** Where a request came to, as the framework sees it. */
+/** Where a request was sent to, as the framework sees it. */
 export interface MessageOrigin {
   readonly protocol: string;
   readonly host: string | undefined;
 }
 
-/** The same, and for what. */
+/** The same, with path and query. */
 export interface MessageTarget extends MessageOrigin {
-  /** Path and query, as they came: a mount path included. */
+  /** Path and query as they arrived, including a mount path. */
   readonly url: string;
 }
 
 type Message = Pick<IncomingMessage, "method" | "headers" | "socket">;
 
-/** Where a request of plain node:http came to. */
+/** Where a plain node:http request was sent to. */
 export function originOf(message: Message): MessageOrigin {
   const isEncrypted = "encrypted" in message.socket && message.socket.encrypted === true;
   return { protocol: isEncrypted ? "https" : "http", host: hostOf(message) };
@@ -36,10 +39,11 @@ function hostOf({ headers }: Message): string | undefined {
 }
 
 /**
- * What a guard reads of a request, straight from the message: with a `Request` and its `Headers` a guard takes 8 µs more, which is
- * more than all else that it does. What is not plain goes that way all the same, and is refused there if the web knows no such request.
- * @param url path and query, as they came.
- * @param origin is asked only then, since frameworks compute it again at every access.
+ * What a guard reads of a request, straight from the message: with a `Request` and its `Headers` a guard needs 8 µs
+ * more, which is more than everything else that it does. A request that is not plain still goes that way, and is
+ * refused there if the web standard does not allow it.
+ * @param url path and query, as they arrived.
+ * @param origin is called only in that case, since frameworks compute it again at every access.
  * @throws LatchkeyError `invalid_request` as {@link toRequest} does.
  */
 export function toAskingRequest(message: Message, url: string, origin: () => MessageOrigin): AskingRequest {
@@ -53,7 +57,7 @@ export function toAskingRequest(message: Message, url: string, origin: () => Mes
   return sameRequest(request, new AskingMessage(message, url));
 }
 
-/** Looks up what it is asked for, which is one header where the guard remembers the token. */
+/** Looks up headers on demand: only one if the guard remembers the token. */
 class AskingMessage implements AskingRequest, HeaderReader {
   readonly #message: Message;
   readonly #path: string;
@@ -71,7 +75,7 @@ class AskingMessage implements AskingRequest, HeaderReader {
     return this.#message.method ?? "GET";
   }
 
-  /** Of its origin nothing is read. */
+  /** Its origin is not read. */
   get url(): string {
     return `http://localhost${this.#path}`;
   }
@@ -96,7 +100,8 @@ class AskingMessage implements AskingRequest, HeaderReader {
 
 /**
  * The web-standard request, for a guard without its body.
- * @throws LatchkeyError `invalid_request` where the web knows no such request: a Host header that is none, the method TRACE.
+ * @throws LatchkeyError `invalid_request` if the web standard does not allow the request: an invalid Host header, the
+ *   method TRACE.
  */
 export function toRequest(
   message: Pick<IncomingMessage, "method" | "headers">,
@@ -111,7 +116,7 @@ export function toRequest(
       ...init,
     });
   } catch {
-    // Without its cause, which may quote the target: that can hold a token.
+    // Without its cause, which may quote the target, and the target can contain a token.
     throw new LatchkeyError("invalid_request", {
       description: "The request's method, its target or a header is not valid.",
     });
@@ -121,22 +126,24 @@ export function toRequest(
 function toHeaders(fields: IncomingMessage["headers"]): Headers {
   const headers = new Headers();
   for (const [name, value] of Object.entries(fields)) {
-    // HTTP/2 puts method and target among the headers; only Set-Cookie is ever a list, and has no meaning in a request.
+    // HTTP/2 puts method and target among the headers; only Set-Cookie can be a list, and it has no meaning in a
+    // request.
     if (typeof value === "string" && !name.startsWith(":")) headers.append(name, asBytes(value));
   }
   return headers;
 }
 
 /**
- * A value as `Headers` takes it. node:http hands over bytes as they came, one character each. Whatever else is there has been put in
- * by somebody since, and is written as it would be sent; a value that `Headers` refuses would appear in the text of its error.
+ * A value as `Headers` accepts it. node:http provides bytes as they arrived, one character each. Any other value has
+ * been set by other code since, and is written as it would be sent; a value that `Headers` refuses would appear in the
+ * text of its error.
  */
 function asBytes(value: string): string {
   if (NOT_A_BYTE.test(value)) return asBytes(Buffer.from(value).toString("latin1"));
   return value.replace(NEVER_IN_A_VALUE, " ");
 }
 
-/** Sends a response of the guard, which is short. Cookies that somebody has set before stay. */
+/** Sends a response of the guard, which is short. Cookies that were set before stay. */
 export async function sendResponse(response: Response, to: ServerResponse): Promise<void> {
   const body = Buffer.from(await response.arrayBuffer());
   const { "set-cookie": _, ...fields } = Object.fromEntries(response.headers);

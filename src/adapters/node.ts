@@ -13,20 +13,23 @@ import { headWithoutUpgrade } from "./plain-upgrade.ts";
 import { carryCookies, replaceCookies } from "./renewed-cookies.ts";
 import { refuseUpgrade, takeBearerProtocol } from "./websocket-handshake.ts";
 
-/** What takes requests in node:http. */
+/** A request listener of node:http. */
 export type NodeListener = (request: IncomingMessage, response: ServerResponse) => void;
 
-/** What an adapter for node:http may be told. */
+/** The options of an adapter for node:http. */
 export interface NodeOptions {
   /** The client's address. Default: the peer's. The handler believes `X-Forwarded-For` by its own `trustedProxies`. */
   readonly ip?: ((request: IncomingMessage) => string | null | undefined) | undefined;
 }
 
-/** What a guard on node:http may be told. */
+/** The options of a guard on node:http. */
 export interface GuardNodeOptions extends NodeOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: ((request: IncomingMessage) => unknown) | undefined;
-  /** Is told what is no refusal but a failure, such as a `loadUser` that threw; it is answered with 500. Default: nobody is. */
+  /**
+   * Called with an error that is not a refusal, such as a `loadUser` that threw; the response is 500. Default: nobody
+   * is.
+   */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
 
@@ -75,8 +78,8 @@ function unreadable(): LatchkeyError {
 }
 
 /**
- * Guards a listener: what the guard refuses is answered here. The listener gets whom it let through, in `request.auth` too.
- * After an implicit refresh the new cookies are in the request, and go out with the answer unless that is an error.
+ * Guards a listener, and answers refused requests itself. The listener receives the admission, and `request.auth` too.
+ * After an implicit refresh the new cookies are in the request, and are sent with the response unless that is an error.
  * @example
  * ```ts
  * import { createServer } from "node:http";
@@ -111,10 +114,12 @@ export function guardNode<Admitted extends OptionalAdmission>(
 }
 
 /**
- * Guards a WebSocket handshake before the upgrade, in a server's `upgrade` event. The token stands in the header `Authorization`,
- * in the cookie, as the subprotocol `latchkey.bearer.<token>` beside a real one, or, where the guard opts in, in the query.
- * A cookie counts only where `Origin` is the issuer's or an allowed one: any page may open a WebSocket (RFC 6455 section 10.2).
- * @returns whom the guard let through, or `undefined`: then the refusal has been answered and the socket closed, or the client has gone.
+ * Guards a WebSocket handshake before the upgrade, in a server's `upgrade` event. The token is in the header
+ * `Authorization`, in the cookie, in the subprotocol `latchkey.bearer.<token>` next to a real one or, if the guard opts
+ * in, in the query. A cookie counts only if `Origin` is the issuer's or an allowed one: any page may open a WebSocket
+ * (RFC 6455 section 10.2).
+ * @returns the admission, or `undefined`: then the refusal has been sent and the socket closed, or the client has
+ *   disconnected.
  * @example
  * ```ts
  * import { createServer } from "node:http";
@@ -137,7 +142,7 @@ export async function admitUpgrade<Admitted extends OptionalAdmission>(
   options: GuardNodeOptions = {},
 ): Promise<Admitted | undefined> {
   const { ip = peer, resource, onError } = guardNodeOptions(options);
-  // Nobody else listens now, and a client that hangs up must not end the process.
+  // There is no other listener now, and a client that disconnects must not end the process.
   const hangUp = () => socket.destroy();
   socket.on("error", hangUp);
   try {
@@ -158,16 +163,16 @@ export async function admitUpgrade<Admitted extends OptionalAdmission>(
 }
 
 /**
- * Serves a request that asks for another protocol than WebSocket, such as Java's HttpClient and `curl --http2` with `Upgrade: h2c`, as
- * the HTTP/1.1 request that it is as well (RFC 9110 section 7.8). With a listener for `upgrade`, Node hands every such request to
- * it and answers none: call this first there.
- * @returns whether it was such a request. Then nothing is left to do.
+ * Serves a request for a protocol other than WebSocket, such as Java's HttpClient and `curl --http2` with
+ * `Upgrade: h2c`, as the HTTP/1.1 request that it is as well (RFC 9110 section 7.8). With a listener for `upgrade`,
+ * Node passes every such request to it and answers none: call this first in that listener.
+ * @returns whether it was such a request. If so, nothing is left to do.
  */
 export function servePlainly(server: Server, request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
   const protocols = (request.headers.upgrade ?? "").split(",").map((protocol) => protocol.trim().toLowerCase());
   if (protocols.includes("websocket")) return false;
   socket.unshift(Buffer.concat([Buffer.from(headWithoutUpgrade(request), "latin1"), head]));
-  // A parser of its own reads the request again, and with it the body, which Node had stopped to look at.
+  // A separate parser reads the request again, including the body, which Node had stopped reading.
   server.emit("setSecureContext" in server ? "secureConnection" : "connection", socket);
   return true;
 }

@@ -25,7 +25,8 @@ export function bodyCredentials(
 export function unparsed(contentType: string | undefined, body: unknown): Buffer {
   if (Buffer.isBuffer(body)) return body;
   const text = typeof body === "string" ? body : isFormType(contentType) ? toForm(body) : toJson(body);
-  // Parsers put U+FFFD for bytes that are not UTF-8; two passwords could become the same. The handler refuses this byte.
+  // Parsers replace bytes that are not UTF-8 by U+FFFD, so two passwords could become the same. The handler refuses
+  // this byte.
   return text.includes("\u{FFFD}") ? Buffer.of(0xff) : Buffer.from(text);
 }
 
@@ -35,8 +36,8 @@ export function isFormType(contentType: string | undefined): boolean {
 }
 
 /**
- * What is nested so deeply that it cannot be written again is left out of each field: no route accepts such a value, and the answer
- * speaks of its kind alone.
+ * Values nested too deeply to be serialized again are omitted from each field: no route accepts such a value, and the
+ * response mentions only its type.
  */
 function toJson(body: unknown): string {
   try {

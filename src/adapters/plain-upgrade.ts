@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 
 const OF_THE_UPGRADE = /^(?:upgrade|http2-settings)$/i;
 
-/** The head of a request, without what asks for another protocol. */
+/** The head of a request, without the request for another protocol. */
 export function headWithoutUpgrade({ method, url, httpVersion, rawHeaders }: IncomingMessage): string {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -2,13 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type CarriedCookies, letsCache, missingCookies } from "../http/cookies/carried-cookies.ts";
 import { setCookiesOf } from "../http/cookies/cookie-endings.ts";
 
-/** The cookies that an answer is to carry, by what becomes of it; the last guard that has found any decides. */
+/** The cookies that a response must carry, by its outcome; the last guard that has any decides. */
 type PendingCookies = Pick<CarriedCookies, "setCookies" | "setCookiesOnError">;
 const pending = new WeakMap<ServerResponse, PendingCookies>();
 
 /**
- * Puts the cookies that a guard has found where they belong: into the answer, and those of an implicit refresh into the request.
- * @param request what a cookie parser has left the old cookies in, if one has been there before.
+ * Puts a guard's cookies where they belong: into the response, and those of an implicit refresh into the request too.
+ * @param request the request, in which a cookie parser may have left the old cookies.
  */
 export function carryCookies(
   message: IncomingMessage,
@@ -21,13 +21,13 @@ export function carryCookies(
   replaceCookies(message, carried, request.cookies);
 }
 
-/** Has the answer to what a guard threw carry its cookies, in every framework. */
+/** Adds the cookies to the response for what a guard threw, in every framework. */
 export function carryCookiesOf(error: unknown, response: ServerResponse): void {
   const setCookies = setCookiesOf(error);
   if (setCookies.length > 0) setWithHead(response, { setCookies, setCookiesOnError: setCookies });
 }
 
-/** Puts the new cookies into every part of the request that holds the old ones, each in its place. */
+/** Puts the new cookies into every part of the request that contains the old ones, each in its place. */
 export function replaceCookies(
   { headers, headersDistinct, rawHeaders }: IncomingMessage,
   { setCookies, cookieHeader }: CarriedCookies,
@@ -49,7 +49,7 @@ export function replaceCookies(
   for (const [name, value] of setCookies.map(nameAndValue)) Reflect.set(parsed, name, value);
 }
 
-/** Only when the head is written is it certain what the answer is, and every framework writes it with `writeHead`. */
+/** The response is only certain when its head is written, and every framework writes it with `writeHead`. */
 function setWithHead(response: ServerResponse, cookies: PendingCookies): void {
   const isFirst = !pending.has(response);
   pending.set(response, cookies);
@@ -62,7 +62,10 @@ function setWithHead(response: ServerResponse, cookies: PendingCookies): void {
   }) as typeof writeHead;
 }
 
-/** The further arguments of `writeHead`. Fields among them replace those set before, so it is their cookies that ours come after. */
+/**
+ * The further arguments of `writeHead`. Fields among them replace those set before, so Latchkey's cookies are added
+ * after theirs.
+ */
 function withCookies(response: ServerResponse, rest: readonly unknown[], setCookies: readonly string[]): unknown[] {
   const reason = rest.filter((part) => typeof part === "string");
   const fields = fieldsOf(rest.find((part) => typeof part === "object" && part !== null));
@@ -77,7 +80,7 @@ function withCookies(response: ServerResponse, rest: readonly unknown[], setCook
 
 type Field = readonly [name: string, value: unknown];
 
-/** `writeHead` takes an object, a flat list, or a list of pairs. */
+/** `writeHead` accepts an object, a flat list, or a list of pairs. */
 function fieldsOf(given: unknown): readonly Field[] {
   if (!Array.isArray(given)) return Object.entries(given ?? {});
   return Array.isArray(given[0]) ? given : inPairs(given);
@@ -87,7 +90,7 @@ function inPairs<Value>(flat: readonly (string | Value)[]): [name: string, value
   return flat.flatMap((name, index) => (index % 2 === 0 ? [[String(name), flat[index + 1]!]] : []));
 }
 
-/** One value or list for each name, however its letters are written: set one by one, the last would replace the others. */
+/** One value or list for each name, compared without case: set one by one, the last would replace the others. */
 function gathered(fields: readonly Field[]): Record<string, unknown> {
   const spelt = new Map<string, string>();
   const record: Record<string, unknown> = {};

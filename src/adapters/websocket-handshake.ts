@@ -5,8 +5,9 @@ const PROTOCOLS = "sec-websocket-protocol";
 const BEARER = "latchkey.bearer.";
 
 /**
- * Moves an access token from the offered subprotocols to `Authorization`, where a guard looks for it. It leaves the list, since a
- * server that picks the first of the list would send it back. Beside a token in the header, the two are refused together.
+ * Moves an access token from the offered subprotocols to `Authorization`, where a guard looks for it. It is removed
+ * from the list, since a server that picks the first of the list would send it back. If the header has a token too, the
+ * request is refused.
  */
 export function takeBearerProtocol({ headers, rawHeaders }: IncomingMessage): void {
   const offered = headers[PROTOCOLS]?.split(",").map((one) => one.trim()) ?? [];
@@ -21,7 +22,7 @@ export function takeBearerProtocol({ headers, rawHeaders }: IncomingMessage): vo
   }
 }
 
-/** Answers a handshake that is refused in plain HTTP/1.1, and closes the connection. */
+/** Answers a refused handshake in plain HTTP/1.1, and closes the connection. */
 export async function refuseUpgrade(response: Response, socket: Duplex): Promise<void> {
   const body = await response.text();
   if (!socket.writable) {

@@ -1,19 +1,25 @@
-/** Counts attempts by key, within windows that begin with a key's first attempt. Time is the database's, since clocks differ. */
+/**
+ * Counts attempts by key, within windows that begin with a key's first attempt. The time is the database's, since
+ * clocks differ.
+ */
 export interface AttemptCounts {
-  /** Whether the processes on the database share these counts. Where not, each counts in its memory, and nothing here is called. */
+  /**
+   * Whether the processes on the database share these counts. If not, each counts in its own memory, and nothing here
+   * is called.
+   */
   readonly sharesAttempts: boolean;
   /**
-   * Counts an attempt under every key or, where a key has none left, under none. The keys must differ. However many arrive at
-   * once, from whatever process, no more than the limit are counted.
+   * Counts an attempt under every key or, if a key has none left, under none. The keys must differ. However many arrive
+   * at once, from any process, no more than the limit are counted.
    */
   takeAttempts(limits: readonly AttemptsAllowed[]): Promise<AttemptsTaken>;
   /** Takes back attempts, unless their window is over, and all attempts under the keys `forgotten`. */
   giveBackAttempts(counted: readonly CountedAttempt[], forgotten: readonly string[]): Promise<void>;
-  /** Deletes keys whose window is over, `limit` at most, and gives how many. */
+  /** Deletes at most `limit` keys whose window is over, and returns how many. */
   sweepAttempts(limit: number): Promise<number>;
-  /** Keys whose window is not over, in order, after `afterKey` (from the first where it is empty), `limit` at most. */
+  /** At most `limit` keys whose window is not over, in order, after `afterKey` (from the first if it is empty). */
   listAttempts(afterKey: string, limit: number): Promise<readonly AttemptsCounted[]>;
-  /** Deletes these keys, and all that begin with one of them and a space; gives how many. */
+  /** Deletes these keys, and all that begin with one of them and a space; returns how many. */
   forgetAttempts(keys: readonly string[]): Promise<number>;
 }
 
@@ -22,7 +28,7 @@ export interface AttemptsAllowed {
   readonly key: string;
   readonly attempts: number;
   readonly windowSeconds: number;
-  /** Whether the key only refuses where it has none left, and counts nothing. Default: false. */
+  /** Whether the key only refuses when it has none left, and counts nothing. Default: false. */
   readonly isOnlyLookedAt?: boolean;
 }
 
@@ -34,11 +40,14 @@ export interface AttemptsCounted {
 
 export interface CountedAttempt {
   readonly key: string;
-  /** When the window ends that it was counted in. */
+  /** The end of the window in which it was counted. */
   readonly windowEndsAt: number;
 }
 
-/** `waitSeconds`: the longest wait of the keys `refusedBy`, which have no attempts left, 1 or more; then nothing was counted. */
+/**
+ * `waitSeconds`: the longest wait, at least 1, among the keys `refusedBy`, which have no attempts left; nothing was
+ * counted then.
+ */
 export type AttemptsTaken =
   | { readonly waitSeconds: 0; readonly counted: readonly CountedAttempt[]; readonly refusedBy: readonly string[] }
   | { readonly waitSeconds: number; readonly counted: readonly []; readonly refusedBy: readonly string[] };

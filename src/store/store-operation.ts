@@ -1,28 +1,34 @@
-/** What an operator and the server need of a store. */
+/** What an operator and the server need from a store. */
 export interface StoreOperation {
   /** What the operator sees: the kind and the place, never a password. */
   readonly description: string;
 
   readonly statistics: StoreStatistics;
 
-  /** Calls `listener` with what an operator should know when the store can do less than it should, and returns the way out. */
+  /**
+   * Calls `listener` with what an operator should know when the store can do less than it should, and returns a
+   * function that unsubscribes.
+   */
   onDegraded(listener: (detail: string) => void): () => void;
 
   /**
-   * Deletes sessions whose absolute end lies at `endedBy` or earlier, and entries of the revocation log made at `revokedBy` or
-   * earlier, `limit` of each at most, oldest first. Of several processes that sweep at once, one does, and the others delete nothing.
+   * Deletes sessions whose absolute end is `endedBy` or earlier, and entries of the revocation log created at
+   * `revokedBy` or earlier, at most `limit` of each, oldest first. Of several processes that sweep at once, one does,
+   * and the others delete nothing.
    */
   sweep(request: SweepRequest): Promise<Swept>;
 
   count(now: number): Promise<StoreCounts>;
 
-  /** Resolves when the database answers and can be written. */
+  /** Resolves when the database responds and can be written. */
   check(): Promise<void>;
 
   /** Whether the database has a clock of its own, because it may be on another machine. */
   readonly hasOwnClock: boolean;
 
-  /** The time by the database's own clock, or by this machine's where it has none, in milliseconds since the Unix epoch. */
+  /**
+   * The time by the database's own clock, or by this machine's if it has none, in milliseconds since the Unix epoch.
+   */
   readClock(): Promise<number>;
 
   close(): Promise<void>;
@@ -30,7 +36,7 @@ export interface StoreOperation {
 
 /** What a store has done since it was opened, for metrics and tests. */
 export interface StoreStatistics {
-  /** Acts of writing that were committed. */
+  /** Write acts that were committed. */
   readonly transactions: number;
   /** Rows that `changeSessions` wrote. */
   readonly sessionWrites: number;

@@ -8,8 +8,8 @@ import type { StoreOperation } from "./store-operation.ts";
 import type { UserStore } from "./user-store.ts";
 
 /**
- * What Latchkey asks of a database. Every method is one whole atomic act: it happens entirely or not at all, and when its
- * promise resolves it is durable. Where a method takes a batch, the whole batch is one act.
+ * What Latchkey requires of a database. Every method is one whole atomic act: it happens entirely or not at all, and
+ * when its promise resolves it is durable. Where a method takes a batch, the whole batch is one act.
  *
  * Every method rejects with `store_unavailable` when the database cannot do it now and another try may succeed (locked,
  * disk full, connection lost), and with `store_unusable` when it never will (corrupt, not a database, newer than the code).
