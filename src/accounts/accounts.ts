@@ -19,18 +19,18 @@ import { type ImportedUser, userOfImport } from "./user-import.ts";
 import { canonicalUsername, trimmedUsername, usernameProblem } from "./usernames.ts";
 import { createVerification } from "./verification.ts";
 
-/** The parts that accounts are made of. */
+/** The dependencies of accounts. */
 export interface AccountsOptions {
   readonly store: UserStore & Pick<SessionStore, "listSessionAddresses">;
   readonly environment: Environment;
   readonly passwords: Passwords;
   readonly policy: PasswordPolicy;
   readonly throttle: Throttle;
-  /** The device that a device token of the account's stands for, or `null`. */
+  /** The device that a device token of the account identifies, or `null`. */
   readonly recognisedDevice: (account: string, deviceToken: string | null) => RecognisedDevice | null;
-  /** Is told of everybody whose password was held against one. */
+  /** Called for every user whose password was checked. */
   readonly onMet?: ((user: User) => void) | undefined;
-  /** How long a session lives that is not refreshed. */
+  /** How long a session lives without a refresh. */
   readonly idleTtlSeconds: number;
   /** Whether strangers may register. */
   readonly registration: "open" | "closed";
@@ -41,46 +41,51 @@ export interface Credentials {
   readonly password: string;
 }
 
-/** What `changePassword` takes. `user` as just read from the store: their credentials must still be the same when it is done. */
+/**
+ * The parameters of `changePassword`. `user` is as just read from the store: their credentials must be unchanged when
+ * the change is made.
+ */
 export interface PasswordChangeRequest {
   readonly user: User;
   readonly currentPassword: string;
   readonly newPassword: string;
-  /** The session that the change is made in, which must not have ended; `null` for none. */
+  /** The session in which the change is made, which must not have ended; `null` for none. */
   readonly fromSessionId: string | null;
-  /** The session that the user continues in, asked for once the password has been verified. */
+  /** Returns the session in which the user continues; called once the password has been verified. */
   readonly newSession: (person: ProofOfPerson) => Session;
   readonly address: string | null;
   readonly deviceToken?: string | null | undefined;
 }
 
 /**
- * The people who sign in with a password. Addresses are texts as the socket gives them, or `null` where they are not known;
- * device tokens are what the caller presents, and may be anything.
+ * The people who sign in with a password. Addresses are texts as the socket returns them, or `null` if they are not
+ * known; device tokens are what the caller presents, and may be anything.
  *
- * Every method that verifies a password counts a failure against the account and the address, or against recognised devices
- * alone, or inside a session against that session alone, before any hashing, throws `too_many_requests` where they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password
- * and a disabled user alike: the same error after the same work. Only its `detail`, for the operator, tells them apart:
- * `unknown_user`, `wrong_password`, `user_disabled`, `changed_meanwhile`. Of a user who is signed in, a wrong password is
- * `wrong_password`, and `session_revoked` says that they are disabled or gone.
+ * Every method that verifies a password counts a failure against the account and the address, or against recognised
+ * devices alone, or inside a session against that session alone, before any hashing. It throws `too_many_requests` if
+ * they have used up their attempts, and `invalid_credentials` for an unknown user, a wrong password and a disabled user
+ * alike: the same error after the same work. Only its `detail`, for the operator, distinguishes them: `unknown_user`,
+ * `wrong_password`, `user_disabled`, `changed_meanwhile`. For a user who is signed in, a wrong password is
+ * `wrong_password`, and `session_revoked` means that they are disabled or deleted.
  *
- * Every method that takes a password throws `invalid_request` where it has more than 1,024 bytes and `server_busy` where too
- * many are being hashed; one that sets a password throws `password_rejected` where the policy does.
+ * Every method that accepts a password throws `invalid_request` if it has more than 1,024 bytes and `server_busy` if
+ * too many are being hashed. A method that sets a password throws `password_rejected` if the policy rejects it.
  */
 export interface Accounts {
   /**
-   * Creates a user without roles for a stranger.
+   * Creates a user without roles, for self-registration.
    * @throws LatchkeyError `registration_closed`, `invalid_username`, `username_taken`, `too_many_requests`.
    */
   register(credentials: Credentials, address: string | null): Promise<User>;
   /**
    * Creates a user on the operator's behalf.
-   * @throws LatchkeyError `invalid_username`, `username_taken`; `invalid_request` for roles that are none.
+   * @throws LatchkeyError `invalid_username`, `username_taken`; `invalid_request` for invalid roles.
    */
   create(user: Credentials & { readonly roles: readonly string[] }): Promise<User>;
   /**
-   * Creates a user with the role `admin`, if nobody has it yet, and uses up the link.
-   * @throws LatchkeyError `setup_closed` where somebody has, or the link had been used; `invalid_username`, `username_taken`.
+   * Creates a user with the role `admin`, if no user has it yet, and uses up the link.
+   * @throws LatchkeyError `setup_closed` if a user has it, or the link had been used; `invalid_username`,
+   *   `username_taken`.
    */
   createFirstAdmin(credentials: Credentials, link?: SetupLink): Promise<User>;
   /** Verifies a username and a password. */
@@ -92,7 +97,8 @@ export interface Accounts {
   /** Verifies the password of a user who is signed in with that session. */
   verifyPassword(user: User, password: string, sessionId: string): Promise<ProofOfPerson>;
   /**
-   * Creates users of another system. Nobody is created where one of them cannot be; one who is here already stays as they are.
+   * Creates users of another system. If one of them cannot be created, no user is. A user who already exists stays
+   * unchanged.
    * @throws LatchkeyError `invalid_request` or `invalid_username` for the first who cannot be imported.
    */
   import(users: readonly ImportedUser[]): Promise<readonly UserImported[]>;
@@ -101,20 +107,22 @@ export interface Accounts {
     request: PasswordChangeRequest,
   ): Promise<{ readonly session: Session; readonly revoked: readonly string[] }>;
   /**
-   * Keeps a user from signing in and revokes their sessions in the same act.
+   * Prevents a user from signing in and revokes their sessions in the same act.
    * @throws LatchkeyError `not_found`, like the next two; `last_administrator`, like `setRoles`.
    */
   disable(username: string): Promise<{ readonly user: User; readonly revokedSessionIds: readonly string[] }>;
   enable(username: string): Promise<User>;
   setRoles(username: string, roles: readonly string[]): Promise<User>;
-  /** Users in order of canonical username, after `afterUsername` (canonical; default: from the first), `limit` at most. */
+  /**
+   * At most `limit` users in order of canonical username, after `afterUsername` (canonical; default: from the first).
+   */
   list(page?: { readonly afterUsername?: string; readonly limit?: number }): Promise<readonly User[]>;
 }
 
 /**
- * How long it takes to find no session at an address, in milliseconds: more than the store does, so that the time of a refusal
- * does not tell whether there is such a user, and how many sessions they have. By chance it takes up to seven more, since a
- * timer is late by what ran before it.
+ * How long it takes to find no session at an address, in milliseconds: more than the store does, so that the time of a
+ * refusal does not reveal whether the user exists, and how many sessions they have. A random extra of up to seven is
+ * added, since a timer is delayed by what ran before it.
  */
 const LOOKUP_MS = 25;
 
@@ -127,7 +135,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
   const now = () => environment.clock.now();
   const verification = createVerification({ store, passwords, clock: environment.clock });
 
-  /** A user whose name and password are acceptable, not yet stored. `admit` has the last word before any hashing. */
+  /** A user whose name and password are acceptable, not yet stored. `admit` makes the last check before any hashing. */
   async function prepareUser(
     { username, password }: Credentials,
     roles: readonly string[],
@@ -168,8 +176,8 @@ export function createAccounts(options: AccountsOptions): Accounts {
   }
 
   /**
-   * The one way in which a password is verified. For any user, found or not, the work of a refusal is the same, and so
-   * is the error. The proof is of the credentials as they are once an imported hash has been replaced.
+   * The only way in which a password is verified. For any user, found or not, the work of a refusal is the same, and so
+   * is the error. The proof is for the credentials after an imported hash has been replaced.
    */
   async function verify(
     password: string,
@@ -177,7 +185,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     findUser: () => Promise<User | null>,
     refused = refusedSignIn,
   ): Promise<ProofOfPerson> {
-    // Refuses what cannot be a password before any work is spent on it.
+    // Refuses a value that cannot be a password before any work is spent on it.
     preparePassword(password);
     const attempt = await admit();
     const { user, matches } = await withdrawnOnError(attempt, async () => verification(password, await findUser()));
@@ -189,7 +197,10 @@ export function createAccounts(options: AccountsOptions): Accounts {
     return { user, amr: PASSWORD_AMR, credentialsVersion: user.credentialsVersion };
   }
 
-  /** Whose credentials have changed since, is a device no longer. Only for an authentic token is there anything to look up. */
+  /**
+   * A device is no longer recognised once the account's credentials have changed. Only an authentic token requires a
+   * lookup.
+   */
   async function deviceOf(
     account: string,
     deviceToken: string | null | undefined,
@@ -205,7 +216,7 @@ export function createAccounts(options: AccountsOptions): Accounts {
     const isOver = setTimeout(LOOKUP_MS + (chance & 7));
     const user = await findUser();
     const at = now();
-    // Asked for nobody too: should the store be slower than that, it is so for everybody.
+    // Also called for an unknown user: if the store is slower than that, it is so for every user.
     const known = await store.listSessionAddresses(user?.id ?? "", at, at - options.idleTtlSeconds * 1000);
     const here = addressKeys(address);
     const found = here !== UNKNOWN_ADDRESS && known.some((one) => addressKeys(one).address === here.address);
@@ -319,7 +330,7 @@ interface LoginDetails {
   readonly deviceToken: string | null | undefined;
 }
 
-/** Says of which user of several an error is. */
+/** Adds to an error which of several users it concerns. */
 function numbered<Result>(index: number, act: () => Result): Result {
   try {
     return act();
@@ -335,7 +346,7 @@ function refusedSignIn(reason: RefusalReason, user?: User): LatchkeyError {
   return new LatchkeyError("invalid_credentials", { detail: reason, subject: user?.id });
 }
 
-/** Somebody who is signed in knows that there is an account: what is wrong is the password, or the session is over. */
+/** A person who is signed in knows that the account exists: the password is wrong, or the session has ended. */
 function refusedSignedIn(reason: RefusalReason, user?: User): LatchkeyError {
   const isOver = reason === "unknown_user" || reason === "user_disabled";
   return new LatchkeyError(isOver ? "session_revoked" : "wrong_password", { detail: reason, subject: user?.id });
@@ -347,7 +358,7 @@ function unknownUser(): LatchkeyError {
   });
 }
 
-/** A login that the store or the hashing could not take is nobody's failed guess. */
+/** A login that the store or the hashing could not process does not count as a failed guess. */
 async function withdrawnOnError<Result>(attempt: LoginAttempt, verification: () => Promise<Result>): Promise<Result> {
   try {
     return await verification();

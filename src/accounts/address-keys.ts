@@ -1,17 +1,22 @@
 import { isIP } from "node:net";
 
-/** What limits on addresses are counted by. */
+/** The keys that limits on addresses use. */
 export interface AddressKeys {
-  /** An IPv4 address; of an IPv6 address the /64, since every subscriber has a whole one; `unknown` where there is neither. */
+  /**
+   * An IPv4 address; for an IPv6 address the /64, since every subscriber has a whole one; `unknown` if there is
+   * neither.
+   */
   readonly address: string;
   /** The /48 around an IPv6 address, the most that one subscriber is usually given; `null` for all others. */
   readonly network: string | null;
 }
 
-/** The keys of all addresses that are not known, which therefore are counted by none. */
+/** The keys of all unknown addresses, which no limit counts. */
 export const UNKNOWN_ADDRESS: AddressKeys = Object.freeze({ address: "unknown", network: null });
 
-/** Derives the keys. All spellings of an address give the same, and an IPv4-mapped IPv6 address (RFC 4291) is IPv4. */
+/**
+ * Derives the keys. All spellings of an address have the same keys, and an IPv4-mapped IPv6 address (RFC 4291) is IPv4.
+ */
 export function addressKeys(address: string | null): AddressKeys {
   if (address === null) return UNKNOWN_ADDRESS;
   const version = isIP(address);

@@ -5,22 +5,25 @@ export interface AttemptLimitOptions {
   readonly attempts: number;
   /** The window begins with a key's first attempt. */
   readonly windowSeconds: number;
-  /** How many keys are kept; above it, the one that was tried longest ago is forgotten. */
+  /** How many keys are kept; above that, the one whose last attempt is the oldest is forgotten. */
   readonly maxKeys: number;
   readonly clock: Clock;
 }
 
 /** Counts attempts by key, in memory. A wait is in whole seconds; 0 means that there is none. */
 export interface AttemptLimit {
-  /** How long the key has to wait. Counts nothing and brings in no key. */
+  /** How long the key has to wait. Counts nothing and adds no key. */
   wait(key: string): number;
-  /** Counts an attempt. To be called where {@link AttemptLimit.wait} says 0. */
+  /** Counts an attempt. Call it only when {@link AttemptLimit.wait} returns 0. */
   take(key: string): void;
   /** Takes back an attempt that {@link AttemptLimit.take} counted. */
   giveBack(key: string): void;
   /** Takes back all of a key's attempts. */
   forget(key: string): void;
-  /** The same for the key and all that begin with it and a space, for all where it is empty; returns how many there were. */
+  /**
+   * The same for the key and all that begin with it and a space, or for all keys if it is empty; returns how many there
+   * were.
+   */
   forgetBelow(key: string): number;
 }
 
@@ -30,10 +33,13 @@ interface Window {
   endsAt: number;
 }
 
-/** So many windows that are over are dropped for each new one, so that they do not pile up and no attempt pays for all. */
+/**
+ * How many windows that are over are dropped for each new one, so that they do not accumulate and no attempt pays for
+ * all.
+ */
 const MOST_DROPPED = 2;
 
-/** Counts in windows of its own for each key, without timers. */
+/** Counts in a separate window for each key, without timers. */
 export function createAttemptLimit({ attempts, windowSeconds, maxKeys, clock }: AttemptLimitOptions): AttemptLimit {
   const windowMs = windowSeconds * 1000;
   // In the order of their last attempt, the longest ago first. May hold windows that are over.
@@ -43,7 +49,7 @@ export function createAttemptLimit({ attempts, windowSeconds, maxKeys, clock }: 
   function current(key: string, now: number): Window | undefined {
     const window = windows.get(key);
     if (window === undefined) return undefined;
-    // The clock was set back: nobody waits longer than a window for that.
+    // The clock was set back: no one waits longer than a window because of that.
     window.endsAt = Math.min(window.endsAt, now + windowMs);
     if (window.endsAt > now) return window;
     windows.delete(key);
@@ -85,7 +91,7 @@ export function createAttemptLimit({ attempts, windowSeconds, maxKeys, clock }: 
     },
 
     giveBack(key) {
-      // Where its window is over there is nothing left to take back.
+      // If its window is over, there is nothing left to take back.
       const window = current(key, clock.now());
       if (window === undefined) return;
       window.count -= 1;

@@ -4,22 +4,22 @@ import { type AttemptLimit, createAttemptLimit } from "./attempt-limit.ts";
 
 /** A limit on attempts. */
 export interface Limit {
-  /** Short, and another one for each limit: what its keys begin with in the store. */
+  /** Short, and different for each limit: the prefix of its keys in the store. */
   readonly name: string;
   readonly attempts: number;
   /** The window begins with a key's first attempt. */
   readonly windowSeconds: number;
 }
 
-/** Whom a limit counts an attempt for. */
+/** The key under which a limit counts an attempt. */
 export interface LimitedKey {
   readonly limit: Limit;
   readonly key: string;
-  /** Whether the limit only refuses where there are no attempts left, and counts nothing. Default: false. */
+  /** Whether the limit only refuses when there are no attempts left, and counts nothing. Default: false. */
   readonly isOnlyLookedAt?: boolean | undefined;
 }
 
-/** What became of an attempt. */
+/** The outcome of an attempt. */
 export type Taking =
   /** Counted under every key. */
   | {
@@ -28,7 +28,7 @@ export type Taking =
       /** Takes the attempt back under every key; under `forgotten`, all attempts there are. */
       giveBack(forgotten?: LimitedKey): Promise<void>;
     }
-  /** Counted nowhere, since a key has no attempts left: the longest wait, 1 or more, and the limits that refuse. */
+  /** Counted nowhere, since a key has no attempts left: the longest wait, at least 1, and the limits that refuse. */
   | { readonly waitSeconds: number; readonly refusedBy: readonly Limit[]; readonly giveBack?: never };
 
 /** Counts attempts. Keys of one attempt belong to different limits. */
@@ -53,7 +53,7 @@ export function createLocalAttempts(maxKeys: number, clock: Clock = systemEnviro
   return {
     async take(keys) {
       const counts = keys.map((one) => ({ ...one, count: countOf(one.limit) }));
-      // All are looked at before any is counted, so that refused attempts bring in no keys at the cost of others.
+      // All are checked before any is counted, so that refused attempts add no keys that displace others.
       const refused = refusal(
         counts,
         counts.map(({ count, key }) => count.wait(key)),
@@ -84,11 +84,12 @@ export function createLocalAttempts(maxKeys: number, clock: Clock = systemEnviro
 }
 
 /**
- * Counts in the store, for all processes on it. Where the store cannot do it, this process counts for itself, so that
+ * Counts in the store, for all processes on it. If the store cannot do it, this process counts for itself, so that
  * guessing is limited at any time; an attempt is taken back where it was counted.
  *
- * Attempts under the same keys ask the store one after the other. A refusal answers all that wait by then: any number of parallel
- * guesses cost the store one statement more than the limit lets through, and never keep its connections from others.
+ * Attempts under the same keys ask the store one after another. A refusal answers all that are waiting at that time:
+ * any number of parallel guesses cost the store one statement more than the limit admits, and never block its
+ * connections for others.
  */
 export function createSharedAttempts(counts: AttemptCounts, local: Attempts): Attempts {
   const waitingByKeys = new Map<string, ((taken: AttemptsTaken | undefined) => void)[]>();
@@ -103,7 +104,7 @@ export function createSharedAttempts(counts: AttemptCounts, local: Attempts): At
     waitingByKeys.delete(id);
   }
 
-  /** `undefined` where the store cannot count. */
+  /** `undefined` if the store cannot count. */
   function takeInTurn(limits: readonly AttemptsAllowed[]): Promise<AttemptsTaken | undefined> {
     const id = JSON.stringify(limits.map(({ key, isOnlyLookedAt }) => [key, isOnlyLookedAt]));
     return new Promise((resolve) => {
@@ -137,7 +138,7 @@ export function createSharedAttempts(counts: AttemptCounts, local: Attempts): At
       return {
         waitSeconds: 0,
         async giveBack(forgotten) {
-          // What cannot be taken back goes on to count, which errs on the safe side and ends with the window.
+          // An attempt that cannot be taken back still counts, which errs on the safe side and ends with the window.
           const forgottenKeys = forgotten === undefined ? [] : [keyInStore(forgotten)];
           await counts.giveBackAttempts(counted, forgottenKeys).catch(() => {});
         },
@@ -150,14 +151,14 @@ export function createSharedAttempts(counts: AttemptCounts, local: Attempts): At
   };
 }
 
-/** Where any limit has somebody wait: which, and for how long. */
+/** If any limit requires a wait: which limits, and for how long. */
 function refusal(keys: readonly LimitedKey[], waits: readonly number[]): Taking | null {
   const waitSeconds = Math.max(0, ...waits);
   if (waitSeconds === 0) return null;
   return { waitSeconds, refusedBy: keys.filter((_, index) => waits[index]! > 0).map(({ limit }) => limit) };
 }
 
-/** What a key is in the store: the name of its limit, a space, and the rest. */
+/** A key as it is in the store: the name of its limit, a space, and the rest. */
 export function keyInStore({ limit, key }: LimitedKey): string {
   return `${limit.name} ${key}`;
 }

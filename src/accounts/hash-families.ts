@@ -1,6 +1,6 @@
 /**
- * Password hashes of other systems by their form, so that one that cannot be imported is refused by its name. The first that
- * fits counts. No name repeats anything of the text.
+ * Password hashes of other systems by their form, so that a refusal can name the kind of hash that cannot be imported.
+ * The first match counts. No name repeats any part of the text.
  */
 const families: readonly (readonly [form: RegExp, name: string])[] = [
   [/^$/, "an empty string; write null for a user without a password"],

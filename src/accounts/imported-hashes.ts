@@ -4,7 +4,7 @@ import argon2 from "@node-rs/argon2";
 import bcrypt from "@node-rs/bcrypt";
 import { IMPORTED_HASH_PREFIX } from "../records/user.ts";
 
-/** A password hash that another system made, in a form and of a size that can be verified here. */
+/** A password hash created by another system, in a form and of a size that can be verified here. */
 export interface ImportedHash {
   /** About how long one verification takes on one core of 2020, in milliseconds. */
   readonly costMilliseconds: number;
@@ -12,7 +12,7 @@ export interface ImportedHash {
   verify(password: string): Promise<boolean>;
 }
 
-// A stored hash must not be able to ask for more: it may have come with the file of a stranger.
+// A stored hash must not be able to require more: it may come from a file of an untrusted origin.
 const MOST_MILLISECONDS = 4000;
 const MOST_MEMORY_BYTES = 256 * 1024 * 1024;
 const MOST_CHARACTERS = 2048;
@@ -36,20 +36,20 @@ interface ScryptCost {
 
 interface Form {
   readonly pattern: RegExp;
-  /** Reads what the pattern has found; `undefined` where it asks for too much memory or is no such hash after all. */
+  /** Reads what the pattern has matched; `undefined` if it requires too much memory or is not such a hash after all. */
   readonly read: (parts: Readonly<Record<string, string>>, text: string) => ImportedHash | undefined;
 }
 
 interface Digest {
-  /** What node:crypto calls it, where Python calls it something else. */
+  /** Its name in node:crypto, if Python uses another name. */
   readonly name?: string;
   /** How long one round of HMAC takes. */
   readonly nanoseconds: number;
-  /** How many bytes passlib and Werkzeug take of it. */
+  /** How many bytes of it passlib and Werkzeug use. */
   readonly bytes: number;
 }
 
-/** By the names that Python has for them. */
+/** By their names in Python. */
 const digests: Readonly<Record<string, Digest>> = {
   md5: { nanoseconds: 1500, bytes: 16 },
   sha1: { nanoseconds: 150, bytes: 20 },
@@ -67,7 +67,7 @@ const digests: Readonly<Record<string, Digest>> = {
 
 const forms: readonly Form[] = [
   {
-    // passlib's bcrypt, and everybody else's. It sees no more of a password than its first 72 bytes.
+    // passlib's bcrypt, and that of all other systems. It uses only the first 72 bytes of a password.
     pattern: /^\$2[aby]\$(?<cost>\d\d)\$[A-Za-z0-9./]{53}$/,
     read({ cost }, text) {
       if (Number(cost) < 4) return undefined;
@@ -121,8 +121,9 @@ const forms: readonly Form[] = [
       scryptHash({ N: Number(N), r: Number(r), p: Number(p) }, Buffer.from(salt!), Buffer.from(key!, "hex")),
   },
   {
-    // Better Auth's own: the salt is the text of its hexadecimal digits, and the password is taken in NFKC. What many write by
-    // hand around node:crypto's scrypt and its defaults has the same form and another block size: both are tried.
+    // Better Auth's own: the salt is the text of its hexadecimal digits, and the password is normalised to NFKC.
+    // Hand-written code around node:crypto's scrypt with its defaults often has the same form and another block size:
+    // both are tried.
     pattern: /^(?<salt>[0-9a-f]{32}):(?<key>[0-9a-f]{128})$/,
     read: ({ salt, key }) =>
       eitherHash(
@@ -134,7 +135,7 @@ const forms: readonly Form[] = [
   },
 ];
 
-/** Reads a hash as the other system wrote it; `undefined` where it is of no known form or would cost too much to verify. */
+/** Reads a hash as the other system wrote it; `undefined` if it has no known form or would cost too much to verify. */
 export function readImportedHash(text: string): ImportedHash | undefined {
   if (text.length > MOST_CHARACTERS) return undefined;
   for (const { pattern, read } of forms) {
@@ -147,9 +148,9 @@ export function readImportedHash(text: string): ImportedHash | undefined {
 }
 
 /**
- * How an imported hash is stored: marked, so that it can never be taken for one of Latchkey's own, and with its cost in front,
- * so that of any number of them the costliest is the last in order. The spaces that a column of fixed width puts behind it and
- * the padding of its base64 are left out; `undefined` where it cannot be read or would cost too much to verify.
+ * How an imported hash is stored: marked, so that it can never be mistaken for one of Latchkey's own, and prefixed with
+ * its cost, so that the costliest one is the last in order. The spaces that a fixed-width column appends and the
+ * padding of its base64 are removed; `undefined` if it cannot be read or would cost too much to verify.
  */
 export function storedImportedHash(given: string): string | undefined {
   const trimmed = given.trimEnd();
@@ -159,12 +160,12 @@ export function storedImportedHash(given: string): string | undefined {
   return `${IMPORTED_HASH_PREFIX}${String(Math.ceil(hash.costMilliseconds)).padStart(COST_DIGITS, "0")}:${text}`;
 }
 
-/** Whether a stored hash is one that was imported, and so is to be replaced by one of Latchkey's own at the next sign-in. */
+/** Whether a stored hash was imported, and so must be replaced by one of Latchkey's own at the next sign-in. */
 export function isImportedHash(stored: string): boolean {
   return stored.startsWith(IMPORTED_HASH_PREFIX);
 }
 
-/** Reads what {@link storedImportedHash} has made. */
+/** Reads what {@link storedImportedHash} has created. */
 export function readStoredImportedHash(stored: string): ImportedHash | undefined {
   return readImportedHash(stored.slice(IMPORTED_HASH_PREFIX.length + COST_DIGITS + 1));
 }
@@ -200,7 +201,7 @@ const argon2Parameters = {
   data: (value: string) => isBase64(value) && fromBase64(value).length <= 32,
 } satisfies Record<string, (value: string) => boolean>;
 
-/** Whichever of the two has made the hash. */
+/** Matches if either of the two has created the hash. */
 function eitherHash(one: ImportedHash | undefined, other: ImportedHash | undefined): ImportedHash | undefined {
   if (one === undefined || other === undefined) return undefined;
   return {
@@ -240,7 +241,7 @@ function scryptMemory({ N, r, p }: ScryptCost): number {
   return 128 * r * (N + p);
 }
 
-/** Whether the text is base64 as its bytes would be written, without padding: other spellings are refused where it is verified. */
+/** Whether the text is canonical base64, without padding: other spellings are refused when it is verified. */
 function isBase64(text: string): boolean {
   return fromBase64(text).toString("base64").replaceAll("=", "") === text;
 }

@@ -1,15 +1,18 @@
 import type { User } from "../records/user.ts";
 import type { UserStore } from "../store/user-store.ts";
 
-/** The usernames of people whom this process has met, for its events. */
+/** The usernames of people who have used this process, for its events. */
 export interface KnownUsernames {
   of(subject: string): string | undefined;
   meet(user: Pick<User, "id" | "username"> | null): void;
-  /** Asks the store for a name that is not known yet. What it cannot tell now stays unknown: nothing waits for a name. */
+  /**
+   * Asks the store for a name that is not known yet. A name that it cannot return now stays unknown: nothing waits for
+   * a name.
+   */
   learn(subject: string | null): Promise<void>;
 }
 
-/** Keeps the names of the last `most` people. A username never changes, so that what is kept stays right. */
+/** Keeps the names of the last `most` people. A username never changes, so the kept names stay right. */
 export function createKnownUsernames(
   store: Pick<UserStore, "findUser">,
   areUsers: boolean,

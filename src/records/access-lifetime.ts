@@ -1,6 +1,6 @@
-/** How long the access tokens live that some process signs. */
+/** How long the access tokens of some process live. */
 export interface AccessLifetime {
   readonly seconds: number;
-  /** Until when one may be signed that lives this long, in milliseconds since the Unix epoch. */
+  /** The last time at which a token with this lifetime may be signed, in milliseconds since the Unix epoch. */
   readonly lastInForceAt: number;
 }

@@ -1,11 +1,16 @@
 import type { User } from "./user.ts";
 
-/** That somebody has just proved who they are, by whatever means. Their session is opened only while it still holds. */
+/**
+ * Proof that a person has just authenticated, by any method. Their session is opened only while the proof is still
+ * valid.
+ */
 export interface ProofOfPerson {
-  /** As they were when the proof was made. */
+  /** The user as they were when the proof was made. */
   readonly user: User;
-  /** How they have proved it (RFC 8176). */
+  /** The authentication methods (RFC 8176). */
   readonly amr: readonly string[];
-  /** The version of the user's credentials that the proof was made by. With another one it is void. */
+  /**
+   * The version of the user's credentials that the proof was made with. If the version has changed, the proof is void.
+   */
   readonly credentialsVersion: number;
 }

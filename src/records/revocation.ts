@@ -1,6 +1,6 @@
 import type { RevocationReason } from "./session.ts";
 
-/** When a session was ended before its time, and why. */
+/** When and why a session was ended early. */
 export interface Revocation {
   readonly at: number;
   readonly reason: RevocationReason;
@@ -14,9 +14,12 @@ export interface RevokedSession {
 
 /** One entry of the log of revocations. */
 export interface RevocationEntry {
-  /** Grows with every entry; a reader goes on from the last one it saw. */
+  /** Grows with every entry; a reader continues from the last one it saw. */
   readonly sequence: number;
-  /** The session; or, of a client that was disabled, the `grantId` that its own access tokens begin their `jti` with. */
+  /**
+   * The session; or, for a client that was disabled, its `grantId`, with which the `jti` of its own access tokens
+   * begins.
+   */
   readonly sessionId: string;
   readonly at: number;
 }

@@ -1,38 +1,43 @@
-/** Where a session's rotation stands: three integers and two times, all of it in the session's one row. */
+/** The state of a session's rotation: three integers and two times, all in the session's one row. */
 export interface RotationState {
   /** The newest generation that a client has presented; 0 after sign-in. */
   readonly confirmed: number;
-  /** The oldest generation issued on top of `confirmed` that nobody has presented yet. */
+  /** The oldest generation issued on top of `confirmed` that no client has presented yet. */
   readonly pendingFrom: number;
   /** The newest such generation. */
   readonly pendingTo: number;
   /** When a generation was last issued, in milliseconds since the Unix epoch. */
   readonly rotatedAt: number;
-  /** When a replay by a client that had gone was forgiven, the first of that incident; `null` where none has been. */
+  /** When the first replay of an incident by a client that had disconnected was forgiven; `null` if none has been. */
   readonly reuseForgivenAt: number | null;
 }
 
-/** What the operator chooses. */
+/** The operator's settings. */
 export interface RotationPolicy {
-  /** How long a presented token still gets the same successor; 0 makes any replay of a used token reuse at once. */
+  /**
+   * How long a presented token still returns the same successor; with 0, any replay of a used token is reuse at once.
+   */
   readonly rotationGraceSeconds: number;
-  /** What a token that has been replaced for good leads to where its holder has proved who they are. */
+  /** What happens when a token that has been replaced for good is presented, and its holder has authenticated. */
   readonly staleWithProof: "answer" | "revoke";
 }
 
-/** What is known of a presentation beside its generation. */
+/** What is known about a presentation in addition to its generation. */
 export interface Presenter {
-  /** Whether the session's key, or its confidential client, has proved itself in the same request. */
+  /** Whether the same request has a proof by the session's key, or its confidential client has authenticated in it. */
   readonly hasProved: boolean;
-  /** Whether the connection had closed before this decision. No byte of an answer is sent then. */
+  /** Whether the connection had closed before this decision. No byte of a response is sent in that case. */
   readonly hasGone: boolean;
-  /** Whether the process stood still, or the request waited, for more than a second between its arrival and this decision. */
+  /**
+   * Whether the process was stalled, or the request waited, for more than a second between its arrival and this
+   * decision.
+   */
   readonly hasWaited: boolean;
 }
 
 /**
- * What presenting a generation leads to. `next` is the state to commit; where it is absent, nothing is written. `forgiven` is no
- * answer: it says that the session continues.
+ * The outcome of presenting a generation. `next` is the state to commit; if it is absent, nothing is written.
+ * `forgiven` is not a response: it means that the session continues.
  */
 export type RotationDecision =
   | { readonly kind: "advance" | "sibling" | "rolled_back"; readonly issue: number; readonly next: RotationState }
@@ -43,16 +48,16 @@ export type RotationDecision =
 /** The largest generation that a refresh token can carry: an unsigned 32-bit integer. */
 export const MAX_GENERATION = 0xffff_ffff;
 
-/** How far behind a replay may be, in generations and in time, for a bad network to explain it. */
+/** How far behind a replay may be, in generations and in time, to be explained by a bad network. */
 const FORGIVEN_GENERATIONS = 3;
 const FORGIVEN_WITHIN_MS = 60_000;
-/** How long after one incident there is no second one. */
+/** How long after one incident no second one is accepted. */
 const NEXT_INCIDENT_AFTER_MS = 3_600_000;
 
-/** A bearer who waits for the answer. */
+/** A bearer who waits for the response. */
 const BEARER: Presenter = Object.freeze({ hasProved: false, hasGone: false, hasWaited: false });
 
-/** The state after sign-in: generation 1 is issued and nobody has presented it yet. */
+/** The state after sign-in: generation 1 is issued and no client has presented it yet. */
 export function initialRotation(now: number): RotationState {
   return { confirmed: 0, pendingFrom: 1, pendingTo: 1, rotatedAt: now, reuseForgivenAt: null };
 }
@@ -64,11 +69,11 @@ export function initialRotation(now: number): RotationState {
  * - A pending generation: the successor arrived, so it is confirmed and the next one issued.
  * - The confirmed generation within the grace window, a racing twin or a quick retry: the newest pending one again.
  * - The confirmed generation later: the response was lost, or someone holds a copy. A sibling is issued; whichever
- *   sibling is used first confirms itself and ends the others, so two holders cannot both go on.
+ *   sibling is used first confirms itself and ends the others, so two holders cannot both continue.
  * - A generation not issued yet: authentic, so the database has lost acknowledged writes. It is believed.
- * - Anything else has been replaced for good. With proof it is a second process of the same holder, which gets the newest
- *   pending one. Where the client has gone and a bad network explains it, it is forgiven. Otherwise two holders have each used
- *   their own branch.
+ * - Anything else has been replaced for good. With proof it is a second process of the same holder, which gets the
+ *   newest pending one. If the client has disconnected and a bad network explains it, it is forgiven. Otherwise two
+ *   holders have each used their own branch.
  */
 export function decideRotation(
   state: RotationState,
@@ -95,9 +100,9 @@ export function decideRotation(
 }
 
 /**
- * Decides about a token that has been replaced for good and whose client has gone. A process that stood still finds requests whose
- * clients have long continued elsewhere. A page that is reloaded on a bad network leaves requests behind, all of one incident; that
- * is believed once an hour, so that a thief cannot probe for ever by hanging up.
+ * Decides about a token that has been replaced for good and whose client has disconnected. A process that was stalled
+ * finds requests whose clients have long continued elsewhere. A page that is reloaded on a bad network leaves requests
+ * behind, all of one incident; that is believed once an hour, so that a thief cannot probe for ever by disconnecting.
  */
 function decideForgiving(
   state: RotationState,
@@ -118,9 +123,9 @@ function decideForgiving(
 
 /**
  * The generation to hand to a person who authenticates again, with an access token of generation `held` and without
- * presenting a refresh token: that very one, so that the refresh token they hold stays theirs and nothing under way is
- * overtaken. It changes nothing. `undefined` where it has been replaced for good: they hold an old access token, or
- * somebody else has gone on, and which of the two is for their next refresh to show.
+ * presenting a refresh token: the same generation `held`, so that the refresh token they hold stays valid and no
+ * request under way is overtaken. It changes nothing. `undefined` if it has been replaced for good: they hold an old
+ * access token, or another holder has continued, and their next refresh shows which of the two it is.
  */
 export function generationToReissue({ confirmed, pendingFrom }: RotationState, held: number): number | undefined {
   return held === confirmed || held >= pendingFrom ? held : undefined;
@@ -130,7 +135,7 @@ function onTopOf(state: RotationState, confirmed: number, issued: number, now: n
   return { ...state, confirmed, pendingFrom: issued, pendingTo: issued, rotatedAt: now };
 }
 
-/** A clock that stepped back further than the window must not stretch it, so the distance counts, not the sign. */
+/** A clock that was set back by more than the window must not extend it, so the distance counts, not the sign. */
 function isWithin(windowMs: number, now: number, then: number): boolean {
   return Math.abs(now - then) <= windowMs;
 }

@@ -3,14 +3,14 @@ import type { RotationState } from "./rotation.ts";
 import type { Session, SessionUse } from "./session.ts";
 
 /**
- * A rotation, with where it came from (`use`) and with a new `authTime` after a reauthentication; or a revocation. What is left
- * out stays as it is.
+ * A rotation, with where it came from (`use`) and with a new `authTime` after a reauthentication; or a revocation.
+ * Omitted fields stay unchanged.
  */
 export type SessionChange =
   | { readonly rotation: RotationState; readonly authTime?: number; readonly use?: SessionUse }
   | { readonly revocation: Revocation };
 
-/** The session as it is after the change. */
+/** The session after the change. */
 export function changedSession(session: Session, change: SessionChange): Session {
   if ("revocation" in change) {
     return { ...session, revokedAt: change.revocation.at, revokedFor: change.revocation.reason };

@@ -1,7 +1,7 @@
 /** A link by which the first administrator is created. */
 export interface SetupLink {
-  /** Another for every link. */
+  /** Unique for every link. */
   readonly id: string;
-  /** When it stops working, and need not be remembered any more. */
+  /** When it expires, and no longer needs to be remembered. */
   readonly expiresAt: number;
 }

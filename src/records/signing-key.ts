@@ -6,7 +6,7 @@ export interface StoredSigningKey {
   readonly state: "next" | "current" | "retired";
   /** The public JWK (RFC 7517) as JSON; `null` for HS256. */
   readonly publicJwk: string | null;
-  /** The private part, sealed under a key from the root secret. */
+  /** The private part, encrypted with a key derived from the root secret. */
   readonly sealedPrivateKey: Uint8Array;
   readonly createdAt: number;
   /** When it began to sign, or `null`. */
