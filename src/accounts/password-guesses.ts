@@ -1,14 +1,16 @@
-/** What a password is mostly made of, where it is easy to guess. */
+/** What a password mostly consists of, if it is easy to guess. */
 export type Weakness = "repetition" | "keyboard" | "sequence" | "dates" | "names" | "common" | "short";
 
 /** How hard a password is to guess. */
 export interface Guesses {
-  /** The decimal logarithm of about how many guesses an attacker needs who knows how people choose passwords. */
+  /**
+   * The decimal logarithm of the approximate number of guesses for an attacker who knows how people choose passwords.
+   */
   readonly log10: number;
   readonly weakness: Weakness;
 }
 
-/** What is known of people's choices. */
+/** What is known about people's choices. */
 export interface KnownWords {
   /** Common passwords and words in lower case, and how many are tried before each; 1 for the first. */
   readonly ranks: ReadonlyMap<string, number>;
@@ -28,14 +30,17 @@ interface Step extends Piece {
   readonly total: number;
 }
 
-/** More is not looked at: what is hard to guess so far does not become easier. It bounds the work, which strangers can ask for. */
+/**
+ * Longer parts are not checked: a password that is hard to guess up to here does not become easier. This limits the
+ * work that strangers can cause.
+ */
 const MOST_CHARACTERS = 64;
 const LONGEST_WORD = 24;
 const SHORTEST_RUN = 3;
-/** Of a character that nothing explains, as zxcvbn reckons. */
+/** For a character that nothing explains, as in zxcvbn. */
 const CHARACTER_COST = 1;
 const SEEN_SEPARATOR_COST = 0.2;
-/** In which order the pieces come has to be guessed too: about the logarithm of a factorial, in even parts. */
+/** The order of the pieces must be guessed too: about the logarithm of a factorial, in even parts. */
 const NEXT_PIECE_COST = 0.5;
 const COPY_COST = 1;
 const YEAR_COST = 1.2;
@@ -44,11 +49,11 @@ const NAME_COST = 1.7;
 const DATE_COST = 3;
 
 /**
- * Estimates guesses in the manner of zxcvbn (Wheeler, USENIX Security 2016): the cheapest way to put the password together from
- * common words, rows of keys, sequences, dates, copies of what came before, and single characters.
+ * Estimates guesses in the manner of zxcvbn (Wheeler, USENIX Security 2016): the cheapest way to put the password
+ * together from common words, rows of keys, sequences, dates, copies of earlier parts, and single characters.
  *
- * Not zxcvbn-ts itself: on the event loop it takes from 20 milliseconds to seconds for 64 characters that a stranger sends.
- * This takes less than one.
+ * Not zxcvbn-ts itself: on the event loop it needs from 20 milliseconds to seconds for 64 characters that a stranger
+ * sends. This code needs less than one millisecond.
  *
  * @param text in lower case.
  */
@@ -68,7 +73,7 @@ export function estimateGuesses(text: string, words: KnownWords): Guesses {
   return { log10: best[characters.length]!.total, weakness: mostOf(best, characters.length) };
 }
 
-/** Whether a text says the same over and over: most of it stands in it before, and what is left is shorter than `least`. */
+/** Whether a text is repetitive: most of it has appeared in it before, and what is left is shorter than `least`. */
 export function repeatsItself(text: string, least: number): boolean {
   const characters = [...text].slice(0, 4 * MOST_CHARACTERS);
   const copies = longestRepeats(characters.length, 0, (one, other) => characters[one] === characters[other]);
@@ -108,7 +113,7 @@ function piecesOf(characters: readonly string[], words: KnownWords): readonly (r
       ...namesAt(spellings, at, names),
       ...moves.flatMap((ofKeyboard) => [...keysAt(ofKeyboard, at)]),
       ...sequencesAt(characters, at),
-      // Of one character again and again, two are a run already.
+      // Two of the same character are already a run.
       ...copiesOf(copies[at]!, character === characters[at - 1] ? 2 : SHORTEST_RUN, "repetition"),
       ...copiesOf(sameMoves[at]!, SHORTEST_RUN, "keyboard"),
       ...datesAt(characters, at),
@@ -136,7 +141,7 @@ function* namesAt(spellings: readonly string[][], at: number, names: readonly st
   }
 }
 
-/** Keys next to one another: as far as they go, and every shorter part. */
+/** Keys next to one another: the longest run, and every shorter part. */
 function* keysAt(moves: Float64Array, at: number): Generator<Piece> {
   let turns = 0;
   for (let end = at + 1; end < moves.length && neighbours.has(moves[end]!); end++) {
@@ -156,7 +161,7 @@ function* sequencesAt(characters: readonly string[], at: number): Generator<Piec
   }
 }
 
-/** What stands in the password before, or is typed as keys before were: 1qaz2wsx, 1q2w3e4r. */
+/** What has appeared in the password before, or is typed like earlier keys: 1qaz2wsx, 1q2w3e4r. */
 function* copiesOf(longest: number, least: number, kind: Weakness): Generator<Piece> {
   for (let length = longest; length >= least; length--) yield { length, cost: COPY_COST, kind };
 }
@@ -183,7 +188,7 @@ function yearIn(text: string): number | undefined {
   return /^(?:19\d\d|20[0-4]\d)/.test(text) ? Number(text.slice(0, 4)) : undefined;
 }
 
-/** The password as it is, and as it reads where digits and signs stand for letters. */
+/** The password as it is, and with digits and signs replaced by the letters that they resemble. */
 function spellingsOf(characters: readonly string[]): readonly string[][] {
   const read = characters.map((character) => letters[character] ?? character);
   const readOtherwise = characters.map((character) => otherLetters[character] ?? letters[character] ?? character);
@@ -201,7 +206,7 @@ const otherLetters: Readonly<Record<string, string>> = { "1": "l", "|": "l", "9"
 type Keyboard = ReadonlyMap<string, number>;
 const ROW = 100;
 
-/** Rows of keys, and what the first of them writes with Shift. */
+/** Rows of keys, and what the first row types with Shift. */
 const keyboards: readonly [Keyboard, ...Keyboard[]] = [
   keyboardOf(["1234567890-=", "qwertyuiop[]\\", "asdfghjkl;'", "zxcvbnm,./"], "!@#$%^&*()_+"),
   keyboardOf(["1234567890ß", "qwertzuiopü+", "asdfghjklöä#", "yxcvbnm,.-"], '!"§$%&/()=?'),
@@ -226,7 +231,10 @@ function movesOn(keyboard: Keyboard, characters: readonly string[]): Float64Arra
 
 const neighbours: ReadonlySet<number> = new Set([-1, 1, -ROW, -ROW - 1, -ROW + 1, ROW, ROW - 1, ROW + 1]);
 
-/** For each place the longest run from there that has been seen from an earlier place on, `first` being the earliest. */
+/**
+ * For each position, the longest run from there that has already started at an earlier position; `first` is the
+ * earliest.
+ */
 function longestRepeats(length: number, first: number, isSame: (one: number, other: number) => boolean): Uint16Array {
   const longest = new Uint16Array(length);
   let next = new Uint16Array(length + 1);

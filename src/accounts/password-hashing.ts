@@ -1,9 +1,12 @@
 import { availableParallelism } from "node:os";
 import { createOptionSet, type Problem, wholeNumber, withDefault } from "../option-rules.ts";
 
-/** How passwords are hashed, with argon2id (RFC 9106). What is weaker than OWASP's password storage guidance is refused. */
+/**
+ * How passwords are hashed, with argon2id (RFC 9106). Settings weaker than OWASP's password storage guidance are
+ * refused.
+ */
 export interface PasswordHashing {
-  /** Memory of one hash, in KiB: 19,456 or more, or 47,104 or more with a single pass. Default: 19,456 (19 MiB). */
+  /** Memory of one hash, in KiB: at least 19,456, or at least 47,104 with a single pass. Default: 19,456 (19 MiB). */
   readonly argon2MemoryKib?: number | undefined;
   /** Passes over the memory. Default: 2. */
   readonly argon2Passes?: number | undefined;
@@ -11,7 +14,7 @@ export interface PasswordHashing {
   readonly argon2Lanes?: number | undefined;
   /** How many hashes run at once. Default: one less than the processors, at most 3. */
   readonly hashConcurrency?: number | undefined;
-  /** How many hashes wait while those run; further requests get `server_busy`. Default: 64. */
+  /** How many hashes wait while those run; further requests are refused with `server_busy`. Default: 64. */
   readonly hashQueueLength?: number | undefined;
 }
 
@@ -29,7 +32,7 @@ const memory: Problem = (value) =>
   wholeNumber(1, 1_048_576)(value) ??
   ((value as number) < LEAST_MEMORY_KIB ? `must be ${LEAST_MEMORY_KIB} (19 MiB) or more` : undefined);
 
-/** The rules, which the issuer's options hold too. */
+/** The rules, which apply to the issuer's options too. */
 export const passwordHashingRules = Object.freeze({
   argon2MemoryKib: withDefault(LEAST_MEMORY_KIB, memory),
   argon2Passes: withDefault(2, wholeNumber(1, 100)),
@@ -41,7 +44,7 @@ export const passwordHashingRules = Object.freeze({
   hashQueueLength: withDefault(64, wholeNumber(0, 10_000)),
 });
 
-/** What makes hashes too weak though each option for itself is strong enough. */
+/** Combinations that make hashes too weak although each option on its own is strong enough. */
 export function hashingTooWeak({ argon2MemoryKib, argon2Passes }: Resolved): readonly string[] {
   if (argon2Passes > 1 || argon2MemoryKib >= LEAST_MEMORY_OF_ONE_PASS_KIB) return [];
   return [

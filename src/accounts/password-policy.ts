@@ -4,29 +4,32 @@ import { createOptionSet, listOfTexts, wholeNumber, withDefault } from "../optio
 import { estimateGuesses, repeatsItself, type Weakness } from "./password-guesses.ts";
 import { preparePassword } from "./password-text.ts";
 
-/** What is asked of a new password. */
+/** The requirements for a new password. */
 export interface PasswordPolicyOptions {
-  /** The fewest code points, 8 to 128. Default: 15 (NIST SP 800-63B-4 section 3.1.1.2). */
+  /** The minimum number of code points, 8 to 128. Default: 15 (NIST SP 800-63B-4 section 3.1.1.2). */
   readonly passwordMinLength?: number | undefined;
-  /** Words that nobody may use as a password here, such as the issuer's host name. "latchkey" and the username always are. */
+  /**
+   * Words that no user may use as a password here, such as the issuer's host name. "latchkey" and the username always
+   * are.
+   */
   readonly contextWords?: readonly string[] | undefined;
 }
 
 /**
- * Judges new passwords as NIST SP 800-63B-4 asks: by length, against lists of what attackers try first, as a whole, and by how
- * many guesses they take of somebody who knows such lists, keyboards, years and repetitions. There are no rules of composition.
- * A password that is only being verified is never judged.
+ * Checks new passwords as NIST SP 800-63B-4 requires: by length, as a whole against lists of what attackers try first,
+ * and by how many guesses an attacker needs who knows such lists, keyboards, years and repetitions. There are no
+ * composition rules. A password that is only being verified is never checked.
  */
 export interface PasswordPolicy {
   readonly passwordMinLength: number;
   /**
-   * @throws LatchkeyError `password_rejected` saying why and what to do, or `invalid_request` where the password is no text
-   * of 1,024 bytes at most.
+   * @throws LatchkeyError `password_rejected` with the reason and what to do, or `invalid_request` if the password is
+   * not a text of at most 1,024 bytes.
    */
   check(password: string, username: string): Promise<void>;
 }
 
-/** The rule of the shortest length, which the issuer's options hold too. */
+/** The rule for the minimum length, which applies to the issuer's options too. */
 export const passwordMinLengthRule = withDefault(15, wholeNumber(8, 128));
 
 const policyOptions = createOptionSet<
@@ -67,9 +70,12 @@ export function createPasswordPolicy(options: PasswordPolicyOptions = {}): Passw
   };
 }
 
-/** How much of the shortest length has to be left where all that was there before is taken away. */
+/** How much of the minimum length must be left when all repeated parts are removed. */
 const LEAST_ORIGINAL = 0.8;
-/** Some hundred million guesses where 15 characters are asked for, as zxcvbn's third step of four; fewer where fewer are. */
+/**
+ * Some hundred million guesses if 15 characters are required, like zxcvbn's third step of four; fewer if fewer are
+ * required.
+ */
 const LEAST_LOG10_A_CHARACTER = 0.53;
 
 const reasons: Readonly<Record<Weakness, string>> = {
@@ -92,12 +98,12 @@ function rejected(description: string): LatchkeyError {
 
 /** In pieces of a few milliseconds each. */
 const ENTRIES_AT_ONCE = 4000;
-/** The words of Diceware are tried by everybody, and in no order. */
+/** Every attacker tries the words of Diceware, and in no particular order. */
 const DICEWARE_RANK = 3000;
 
 /**
- * How many words are tried before each. The lists are a megabyte that only a process which sets passwords needs, so they are
- * loaded for the first of these, and other requests go on meanwhile.
+ * How many words are tried before each word. The lists are a megabyte that only a process which sets passwords needs,
+ * so they are loaded for the first such request, and other requests continue meanwhile.
  */
 async function loadCommonWords(): Promise<ReadonlyMap<string, number>> {
   const { dictionary } = await import("@zxcvbn-ts/language-common");

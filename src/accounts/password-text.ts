@@ -1,15 +1,16 @@
 import { LatchkeyError } from "../errors.ts";
 
-/** The most bytes of UTF-8 that a password may have. */
+/** The maximum length of a password in bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 1024;
 
-// Composing may shorten a text, so a decomposed form may be longer than the limit; normalising an endless one must not be.
+// Composing may shorten a text, so a decomposed form may be longer than the limit; but a text of unlimited length must
+// not be normalised.
 const MOST_BYTES_BEFORE_COMPOSING = 4 * PASSWORD_MAX_BYTES;
 
 /**
- * Brings a password into the one form that is counted, compared and hashed (RFC 8265 section 4.2, OpaqueString): every kind
- * of space becomes U+0020, and the text is NFC, so that it does not matter which keyboard or system composed it. Nothing is
- * trimmed, case-folded or cut. Every use of a password begins here, before any work is spent on it.
+ * Converts a password to the one form that is counted, compared and hashed (RFC 8265 section 4.2, OpaqueString): every
+ * kind of space becomes U+0020, and the text is NFC, so that it does not matter which keyboard or system composed it.
+ * Nothing is trimmed, case-folded or cut. Every use of a password begins here, before any work is spent on it.
  * @throws LatchkeyError `invalid_request` when the password has more than 1,024 bytes of UTF-8 or is not valid Unicode.
  */
 export function preparePassword(password: string): string {

@@ -6,31 +6,31 @@ import { isImportedHash, readStoredImportedHash } from "./imported-hashes.ts";
 import { type PasswordHashing, passwordHashing } from "./password-hashing.ts";
 import { preparePassword } from "./password-text.ts";
 
-/** What {@link createPasswords} takes. */
+/** The options of {@link createPasswords}. */
 export interface PasswordsOptions extends PasswordHashing {
   readonly random: Random;
 }
 
 /**
- * Hashes and verifies passwords with argon2id (RFC 9106), so many at once and no more. Every method prepares the password
- * first ({@link preparePassword}) and throws `server_busy` where the queue is full.
+ * Hashes and verifies passwords with argon2id (RFC 9106), a limited number at once. Every method prepares the password
+ * first ({@link preparePassword}) and throws `server_busy` if the queue is full.
  */
 export interface Passwords {
   /** A PHC string with a fresh 16-byte salt. */
   hash(password: string): Promise<string>;
   /**
-   * Whether the password made this hash, be it one of these or one that was imported. A hash that cannot be read matches
-   * nothing, and costs what another would.
+   * Whether the password matches this hash, which may be Latchkey's own or imported. A hash that cannot be read matches
+   * nothing, and costs the same work as any other.
    */
   verify(password: string, stored: string): Promise<boolean>;
-  /** Spends the work of {@link Passwords.verify} where there is no user to verify against. */
+  /** Spends the work of {@link Passwords.verify} when there is no user to verify against. */
   verifyAgainstNobody(password: string): Promise<false>;
   statistics(): PasswordStatistics;
 }
 
 /** What the hashing has done and is doing. */
 export interface PasswordStatistics {
-  /** Hashes computed since the start, for whatever purpose. */
+  /** Hashes computed since the start, for any purpose. */
   readonly computed: number;
   readonly running: number;
   readonly waiting: number;
@@ -42,17 +42,18 @@ const SALT_BYTES = 16;
 const DIGEST_BYTES = 32;
 const BUSY_RETRY_SECONDS = 2;
 
-// A damaged parameter in a stored hash could ask for 4 TiB of memory, which ends the process rather than the request.
+// A damaged parameter in a stored hash could require 4 TiB of memory, which ends the process rather than the request.
 const MOST_TIMES_COSTLIER = 16;
 
-/** @throws TypeError naming the option that is wrong, or weaker than OWASP's password storage guidance. */
+/** @throws TypeError naming the option that is invalid, or weaker than OWASP's password storage guidance. */
 export function createPasswords(options: PasswordsOptions): Passwords {
   const resolved = passwordHashing.resolveFrom(options);
   const { argon2MemoryKib: memoryCost, argon2Passes: timeCost, argon2Lanes: parallelism } = resolved;
   const { hashConcurrency: concurrency, hashQueueLength: queueLength } = resolved;
 
   const limit = pLimit(concurrency);
-  // Nobody's hash: random bytes in place of a digest, so verifying against it is the real work and no password matches.
+  // A hash of no user: random bytes instead of a digest, so verifying against it is the real work and no password
+  // matches.
   const nobody = `$argon2id$v=19$m=${memoryCost},t=${timeCost},p=${parallelism}$${base64(SALT_BYTES)}$${base64(DIGEST_BYTES)}`;
   let computed = 0;
   let refused = 0;
@@ -96,11 +97,11 @@ export function createPasswords(options: PasswordsOptions): Passwords {
       return inTurn(async () => {
         try {
           const imported = isImportedHash(stored) ? readStoredImportedHash(stored) : undefined;
-          // As it was typed: the system that made the hash knew no preparation of Latchkey's.
+          // As it was typed: the system that created the hash did not use Latchkey's preparation.
           if (imported !== undefined) return await imported.verify(password);
           if (isAffordable(stored)) return await argon2.verify(stored, prepared);
         } catch {
-          // Not a hash that can be read.
+          // The hash cannot be read.
         }
         await argon2.verify(nobody, prepared);
         return false;

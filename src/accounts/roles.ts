@@ -1,13 +1,13 @@
 import { LatchkeyError } from "../errors.ts";
 
-/** The most roles that one user may have. */
+/** The maximum number of roles of one user. */
 const ROLES_MAX = 32;
 
 const ROLE_PATTERN = /^[a-z0-9:_-]{1,64}$/;
 
 /**
  * Roles as they are stored: sorted, each once.
- * @throws LatchkeyError `invalid_request` where one is not 1 to 64 of `a-z 0-9 : _ -`, or there are more than 32.
+ * @throws LatchkeyError `invalid_request` if one is not 1 to 64 of `a-z 0-9 : _ -`, or there are more than 32.
  */
 export function normaliseRoles(roles: readonly string[]): readonly string[] {
   const unique = [...new Set(roles)].sort();

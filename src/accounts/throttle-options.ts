@@ -2,17 +2,22 @@ import type { Clock } from "../environment.ts";
 import { createOptionSet, wholeNumber, withDefault } from "../option-rules.ts";
 import type { AttemptCounts } from "../store/attempt-counts.ts";
 
-/** How much is let through. Where an address has a limit, the /48 around an IPv6 address has three times as much. */
+/**
+ * The limits on attempts. Where an address has a limit, the /48 around an IPv6 address has a limit three times as high.
+ */
 export interface ThrottleLimits {
-  /** Failed logins of one account from one address, or from one recognised device wherever it is. Default: 10. */
+  /** Failed logins of one account from one address, or from one recognised device at any address. Default: 10. */
   readonly failuresPerAccountAndAddressPer15Minutes?: number | undefined;
   /** Failed logins from one address, of all accounts together. Default: 100. */
   readonly failuresPerAddressPer15Minutes?: number | undefined;
-  /** Failed logins of one account, from all addresses; and, counted apart, from all its recognised devices. Default: 100. */
+  /**
+   * Failed logins of one account, from all addresses; and, counted separately, from all its recognised devices.
+   * Default: 100.
+   */
   readonly failuresPerAccountPerHour?: number | undefined;
-  /** How often one account may be logged in to. 0 = no limit. Default: 60. */
+  /** How often one account may log in. 0 = no limit. Default: 60. */
   readonly loginsPerHour?: number | undefined;
-  /** Passwords proved again or changed inside one session, right or wrong. Default: 10. */
+  /** Passwords verified again or changed within one session, right or wrong. Default: 10. */
   readonly reauthenticationsPer15Minutes?: number | undefined;
   /** How many accounts one address may register, taken usernames included. 0 = no limit. Default: 60. */
   readonly registrationsPerHour?: number | undefined;
@@ -22,7 +27,7 @@ export interface ThrottleLimits {
   readonly sessionRefreshesPerMinute?: number | undefined;
 }
 
-/** What `createThrottle` takes. */
+/** The options of `createThrottle`. */
 export interface ThrottleOptions extends ThrottleLimits {
   readonly clock: Clock;
   /**
@@ -31,9 +36,9 @@ export interface ThrottleOptions extends ThrottleLimits {
    */
   readonly counts?: AttemptCounts | undefined;
   /**
-   * How many accounts, addresses and sessions each limit keeps count of in memory. Above it the login limits forget the one that was
-   * tried longest ago; since every attempt that is counted there costs a password hash, guessing never becomes unlimited.
-   * Default: 100,000, about 25 MB for each of the five login limits when full.
+   * How many accounts, addresses and sessions each limit counts in memory. Above that the login limits forget the one
+   * whose last attempt is the oldest; since every attempt that is counted there costs a password hash, guessing never
+   * becomes unlimited. Default: 100,000, about 25 MB for each of the five login limits when full.
    */
   readonly maxKeys?: number | undefined;
 }
@@ -49,7 +54,7 @@ const rules = {
   sessionRefreshesPerMinute: withDefault(120, wholeNumber(0, 1_000_000)),
 };
 
-/** The limits' rules, which the issuer's options hold too. */
+/** The limits' rules, which apply to the issuer's options too. */
 export const throttleLimitRules = Object.freeze(rules);
 
 /** How many keys are counted in memory. */

@@ -15,42 +15,45 @@ import { createWindowCount } from "./window-count.ts";
 
 export type { ThrottleOptions } from "./throttle-options.ts";
 
-/** A login that was let through to the verifier, and counts as a failure until something else is said. */
+/** A login that was admitted to the verifier, and counts as a failure until another outcome is reported. */
 export interface LoginAttempt {
   /**
    * The password was right: the account's failures from this address are forgotten, and the attempt counts as a success.
-   * @throws LatchkeyError `too_many_requests` where the account has signed in too often.
+   * @throws LatchkeyError `too_many_requests` if the account has signed in too often.
    */
   succeeded(): Promise<void>;
-  /** The password was never looked at, so the attempt counts nowhere. */
+  /** The password was never checked, so the attempt counts nowhere. */
   withdrawn(): Promise<void>;
 }
 
 /** Why an attempt may be the owner's, so that what strangers do to the account from elsewhere does not count against it. */
 export interface Recognition {
-  /** The device that has proved that the account was signed in to from it before; `null` for any other. */
+  /** The device, if it has proved that the account has signed in from it before; `null` for any other. */
   readonly device: string | null;
-  /** Whether the account has a session from this address. Asked only where nothing but the account's own limit refuses. */
+  /**
+   * Whether the account has a session from this address. Called only if nothing except the account's own limit refuses.
+   */
   hasSessionHere(): Promise<boolean>;
 }
 
 /**
- * Slows down guessing, by account, address and session. An address is a text as the socket gives it, or `null` where it is
- * not known: then what goes by addresses is not counted, since everybody would share it. Whatever refuses throws `too_many_requests` with `retryAfterSeconds`, 1 or more.
+ * Slows down guessing, by account, address and session. An address is a text as the socket returns it, or `null` if it
+ * is not known: limits by address then do not count, since all clients would share one. A method that refuses throws
+ * `too_many_requests` with `retryAfterSeconds`, at least 1.
  */
 export interface Throttle {
   /**
-   * Counts a login up front, so that of any number of parallel guesses no more than the limit get through. `account` is the
-   * canonical username, of an account or of none: they are treated alike.
+   * Counts a login up front, so that of any number of parallel guesses no more than the limit get through. `account` is
+   * the canonical username, whether or not the account exists: both are treated alike.
    *
-   * A recognised device has a count of its own, and one that it shares with the account's other recognised devices, so that no
-   * number of failures from elsewhere blocks it, and who steals what devices are recognised by gets no more than these counts. An address that the account has a session from is
-   * exempt from the account's limit, and from no other.
+   * A recognised device has a count of its own, and one that it shares with the account's other recognised devices, so
+   * that no number of failures from elsewhere blocks it, and a thief of a device token gets no more attempts than these
+   * counts. An address from which the account has a session is exempt from the account's limit, and from no other.
    */
   beforeLogin(account: string, address: string | null, recognition?: Recognition): Promise<LoginAttempt>;
   /**
-   * Counts a password that is proved again, or changed, by a live access token: against its session, and against nothing else, so
-   * that what strangers do to the account's name does not matter.
+   * Counts a password that is verified again, or changed, with a live access token: against its session, and against
+   * nothing else, so that strangers' attempts on the account's name do not matter.
    */
   beforeReauthentication(sessionId: string): Promise<LoginAttempt>;
   countRegistration(address: string | null): Promise<void>;
@@ -60,9 +63,12 @@ export interface Throttle {
   /** Refuses a session that has been refreshed too often. */
   refuseRefresh(sessionId: string): void;
   countRefresh(sessionId: string): void;
-  /** What is counted in the store, after `afterKey`, `limit` at most; nothing where each process counts for itself. */
+  /** At most `limit` counts in the store, after `afterKey`; none if each process counts for itself. */
   list(afterKey: string, limit: number): Promise<readonly CountedAttempts[]>;
-  /** Lifts what refuses an account's logins, or an address's logins and registrations; gives how many counts there were. */
+  /**
+   * Lifts the limits that refuse an account's logins, or an address's logins and registrations; returns how many counts
+   * there were.
+   */
   lift(lifted: { readonly account: string } | { readonly address: string } | "all"): Promise<number>;
 }
 
@@ -70,7 +76,7 @@ export interface Throttle {
 export interface CountedAttempts {
   /** As it is in the store. */
   readonly key: string;
-  /** The limit's name, and whom it counts: of an account a digest of the name, an address, or a session. */
+  /** The limit's name, and what it counts: a digest of an account's name, an address, or a session. */
   readonly limit: string;
   readonly of: string;
   readonly count: number;
@@ -85,7 +91,7 @@ const MINUTE = 60;
 const QUARTER = 15 * MINUTE;
 const HOUR = 60 * MINUTE;
 
-/** @throws TypeError naming the option that is wrong. */
+/** @throws TypeError naming the option that is invalid. */
 export function createThrottle(options: ThrottleOptions): Throttle {
   const { maxKeys, ...limits } = throttleOptions.resolveFrom(options);
   const { clock, counts } = options;
@@ -215,7 +221,7 @@ interface AddressLimits {
   readonly network: Limit;
 }
 
-/** What an address counts under; nothing where it is not known. */
+/** The keys under which an address counts; none if it is not known. */
 function keysOfAddress(keys: AddressKeys, { address, network }: AddressLimits): readonly LimitedKey[] {
   if (keys === UNKNOWN_ADDRESS) return [];
   const own = { limit: address, key: keys.address };
@@ -223,14 +229,14 @@ function keysOfAddress(keys: AddressKeys, { address, network }: AddressLimits): 
 }
 
 interface AttemptKeys {
-  /** Where a success forgets the failures before it. */
+  /** Where a success clears the failures before it. */
   readonly own: LimitedKey | undefined;
   /** Where it is counted. */
   readonly success: LimitedKey | undefined;
   readonly attempts: Attempts;
 }
 
-/** What the attempt may say when its outcome is known. */
+/** What the attempt may report when its outcome is known. */
 function attemptOf(taking: Taking, { own, success, attempts }: AttemptKeys): LoginAttempt {
   const { giveBack } = taken(taking);
   return {
@@ -243,7 +249,7 @@ function attemptOf(taking: Taking, { own, success, attempts }: AttemptKeys): Log
   };
 }
 
-/** @throws LatchkeyError `too_many_requests` where the attempt was refused. */
+/** @throws LatchkeyError `too_many_requests` if the attempt was refused. */
 function taken(taking: Taking): Extract<Taking, { readonly giveBack: unknown }> {
   refuseFor(taking.waitSeconds);
   return taking as Extract<Taking, { readonly giveBack: unknown }>;
@@ -255,7 +261,7 @@ function refuseFor(waitSeconds: number): void {
   throw new LatchkeyError("too_many_requests", { description, retryAfterSeconds: waitSeconds });
 }
 
-/** Of one length, whatever was typed as a username. */
+/** Always the same length, regardless of what was typed as a username. */
 export function keyOfAccount(account: string): string {
   return createHash("sha256").update(account).digest("base64url").slice(0, 22);
 }

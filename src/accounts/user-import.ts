@@ -12,24 +12,24 @@ export interface ImportedUser {
   readonly id: string;
   readonly username: string;
   /**
-   * The hash of their password as the other system stored it: passlib's bcrypt, argon2, pbkdf2 and scrypt, Werkzeug's pbkdf2
-   * and scrypt, or Better Auth's. `null` for somebody who has no password, and so cannot sign in with one.
+   * The hash of their password as the other system stored it: passlib's bcrypt, argon2, pbkdf2 and scrypt, Werkzeug's
+   * pbkdf2 and scrypt, or Better Auth's. `null` for a user who has no password, and so cannot sign in with one.
    */
   readonly passwordHash: string | null;
   /** Default: none. */
   readonly roles?: readonly string[] | undefined;
   /** Milliseconds since the Unix epoch. Default: now. */
   readonly createdAt?: number | undefined;
-  /** Whether they may not sign in. Default: false. */
+  /** Whether the user may not sign in. Default: false. */
   readonly disabled?: boolean | undefined;
 }
 
-/** Like the `!` in a Unix shadow file: no password makes it. */
+/** Like the `!` in a Unix shadow file: no password matches it. */
 const NO_PASSWORD_HASH = "!";
 
 /**
- * The user as they are to be stored.
- * @throws LatchkeyError `invalid_request` or `invalid_username` saying what is wrong, never repeating it.
+ * The user as it will be stored.
+ * @throws LatchkeyError `invalid_request` or `invalid_username` with what is wrong, without repeating the value.
  */
 export function userOfImport(imported: ImportedUser, now: number): User {
   const { id, username, passwordHash, roles = [], createdAt = now, disabled = false } = imported;
@@ -65,7 +65,7 @@ function hashToStore(passwordHash: string | null): string {
   throw refused(`the password hash is ${family}${familiesRead.test(family) ? readButNotThis : ""}`);
 }
 
-/** The families of which most are taken: what is wrong is this one. */
+/** The families whose hashes are mostly accepted: only this particular hash is wrong. */
 const familiesRead = /^(?:argon2|bcrypt|scrypt|PBKDF2 as passlib writes it|Werkzeug's PBKDF2|Werkzeug's scrypt)$/;
 const readButNotThis = ", but damaged, of an unsupported version or digest, or too costly to verify";
 

@@ -1,20 +1,23 @@
 import { LatchkeyError } from "../errors.ts";
 
-/** The most code points that a username may have once it is normalised. */
+/** The maximum number of code points of a normalised username. */
 const USERNAME_MAX_LENGTH = 128;
 
 /** The same for an email address (RFC 5321 section 4.5.3.1.3, without the angle brackets). */
 const ADDRESS_MAX_LENGTH = 254;
 
-/** More than a username that is written by hand or keyboard has before it is normalised, in UTF-16 code units. */
+/** More than any typed username has before it is normalised, in UTF-16 code units. */
 const MOST_CODE_UNITS = 1024;
 
-/** What keyboards and the clipboard leave at either end. */
+/** What keyboards and the clipboard add at either end. */
 const SPACE_AROUND = /^[\t\r\n\p{Zs}]+|[\t\r\n\p{Zs}]+$/gu;
 
 const ASCII_PUNCTUATION = /[!-/:-@[-`{-~]/g;
 
-/** What a username must not be, in the order in which it is said. Every pattern is tried on the normalised form. */
+/**
+ * What a username must not be, in the order in which problems are reported. Every pattern is tested on the normalised
+ * form.
+ */
 const refusals: readonly { readonly found: RegExp; readonly problem: string }[] = [
   { found: /[\p{Control}\p{Surrogate}]/u, problem: "A username must not contain control characters." },
   { found: /\p{White_Space}/u, problem: "A username must not contain spaces." },
@@ -23,7 +26,8 @@ const refusals: readonly { readonly found: RegExp; readonly problem: string }[] 
     problem: "A username must not contain invisible characters. Type it instead of pasting it.",
   },
   { found: /@.*@/u, problem: "A username may contain at most one @." },
-  // The specials of RFC 5322 section 3.2.3 but for the dot and the @: with them an e-mail address could be a list of them.
+  // The specials of RFC 5322 section 3.2.3 except the dot and the @: with them an e-mail address could be a list of
+  // addresses.
   { found: /[()<>[\]:;\\,"]/u, problem: 'A username must not contain any of ( ) < > [ ] : ; \\ , ".' },
   // The identifier class of RFC 8264 section 4.2: letters, their marks and digits of every script, and printable ASCII.
   {
@@ -39,9 +43,9 @@ export function trimmedUsername(username: string): string {
 }
 
 /**
- * The form of a username that uniqueness and sign-in go by: without spaces around it, NFKC, then validated, then in lower case.
- * E-mail addresses are usernames like others.
- * @throws LatchkeyError `invalid_username` saying what was wrong, never repeating it.
+ * The form of a username that uniqueness and sign-in use: without spaces around it, NFKC, then validated, then in lower
+ * case. E-mail addresses are usernames like any other.
+ * @throws LatchkeyError `invalid_username` with what was wrong, without repeating the value.
  */
 export function canonicalUsername(username: string): string {
   const problem = usernameProblem(username);

@@ -4,26 +4,26 @@ import type { UserStore } from "../store/user-store.ts";
 import { isImportedHash } from "./imported-hashes.ts";
 import type { Passwords } from "./passwords.ts";
 
-/** What a password was found to be. */
+/** The result of checking a password. */
 export interface Verified {
   readonly matches: boolean;
-  /** The user as they are stored now: their imported hash may just have been replaced. */
+  /** The user as stored now: their imported hash may just have been replaced. */
   readonly user: User | null;
 }
 
-/** Verifies the password of a user, or of nobody where there is none. */
+/** Verifies the password of a user, or does the same work if there is no user. */
 export type Verification = (password: string, user: User | null) => Promise<Verified>;
 
-/** How long the costliest imported hash is taken to be what it was. */
+/** How long the cost of the costliest imported hash is cached. */
 const REREAD_MS = 60_000;
 
 /**
- * Verifies passwords against hashes of Latchkey's own and of other systems, so that a refusal takes the same work for every user.
- * As long as any imported hash is stored, that work is one hash of Latchkey's and one as costly as the costliest imported; an
- * imported hash that costs less than that can still be told by the time its refusal takes.
+ * Verifies passwords against hashes of Latchkey's own and of other systems, so that a refusal costs the same work for
+ * every user. As long as any imported hash is stored, that work is one of Latchkey's hashes and one as costly as the
+ * costliest imported; an imported hash that costs less can still be recognised by the time of its refusal.
  *
- * An imported hash is replaced by one of Latchkey's when its password is first shown. That is a compare-and-swap: a password
- * change that comes in between stays, and then the password is held against the new hash.
+ * An imported hash is replaced by one of Latchkey's when its password is first used. That is a compare-and-swap: a
+ * password change in between is kept, and the password is then checked against the new hash.
  */
 export function createVerification(parts: {
   readonly store: Pick<UserStore, "findLastImportedHash" | "findUser" | "replacePasswordHash">;
@@ -43,7 +43,7 @@ export function createVerification(parts: {
     return costliest;
   }
 
-  /** Whichever of the two kinds of work the verification has not been. */
+  /** The kind of work, of the two, that the verification has not done. */
   async function evenOut(password: string, user: User | null): Promise<void> {
     if (user !== null && isImportedHash(user.passwordHash)) {
       await passwords.verifyAgainstNobody(password);
@@ -61,12 +61,13 @@ export function createVerification(parts: {
       newHash: await passwords.hash(password),
     };
     if (await store.replacePasswordHash(replacement)) {
-      // Not read again: what has happened since to the credentials that were verified makes the proof void.
+      // Not read again: any change since then to the credentials that were verified makes the proof void.
       const { newHash: passwordHash, expectedVersion } = replacement;
       return { matches: true, user: { ...user, passwordHash, credentialsVersion: expectedVersion + 1 } };
     }
     const current = await store.findUser(user.id);
-    // Another sign-in has replaced it, or the password has been changed or the user disabled: what is there now decides.
+    // Another sign-in has replaced it, or the password has been changed or the user disabled: the current state
+    // decides.
     const matches = current !== null && (await passwords.verify(password, current.passwordHash));
     return { matches, user: current };
   }
