@@ -1,8 +1,8 @@
-/** Tells the time. Every decision that depends on time reads it once, from here. */
+/** Returns the time. Every decision that depends on time reads it once, from here. */
 export interface Clock {
   /** Milliseconds since the Unix epoch, UTC. */
   now(): number;
-  /** Milliseconds from any beginning, which no step of the clock changes. Default: the machine's. */
+  /** Milliseconds from an arbitrary start, unaffected by changes of the clock. Default: the machine's. */
   monotonic?(): number;
 }
 
@@ -12,13 +12,15 @@ export interface Random {
   bytes(length: number): Uint8Array;
 }
 
-/** The only doors to time and randomness; tests hand in their own. */
+/** The only sources of time and randomness; tests pass their own. */
 export interface Environment {
   readonly clock: Clock;
   readonly random: Random;
 }
 
-/** Milliseconds from any beginning, which no step of the clock changes: for how long something has taken. */
+/**
+ * Milliseconds from an arbitrary start, unaffected by changes of the clock: to measure how long something has taken.
+ */
 export function monotonicOf(clock: Clock): () => number {
   return clock.monotonic === undefined ? machineMonotonic : () => clock.monotonic!();
 }
@@ -32,8 +34,9 @@ export const systemEnvironment: Environment = Object.freeze({
 });
 
 /**
- * Asks the source for many bytes at a time, since each question costs 5 µs whatever its length, and a refresh needs two short
- * texts: 6% of it. What is handed out is wiped from the supply, and whatever is as long as a key is asked for on its own.
+ * Asks the source for many bytes at a time, since each call costs 5 µs regardless of its length, and a refresh needs
+ * two short texts: 6% of it. Bytes that are returned are wiped from the supply, and a request as long as a key is made
+ * separately.
  */
 function createRandomBytes(): Random["bytes"] {
   const supply = new Uint8Array(4096);

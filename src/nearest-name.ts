@@ -1,9 +1,11 @@
-/** Longer than any name of ours: as much is compared of a name that somebody made up. */
+/** Longer than any known name: only this much of an unknown name is compared. */
 const MOST_COMPARED = 64;
-/** Shorter beginnings are those of too many names. */
+/** Too many names share a shorter beginning. */
 const LEAST_BEGINNING = 4;
 
-/** The known name that a misspelt one most likely stands for, if any is near. One that only lacks its end is the nearest. */
+/**
+ * The known name that a misspelt one most likely means, if any is near. A name that lacks only its end is the nearest.
+ */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   const lower = name.toLowerCase();
   const longer = known.filter(
@@ -19,7 +21,7 @@ export function nearestName(name: string, known: readonly string[]): string | un
     : undefined;
 }
 
-/** How many characters have to be added, removed or replaced (Levenshtein). */
+/** How many characters must be added, removed or replaced (Levenshtein). */
 function editDistance(one: string, other: string): number {
   const [from, to] = [one.slice(0, MOST_COMPARED), other.slice(0, MOST_COMPARED)];
   let row = Array.from({ length: to.length + 1 }, (_, column) => column);

@@ -1,27 +1,33 @@
 import { nearestName } from "./nearest-name.ts";
 
-/** What is wrong with a value: words that follow the option's name, without a full stop. `undefined` where nothing is. */
+/**
+ * What is wrong with a value: words that follow the option's name, without a full stop. `undefined` if nothing is
+ * wrong.
+ */
 export type Problem = (value: unknown) => string | undefined;
 
-/** How one option is checked, and what it becomes. Made by {@link required}, {@link optional}, {@link withDefault} and {@link group}. */
+/**
+ * How one option is checked and resolved. Created by {@link required}, {@link optional}, {@link withDefault} and
+ * {@link group}.
+ */
 export interface OptionRule<Resolved> {
   readonly isRequired: boolean;
   readonly problem: Problem;
-  /** What the option is where it is left out. Called only where no option is wrong. */
+  /** The value of the option when it is omitted. Called only if no option is wrong. */
   readonly byDefault: (given: never) => Resolved;
-  /** Brings an accepted value into its resolved form. */
+  /** Converts an accepted value to its resolved form. */
   readonly resolve: (value: never, given: never) => Resolved;
-  /** The rules of the options inside, where the option is an object of options. */
+  /** The rules of the options inside, if the option is an object of options. */
   readonly inner?: AnyRules;
 }
 
 /**
- * Options of which none is missing. Unlike `Required`, it means the same for users who compile without `exactOptionalPropertyTypes`:
- * an option without a default stays `undefined`.
+ * Options with none missing. Unlike `Required`, it means the same for users who compile without
+ * `exactOptionalPropertyTypes`: an option without a default stays `undefined`.
  */
 export type EveryOption<Given> = { readonly [Name in keyof Required<Given>]: Given[Name] };
 
-/** One rule an option: an option that a type has and its rules lack does not compile. */
+/** One rule per option: if an option of the type has no rule, the code does not compile. */
 export type OptionRules<Given extends object, Resolved extends { readonly [Name in keyof Given]-?: unknown }> = {
   readonly [Name in keyof Required<Given>]: OptionRule<Resolved[Name]>;
 };
@@ -34,22 +40,22 @@ export interface OptionSet<Given extends object, Resolved> {
    * @throws TypeError with one line for every option that is missing, unknown or wrong.
    */
   resolve(given: Given): Resolved;
-  /** The same for what may hold more than these options: other names are left to others. */
+  /** The same for an object that may contain more than these options: other names are ignored. */
   resolveFrom(given: Given): Resolved;
-  /** What is wrong with a value for one option, as words that follow its name, for options that are read from elsewhere. */
+  /** What is wrong with a value for one option, as words that follow its name. For options read from elsewhere. */
   problem(name: keyof Given & string, value: unknown): string | undefined;
 }
 
-/** What {@link createOptionSet} takes. */
+/** The parameters of {@link createOptionSet}. */
 export interface OptionSetParts<Given extends object, Resolved extends { readonly [Name in keyof Given]-?: unknown }> {
-  /** Who accepts these options, for the error about something that is no object. */
+  /** The function that accepts these options, for the error about a value that is not an object. */
   readonly of: string;
   readonly rules: OptionRules<Given, Resolved>;
-  /** What is wrong between options that are each right: whole sentences. */
+  /** Conflicts between options that are each valid: whole sentences. */
   readonly across?: (resolved: Resolved, given: Given) => readonly string[];
 }
 
-/** The one way in which options are checked. */
+/** The only way in which options are checked. */
 export function createOptionSet<Given extends object, Resolved extends { readonly [Name in keyof Given]-?: unknown }>({
   of,
   rules,
@@ -83,7 +89,7 @@ export function createOptionSet<Given extends object, Resolved extends { readonl
   });
 }
 
-/** An option that has to be given. */
+/** A required option. */
 export function required<Resolved>(
   problem: Problem,
   resolve: (value: never, given: never) => Resolved = asGiven,
@@ -99,7 +105,7 @@ export function optional<Resolved>(
   return { isRequired: false, problem, byDefault: nothing, resolve };
 }
 
-/** An option with a default, or with a function that makes it of the options given. */
+/** An option with a default, or with a function that derives it from the given options. */
 export function withDefault<Resolved>(
   byDefault: Resolved | ((given: never) => Resolved),
   problem: Problem,
@@ -109,7 +115,9 @@ export function withDefault<Resolved>(
   return { isRequired: false, problem, byDefault: make, resolve };
 }
 
-/** An option that is an object of options. Left out, it is `undefined`, or all of its defaults with `isAlwaysThere`. */
+/**
+ * An option that is an object of options. If omitted, it is `undefined`, or all of its defaults with `isAlwaysThere`.
+ */
 export function group<Given extends object, Resolved extends { readonly [Name in keyof Given]-?: unknown }>(
   inner: OptionRules<Given, Resolved>,
   { isAlwaysThere }: { readonly isAlwaysThere: true },
@@ -130,7 +138,7 @@ export function group(
   };
 }
 
-/** Refuses what is no whole number from `least` to `most`. */
+/** Refuses a value that is not a whole number from `least` to `most`. */
 export function wholeNumber(least: number, most = Number.MAX_SAFE_INTEGER): Problem {
   const range = most === Number.MAX_SAFE_INTEGER ? `, ${least} or more` : ` from ${least} to ${most}`;
   return (value) =>
@@ -150,13 +158,13 @@ export const aFunction: Problem = (value) => (typeof value === "function" ? unde
 
 export const anObject: Problem = (value) => (isObject(value) ? undefined : "must be an object");
 
-/** A text that is not empty, or a list of at least one. */
+/** A non-empty text, or a list of at least one. */
 export const textOrTexts: Problem = (value) =>
   isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
     ? undefined
     : "must be a non-empty string, or a non-empty list of them";
 
-/** A list of texts, each of which `problem` has nothing against; its words follow the entry. */
+/** A list of texts that `problem` accepts; its words follow the entry. */
 export function listOfTexts(problem: (entry: string) => string | undefined = () => undefined): Problem {
   return (value) => {
     if (!Array.isArray(value) || value.some((entry) => typeof entry !== "string")) return "must be a list of strings";
@@ -175,7 +183,7 @@ export function isText(value: unknown): value is string {
 type AnyRules = { readonly [name: string]: OptionRule<unknown> };
 type AnyOptions = Readonly<Record<string, unknown>>;
 
-/** So many names can be listed in an error. */
+/** How many names can be listed in an error. */
 const MOST_LISTED = 6;
 
 function unknownOptions(rules: AnyRules, given: object, inside = ""): string[] {

@@ -43,15 +43,15 @@ export interface AccessTokenClaims extends SharedClaims {
 }
 
 /**
- * What a client's own access token says (RFC 6749 section 4.4): no person and no session stand behind it. Its `sub` is its
- * `client_id` (RFC 9068 section 2.2), `roles` is empty, and what it may do is its `scope`. Frozen throughout.
+ * What a client's own access token says (RFC 6749 section 4.4): it belongs to no person and no session. Its `sub` is
+ * its `client_id` (RFC 9068 section 2.2), `roles` is empty, and what it may do is its `scope`. Frozen throughout.
  */
 export interface ClientAccessTokenClaims extends SharedClaims {
   readonly sid?: undefined;
   readonly auth_time?: undefined;
 }
 
-/** Either kind: `sid` tells them apart. */
+/** Either kind: `sid` distinguishes them. */
 export type AnyAccessTokenClaims = AccessTokenClaims | ClientAccessTokenClaims;
 
 /** What of a session goes into its access tokens. */
@@ -98,7 +98,7 @@ export function claimsOf(grant: AccessTokenGrant, terms: AccessTokenTerms, uniqu
   const { session, generation, roles, jkt, now } = grant;
   const iat = Math.floor(now / 1000);
   return {
-    // First, so that whatever the store holds, an own claim never replaces one of ours.
+    // First, so that an own claim in the store can never replace one of Latchkey's.
     ...session.claims,
     iss: terms.issuer,
     sub: session.subject,
@@ -150,7 +150,10 @@ export function revokedWith({ jti, sid }: Pick<AnyAccessTokenClaims, "jti" | "si
 /** Stands for every session in the log of revocations: what was issued before is over, also where its session is unknown. */
 export const EVERY_SESSION = "AAAAAAAAAAAAAAAAAAAAAA";
 
-/** Whether an access token is over. `revokedAt` gives when an id of the log was revoked, in milliseconds since the Unix epoch. */
+/**
+ * Whether an access token is over. `revokedAt` returns when an id of the log was revoked, in milliseconds since the
+ * Unix epoch.
+ */
 export function isCovered(
   claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">,
   revokedAt: (id: string) => number | undefined,
@@ -216,8 +219,8 @@ export function ofPerson(claims: AnyAccessTokenClaims): AccessTokenClaims {
 }
 
 /**
- * Where `now` stands in an access token's life: exactly from `iat` (and `nbf`) to `exp`, each moved outwards by the
- * leeway. At `exp + leeway` it has expired (RFC 7519 section 4.1.4).
+ * Where `now` is in an access token's life: exactly from `iat` (and `nbf`) to `exp`, each moved outwards by the leeway.
+ * At `exp + leeway` it has expired (RFC 7519 section 4.1.4).
  */
 export function timeliness(
   claims: Pick<AnyAccessTokenClaims, "exp" | "iat" | "nbf">,
@@ -258,7 +261,7 @@ const sessionShapes: Shapes = {
   amr: optional(isTexts),
 };
 
-// Whatever tells of a person has no place in it.
+// Claims about a person must not appear in it.
 const clientShapes: Shapes = {
   ...sharedShapes,
   auth_time: isAbsent,
@@ -278,7 +281,7 @@ function isTime(value: JsonValue | undefined): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** Of this kind alone: whatever else a token may be bound to cannot be checked here, so it must not count as bound to nothing. */
+/** Only of this kind: any other binding of a token cannot be checked here, so it must not count as bound to nothing. */
 function isConfirmation(value: JsonValue | undefined): boolean {
   return (
     isJsonObject(value) &&

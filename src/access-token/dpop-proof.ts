@@ -105,8 +105,8 @@ export function refused(why: string): LatchkeyError {
 }
 
 /**
- * The algorithm and the key. Of the key nothing but its public members is kept, so that what else stands in it says nothing.
- * Other header members are passed over, but `crit`, which means that they may not be.
+ * The algorithm and the key. Only the public members of the key are kept, so that any other member has no effect. Other
+ * header members are passed over, but `crit`, which means that they may not be.
  */
 function readHeader(bytes: Uint8Array): { readonly alg: string; readonly jwk: JWK } {
   const header = parseJson(bytes);

@@ -24,7 +24,7 @@ interface Remembered extends VerifiedToken {
  * Remembers verified access tokens under their full text, compared to the last character: two tokens never share an entry. The
  * end of the signature says where to look, since to hash a whole text took half of a guard's time. Of two that end alike, the
  * later one stays.
- * @param capacity how many; the oldest gives way. 0 remembers none.
+ * @param capacity how many; a new one beyond that replaces the oldest. 0 remembers none.
  */
 export function createVerifiedTokens(capacity: number): VerifiedTokens {
   // A map keeps the order of insertion, so its first entry is the oldest.

@@ -53,7 +53,10 @@ export interface AccessTokenVerifier {
    * it may be past its `exp`.
    */
   read(token: string, options?: { readonly acceptExpired?: boolean }): Promise<AnyAccessTokenClaims>;
-  /** What {@link read} gives if this very text has been verified before and is still good, else `undefined`; then ask that. */
+  /**
+   * What {@link read} returns if this same text has been verified before and is still valid, else `undefined`; call
+   * `read` then.
+   */
   readCached(token: string): AnyAccessTokenClaims | undefined;
 }
 

@@ -5,7 +5,7 @@ import { required, textOrTexts, wholeNumber, withDefault } from "../option-rules
 const inAList = (value: string | readonly string[]): readonly string[] =>
   Object.freeze(typeof value === "string" ? [value] : [...value]);
 
-/** The `aud` of access tokens: one, or several of which any is accepted. */
+/** The `aud` of access tokens: one, or several; any of them is accepted. */
 export const audienceRule = required<readonly string[]>(textOrTexts, inAList);
 export const audienceOrIssuerRule = withDefault<readonly string[]>(
   ({ issuer }: { readonly issuer: string }) => Object.freeze([issuer]),

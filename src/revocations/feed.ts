@@ -5,7 +5,7 @@ import type { Revocations } from "./known-revocations.ts";
 
 /** A follower that has nothing to tell says so this often. */
 const HEARTBEAT_MS = 5000;
-/** How old the last reading of the log may be for what is told of it to count as all there is. */
+/** How old the last read of the log may be for what is sent from it to count as complete. */
 const FRESH_MS = 3000;
 const PAGE = 500;
 const MAX_FOLLOWERS = 1000;
@@ -30,11 +30,11 @@ export interface FeedEntry {
   readonly expiresAt: number;
 }
 
-/** Whom the feed is told to, and for how long. */
+/** A receiver of the feed, and for how long it receives. */
 export interface FollowRequest {
   /** The last entry already known; 0 for none. */
   readonly after: number;
-  /** What the follower's own access token says; once that is revoked, it is told no more. */
+  /** The claims of the follower's own access token; once that is revoked, nothing more is sent to it. */
   readonly granted: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">;
   /** When the follower's own access token expires, in milliseconds since the Unix epoch. */
   readonly until: number;
@@ -49,10 +49,10 @@ export interface FeedFollower {
 
 /** What has been revoked, for services that verify access tokens elsewhere. */
 export interface RevocationFeed {
-  /** The entries after one, `limit` at most. @throws LatchkeyError `store_unavailable` when the log cannot be read. */
+  /** At most `limit` entries after one. @throws LatchkeyError `store_unavailable` when the log cannot be read. */
   read(after: number, limit: number): Promise<FeedPage>;
   /**
-   * Reads the log once more and tells it from there on.
+   * Reads the log once more and sends it from there on.
    * @throws LatchkeyError `server_busy` when too many follow already or the feed is closed, and `store_unavailable`.
    */
   follow(request: FollowRequest): Promise<FeedFollower>;
@@ -84,8 +84,8 @@ export function createRevocationFeed(
   }
 
   /**
-   * From where to tell. A number that the log has not reached is from before a backup was restored: all of it is told again
-   * then, since nothing says where the two part.
+   * Where to start sending. A number that the log has not reached is from before a backup was restored: all of it is
+   * sent again then, since nothing says where the two part.
    */
   function startAfter(after: number): number {
     return after <= log.newestSequence ? after : 0;
@@ -146,7 +146,7 @@ export function createRevocationFeed(
 
   return {
     async read(after, limit) {
-      // What this process has acknowledged is told by it, however soon it is asked.
+      // What this process has acknowledged is sent by it, no matter how soon it is asked.
       if (log.isBehind || after > log.newestSequence || Math.abs(now() - log.readAt) > FRESH_MS)
         await revocations.poll();
       return pageAfter(startAfter(after), limit);

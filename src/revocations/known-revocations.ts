@@ -10,7 +10,10 @@ const MOST_FORGOTTEN = 10_000;
 
 /** The sessions whose access tokens this process refuses, in memory, each for as long as such a token can live. */
 export interface Revocations {
-  /** Whether what the access token stands for has been revoked: its session, its client, or every session. No input or output. */
+  /**
+   * Whether what the access token belongs to has been revoked: its session, its client, or every session. No input or
+   * output.
+   */
   covers(claims: Pick<AnyAccessTokenClaims, "jti" | "sid" | "iat">): boolean;
   /** Takes in what this process has just revoked, at once; subscribers are notified as soon as the log is read. */
   add(sessionIds: readonly string[], at: number): void;
@@ -21,11 +24,11 @@ export interface Revocations {
 }
 
 /**
- * The same in the order in which it was committed, as it was last read from the store. No input or output. What a database
- * has forgotten, by a failover or a restored backup, is no longer in here; this process goes on refusing it all the same.
+ * The same in the order in which it was committed, as it was last read from the store. No input or output. What a
+ * database has forgotten, by a failover or a restored backup, is no longer in here; this process still refuses it.
  */
 export interface RevocationLog {
-  /** The entries after `sequence` that still matter, oldest first, `limit` at most. */
+  /** At most `limit` of the entries after `sequence` that still matter, oldest first. */
   after(sequence: number, limit: number): readonly RevocationEntry[];
   /** The newest entry's number; 0 where there has been none. */
   readonly newestSequence: number;
@@ -37,7 +40,10 @@ export interface RevocationLog {
   readonly readAt: number;
   /** Until when an entry matters, in milliseconds since the Unix epoch. */
   forgottenAt(entry: RevocationEntry): number;
-  /** Calls `listener` whenever the log has been read to its end, with or without new entries. Gives the way out. */
+  /**
+   * Calls `listener` whenever the log has been read to its end, with or without new entries. Returns a function that
+   * unsubscribes.
+   */
   subscribe(listener: () => void): () => void;
 }
 
@@ -51,7 +57,7 @@ export async function loadRevocations(
   now: () => number,
   lifetimes: Pick<AccessLifetimes, "rememberMs" | "read">,
 ): Promise<Revocations> {
-  // In order of insertion, so the oldest stand first and forgetting stops at the first that still matters.
+  // In order of insertion, so the oldest come first and forgetting stops at the first that still matters.
   const revokedAt = new Map<string, number>();
   const listeners = new Set<() => void>();
   let entries: RevocationEntry[] = [];
@@ -148,7 +154,7 @@ export async function loadRevocations(
     return waitingRead;
   }
 
-  /** Where the first entry after `sequence` stands. */
+  /** The position of the first entry after `sequence`. */
   function indexAfter(sequence: number): number {
     let [low, high] = [0, entries.length];
     while (low < high) {

@@ -32,7 +32,9 @@ export function hashClientSecret(secret: string): Uint8Array {
   return new Uint8Array(createHash("sha256").update(secret).digest());
 }
 
-/** Whether the secret is the client's. Compared in constant time, and with the same work where there is no such client. */
+/**
+ * Whether the secret is the client's. Compared in constant time, and with the same work if the client does not exist.
+ */
 export function isClientSecret(secret: string, client: Pick<Client, "secretHash"> | null): boolean {
   const presented = hashClientSecret(secret);
   const expected = client?.secretHash ?? null;

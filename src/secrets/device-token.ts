@@ -39,7 +39,7 @@ export function createDeviceToken(
   return Buffer.concat([head, macOf(keys, head, account)]).toString("base64url");
 }
 
-/** What a device token stands for. */
+/** What a device token identifies. */
 export interface RecognisedDevice {
   /** A text of fixed length. */
   readonly id: string;
@@ -48,8 +48,8 @@ export interface RecognisedDevice {
 }
 
 /**
- * The device that a token stands for; `null` where the token is not this account's, has
- * expired, or is none. One made under the root secret before counts too. Compared in constant time.
+ * The device that a token identifies; `null` if the token is not this account's, has expired, or is none. One made
+ * under the root secret before counts too. Compared in constant time.
  */
 export function recognisedDevice(
   keys: RootKeys,

@@ -42,7 +42,7 @@ export function couldBeRefreshToken(text: string): boolean {
   return TOKEN_PATTERN.test(text);
 }
 
-/** Reads a refresh token's parts, or gives `undefined` for anything that no key in use could have issued. */
+/** Reads a refresh token's parts, or returns `undefined` for anything that no key in use could have issued. */
 export function parseRefreshToken(text: string, keys: RootKeys): PresentedRefreshToken | undefined {
   if (!TOKEN_PATTERN.test(text)) return undefined;
   const bytes = Buffer.from(text.slice(REFRESH_TOKEN_PREFIX.length), "base64url");

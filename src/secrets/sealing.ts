@@ -13,7 +13,7 @@ const CIPHERTEXT_AT = 17;
 const NONCE_BYTES = 12;
 const TAG_BYTES = 16;
 
-/** What a sealed private key is bound to, so that no key can stand in for another. */
+/** What a sealed private key is bound to, so that no key can be replaced by another. */
 export interface SealedFor {
   readonly kid: string;
   readonly alg: string;

@@ -16,7 +16,7 @@ export function createSetupToken(keys: DerivedKeys, expiresAt: number): string {
   return Buffer.concat([time, hmacSha256(keys.setupKey, DOMAIN_LABEL, time)]).toString("base64url");
 }
 
-/** The link that the token stands for; `undefined` where it is not this server's or has expired. */
+/** The link that the token refers to; `undefined` if it is not this server's or has expired. */
 export function readSetupToken(keys: DerivedKeys, token: string, now: number): SetupLink | undefined {
   const bytes = Buffer.from(token, "base64url");
   if (bytes.length !== TOKEN_BYTES || bytes.toString("base64url") !== token) return undefined;

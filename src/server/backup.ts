@@ -11,7 +11,7 @@ import { OperatorError, systemErrorCode } from "./failure.ts";
 const LOCK_TIMEOUT_SECONDS = 10;
 
 /**
- * Copies a SQLite database as it is at one moment, whatever is written to it meanwhile, into a new file with mode 0600. The
+ * Copies a SQLite database as it is at one moment, regardless of writes meanwhile, into a new file with mode 0600. The
  * file appears whole and durable, or not at all.
  * @throws OperatorError where there is no database, or the file exists or cannot be written.
  * @throws LatchkeyError `store_unavailable` or `store_unusable`: nothing is copied that is damaged.

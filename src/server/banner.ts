@@ -1,6 +1,6 @@
 import { urlHost } from "./settings/config.ts";
 
-/** What the banner tells. */
+/** The contents of the banner. */
 export interface BannerFacts {
   readonly address: { readonly host: string; readonly port: number };
   readonly issuer: string;

@@ -18,8 +18,8 @@ import { wantsStacks } from "./settings/config.ts";
 import type { Terminal } from "./terminal.ts";
 
 /**
- * Runs one command and gives the exit code: 0 when it did what was asked, 1 when it did not. `start` resolves once the server
- * is ready, and the process goes on.
+ * Runs one command and returns the exit code: 0 when it did what was asked, 1 when it did not. `start` resolves once
+ * the server is ready, and the process continues.
  */
 export async function runCommand(commandLine: readonly string[], terminal: Terminal): Promise<number> {
   try {

@@ -64,7 +64,10 @@ export async function keepOperatorAct(act: StatedEvent, store: Pick<AuditLog, "a
 const LOOK_MS = 1000;
 const MOST_AT_ONCE = 200;
 
-/** Hands what operators do to the listener, each to one of the processes on the database. Gives the way out. */
+/**
+ * Passes what operators do to the listener, each event to one of the processes on the database. Returns a function that
+ * stops this.
+ */
 export function followOperators(
   store: Pick<AuditLog, "takeOperatorEvents">,
   listener: (event: LatchkeyEvent) => void,

@@ -37,8 +37,8 @@ export interface StartOptions {
 }
 
 /**
- * Starts the server. It listens first, so that a taken port is told before anything is made or changed; requests get 503
- * until it is ready, which with PostgreSQL may take until that can be reached.
+ * Starts the server. It listens first, so that a port already in use is reported before anything is created or changed;
+ * requests get 503 until it is ready, which with PostgreSQL may take until that can be reached.
  * @throws OperatorError, LatchkeyError saying why it cannot start; then nothing is left running.
  */
 export async function startServer(

@@ -7,8 +7,8 @@ import { createOperatorTrace, operatorName } from "./operator.ts";
 import { type Config, loadConfig } from "./settings/config.ts";
 
 /**
- * Runs a command's work on the issuer that the environment describes, and closes it whatever happens. What it does is kept
- * with the operating-system user who ran it, until a server takes it into its log.
+ * Runs a command's work on the issuer that the environment describes, and always closes it in the end. What it does is
+ * kept with the operating-system user who ran it, until a server takes it into its log.
  * @param mayCreate whether a database that is not there is made, rather than taken for a mistake in the path.
  */
 export async function withIssuer<Result>(

@@ -16,8 +16,8 @@ export interface AccessLifetimesParts {
 }
 
 /**
- * How long access tokens live, whatever process signed them, and with whatever setting: what has been revoked has to be remembered
- * as long as the longest-lived token signed before it, also by a process whose own tokens live for a minute.
+ * How long access tokens live, for any process that signed them and any setting: what has been revoked has to be
+ * remembered as long as the longest-lived token signed before it, also by a process whose own tokens live for a minute.
  */
 export interface AccessLifetimes {
   /** The greatest life of an access token that may still be good. It goes down once all tokens of the greater one have expired. */

@@ -23,9 +23,9 @@ export interface AdoptionReport {
 /** Takes over sessions that another system has opened. */
 export interface Adoption {
   /**
-   * What a refresh token that is not Latchkey's stands for here, its session adopted if it was not yet; `undefined` where it
-   * is nobody's. Throws `session_expired`, `session_revoked`, `too_many_requests`, `store_unavailable`, and `invalid_refresh_token`
-   * where the session is another subject's or another client's.
+   * What a refresh token that is not Latchkey's refers to here, its session adopted if it was not yet; `undefined` if
+   * it is nobody's. Throws `session_expired`, `session_revoked`, `too_many_requests`, `store_unavailable`, and
+   * `invalid_refresh_token` where the session is another subject's or another client's.
    */
   present(refreshToken: string, context: RequestContext): Promise<PresentedRefreshToken | undefined>;
   /** Adopts sessions ahead of their next refresh. */

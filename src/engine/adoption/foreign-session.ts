@@ -10,9 +10,10 @@ import { copyDetails, optionalText } from "../given-details.ts";
 /** A sign-in that another system has opened and that is to go on here. Times are milliseconds since the Unix epoch. */
 export interface ForeignSession {
   /**
-   * What the other system calls the sign-in: the same for every refresh token that has come of it, and no other sign-in's.
-   * Where each rotation made a new row there, that is the id of the first one, or of the family, not of the row. It opens one
-   * session ever: once that has ended, it stays ended, whatever is said of the id later, also after its row was swept.
+   * What the other system calls the sign-in: the same for every refresh token that has come of it, and no other
+   * sign-in's. Where each rotation made a new row there, that is the id of the first one, or of the family, not of the
+   * row. It opens one session ever: once that has ended, it stays ended, regardless of what is said about the id later,
+   * even after its row was swept.
    */
   readonly id: string;
   /**
@@ -45,27 +46,30 @@ export type ForeignRefreshTokens = (refreshToken: string) => Promise<ForeignSess
 
 const DOMAIN_LABEL = "latchkey foreign session v1\0";
 
-// Every refresh token that a foreign session brings stands for the one that a sign-in hands out: issued, not yet presented.
+// Every refresh token of a foreign session counts as the one that a sign-in issues: issued, not yet presented.
 const FOREIGN_GENERATION = 1;
 
 // Nobody's clock has been there since 1973; a time in seconds is.
 const LEAST_MILLISECONDS = 1e11;
 
 /**
- * The id of the session that goes on for a foreign one. It follows from the foreign id alone and from no secret: were it another
- * once the root secret has changed, a token that had ended its session by reuse could open a second one.
+ * The id of the session that continues a foreign one. It follows from the foreign id alone and from no secret: were it
+ * another once the root secret has changed, a token that had ended its session by reuse could open a second one.
  */
 export function foreignSessionId(id: string): string {
   return createHash("sha256").update(DOMAIN_LABEL).update(id).digest().subarray(0, 16).toString("base64url");
 }
 
-/** What a foreign session's refresh token stands for: the first generation of the session that goes on for it. */
+/** What a foreign session's refresh token refers to: the first generation of the session that continues it. */
 export function asPresented(foreign: ForeignSession): PresentedRefreshToken {
   // There is no MAC to check: the application that verified the foreign token has vouched for it.
   return { sessionId: foreignSessionId(foreign.id), generation: FOREIGN_GENERATION, isAuthentic: () => true };
 }
 
-/** The session that goes on for a foreign one, as though it had been opened here and its first refresh token not been used. */
+/**
+ * The session that continues a foreign one, as if it had been opened here and its first refresh token had not been
+ * used.
+ */
 export function sessionOfForeign(foreign: ForeignSession, now: number, random: Random): Session {
   return {
     id: foreignSessionId(foreign.id),

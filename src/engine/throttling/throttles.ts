@@ -8,11 +8,11 @@ export type Lifted = { readonly username: string } | { readonly address: string 
 
 /** The limits on logins, registrations and reauthentications, as they are counted in the store, for all processes on it. */
 export interface Throttles {
-  /** What is counted now, in an order of the store's, after `afterKey`, `limit` at most. */
+  /** At most `limit` of the current counts, in the store's order, after `afterKey`. */
   list(afterKey: string, limit: number): Promise<readonly CountedAttempts[]>;
   /**
-   * Lifts what refuses an account's logins, an address's logins and registrations, or everybody's, at every process at once;
-   * gives how many counts there were. Throws `invalid_username`.
+   * Lifts what refuses an account's logins, an address's logins and registrations, or everybody's, at every process at
+   * once; returns how many counts there were. Throws `invalid_username`.
    */
   lift(lifted: Lifted, context?: RequestContext): Promise<number>;
 }

@@ -11,7 +11,10 @@ const MAX_ACTS = 500;
 export interface SweeperParts {
   readonly store: Pick<StoreOperation, "sweep"> & Pick<AttemptCounts, "sharesAttempts" | "sweepAttempts">;
   readonly now: () => number;
-  /** How long a revocation must be remembered, as it stands now: as long as an access token can live. Rejects as the store does. */
+  /**
+   * How long a revocation must be remembered at present: as long as an access token can live. Rejects as the store
+   * does.
+   */
   readonly rememberMs: () => Promise<number>;
 }
 

@@ -26,7 +26,7 @@ export interface TimersParts {
   readonly compareClocks: () => Promise<void>;
 }
 
-/** Starts all timers, none of which keeps the process alive, and returns what stops them. */
+/** Starts all timers, which do not keep the process alive, and returns a function that stops them. */
 export function startTimers({
   store,
   emit,

@@ -7,7 +7,10 @@ import { headerList, headerText } from "../header-value.ts";
 import type { HeaderFields } from "../respond.ts";
 import * as schemas from "../schemas.ts";
 
-/** Where proxies write the method of the request that they ask about: Traefik and Caddy the first, nginx what it is told to. */
+/**
+ * Where proxies write the method of the request that they ask about: Traefik and Caddy the first, nginx the one that it
+ * is configured to use.
+ */
 const METHOD_HEADERS = ["x-forwarded-method", "x-original-method"];
 
 /**

@@ -3,7 +3,7 @@ import type { Issuer } from "../../issuer.ts";
 import { endpoint } from "../endpoint.ts";
 import * as schemas from "../schemas.ts";
 
-/** For whatever starts, stops and routes to this process. */
+/** For the systems that start, stop and route to this process. */
 export const healthEndpoints = [
   endpoint({
     method: "get",

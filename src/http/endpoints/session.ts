@@ -144,7 +144,7 @@ function instant(milliseconds: number): string {
   return new Date(milliseconds).toISOString();
 }
 
-/** The refresh token in `Authorization`, by its looks and whatever the scheme is. */
+/** The refresh token in `Authorization`, recognised by its form, with any scheme. */
 function refreshTokenIn(headers: Headers): string | undefined {
   const token = authorizationToken(headers)?.token;
   return token !== undefined && looksLikeRefreshToken(token) ? token : undefined;

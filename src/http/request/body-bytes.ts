@@ -4,7 +4,7 @@ import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
 export const BODY_LIMIT_BYTES = 64 * 1024;
 
 /**
- * Reads a body whole, and of a larger one at most the limit, whatever Content-Length says or leaves unsaid.
+ * Reads a body whole, and at most the limit of a larger one, regardless of Content-Length.
  * @throws LatchkeyError `payload_too_large`, and `invalid_request` when the body broke off.
  * @throws TypeError when somebody has read it before.
  */

@@ -23,7 +23,8 @@ export interface BodyRule<Schema extends z.ZodObject = z.ZodObject> {
 }
 
 /**
- * Reads and validates a body. An empty one, which `{}` is as well, gives `undefined` where it is optional: there, nothing has no type.
+ * Reads and validates a body. An empty one, including `{}`, returns `undefined` if it is optional: there, nothing has
+ * no type.
  * @throws LatchkeyError `unsupported_media_type`, `payload_too_large`, or `invalid_request` naming the field.
  */
 export async function readBody<Schema extends z.ZodObject>(
@@ -45,7 +46,9 @@ export async function readBody<Schema extends z.ZodObject>(
   return parsed.data;
 }
 
-/** In HTTP/1.1, which the Host header gives away, every body is announced; elsewhere it shows only in the reading. */
+/**
+ * In HTTP/1.1, recognised by the Host header, every body is announced; in other versions it is only found by reading.
+ */
 function hasNoBody(headers: Headers): boolean {
   return headers.has("host") && !headers.has("content-length") && !headers.has("transfer-encoding");
 }
@@ -78,8 +81,8 @@ function isEmptyObject(fields: unknown): boolean {
 }
 
 /**
- * Bytes that are not UTF-8 are refused: replaced by a stand-in, two different passwords could become the same. So are those
- * that the sender's own word rules out. A byte order mark goes.
+ * Bytes that are not UTF-8 are refused: with a replacement character, two different passwords could become the same. So
+ * are those that the sender's own word rules out. A byte order mark goes.
  */
 function decode(bytes: Uint8Array, charset: string): string {
   if (ASCII.includes(charset) && bytes.some((byte) => byte > 0x7f)) {

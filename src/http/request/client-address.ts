@@ -59,8 +59,8 @@ export function nearbyPeer(peer: string | null | undefined): string | undefined 
 }
 
 /**
- * Reads an address, which some proxies write with the port (`192.0.2.1:4711`, `[2001:db8::1]:4711`), or gives `null`. An
- * IPv4 address that came mapped into IPv6 (RFC 4291 section 2.5.5.2) is the same client.
+ * Reads an address, which some proxies write with the port (`192.0.2.1:4711`, `[2001:db8::1]:4711`), or returns `null`.
+ * An IPv4 address that came mapped into IPv6 (RFC 4291 section 2.5.5.2) is the same client.
  */
 function plainAddress(text: string): string | null {
   const [, bracketed, before] = WITH_PORT.exec(text) ?? [];

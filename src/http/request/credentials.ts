@@ -17,7 +17,7 @@ export interface AskingRequest {
 /** A token as `Authorization` carries it. */
 export interface AuthorizationToken {
   readonly scheme: ChallengeScheme;
-  /** The empty text, which no token is, where what stands there is not well-formed. */
+  /** The empty string, which is never a token, if the value there is not well-formed. */
   readonly token: string;
 }
 
@@ -44,15 +44,15 @@ export function bearerToken(headers: HeaderReader): string | undefined {
 }
 
 /**
- * What follows `Bearer` as nearly everybody writes it, not checked: for callers that know that the text is a token. What is written
- * otherwise gives `undefined`, and may be a token all the same.
+ * What follows `Bearer` as nearly everybody writes it, not checked: for callers that know that the text is a token.
+ * What is written otherwise returns `undefined`, and may be a token all the same.
  */
 export function plainBearerToken(headers: HeaderReader): string | undefined {
   const header = headers.get("authorization");
   return header?.startsWith(PLAIN_BEARER) ? header.slice(PLAIN_BEARER.length) : undefined;
 }
 
-/** Whether `Authorization` is of the scheme, whatever the rest of it is. */
+/** Whether `Authorization` has the scheme, regardless of the rest. */
 export function hasScheme(headers: HeaderReader, scheme: ChallengeScheme): boolean {
   const [, name] = SCHEME.exec(headers.get("authorization") ?? "") ?? [];
   return name !== undefined && schemeNamed(name) === scheme;
@@ -79,7 +79,10 @@ export function queryToken(url: string): string | undefined {
   return onlyOne(...parameters.getAll("access_token"), ...parameters.getAll("token"));
 }
 
-/** The one of several places in which a token stands. @throws LatchkeyError `invalid_request` when it stands in two (RFC 6750 section 2). */
+/**
+ * The one of several places in which a token appears. @throws LatchkeyError `invalid_request` when it appears in two
+ * (RFC 6750 section 2).
+ */
 export function onlyOne(...found: readonly (string | undefined)[]): string | undefined {
   const present = found.filter((token) => token !== undefined);
   if (present.length > 1) {

@@ -3,13 +3,16 @@ import { isLatchkeyError, LatchkeyError } from "../../errors.ts";
 import type { HeaderFields } from "../respond.ts";
 import { type AskingRequest, type HeaderReader, hasScheme } from "./credentials.ts";
 
-/** The header that a proof stands in (RFC 9449 section 4.1). Two of them are joined by the runtime, and are then no proof. */
+/**
+ * The header that contains a proof (RFC 9449 section 4.1). Two of them are joined by the runtime, and are then no
+ * proof.
+ */
 const HEADER = "dpop";
 
 /**
  * What a request proves, held against the URL by which clients know its route.
- * @param publicUrl what that URL has in front of the request's path. The request's `Host` is whatever its sender wrote: a proof
- *   that another server was given would be good here.
+ * @param publicUrl what that URL has in front of the request's path. The request's `Host` is chosen by its sender: a
+ *   proof that another server was given would be good here.
  */
 export function proofIn({ headers, method, url }: AskingRequest, publicUrl: string): DpopRequest {
   return { proof: headers.get(HEADER), method, url: publicUrl + new URL(url).pathname };

@@ -6,7 +6,7 @@ export type QueryRule = z.ZodObject;
 
 /**
  * Reads and validates a query string.
- * @throws LatchkeyError `invalid_request` naming the parameter; one that stands there twice is refused as well.
+ * @throws LatchkeyError `invalid_request` naming the parameter; one that appears twice is refused as well.
  */
 export function readQuery<Schema extends QueryRule>(url: string, schema: Schema): z.output<Schema> {
   const parameters = new URL(url).searchParams;

@@ -38,7 +38,7 @@ export interface HttpServer {
 
 /**
  * Listens.
- * @param onError is told what the handler should have caught.
+ * @param onError is called with what the handler should have caught.
  * @param hsts the value of `Strict-Transport-Security` for what never gets to a handler.
  * @param unreadTimeoutMs how long a client may take nothing of its answer before it is cut off.
  * @throws OperatorError when the port is taken or the address cannot be listened on.

@@ -15,7 +15,7 @@ export interface LoggerOptions {
   readonly colour?: boolean;
   /** Stands in every line: which of several processes wrote it. */
   readonly origin?: { readonly worker: number; readonly pid: number };
-  /** Texts that no line may hold, whatever wrote it. */
+  /** Texts that no line may contain, regardless of what wrote it. */
   readonly secrets: readonly string[];
   /** Takes whole lines, line feed included. */
   readonly write: (lines: string) => void;

@@ -1,6 +1,6 @@
 const REDACTED = "[redacted]";
 
-/** Fields whose values are secrets, wherever they stand. */
+/** Fields whose values are secrets, wherever they appear. */
 const SECRET_FIELD = /authorization|cookie|password|passphrase|secret|token|credential|private.?key|csrf/i;
 const DEEPEST = 6;
 const LONGEST_CHAIN = 4;
@@ -34,14 +34,17 @@ export function withoutSecretFields(value: unknown, depth = 0): unknown {
 }
 
 function isHarmless(value: object): boolean {
-  // Others could have a `toJSON` that tells more than their fields do.
+  // Others could have a `toJSON` that reveals more than their fields do.
   if (Object.getPrototypeOf(value) !== Object.prototype) return false;
   return Object.entries(value).every(
     ([name, entry]) => (typeof entry !== "object" || entry === null) && !SECRET_FIELD.test(name),
   );
 }
 
-/** Makes the last check that every line passes, whatever wrote it. `secrets` are texts that no line may hold. */
+/**
+ * Creates the last check that every line passes, regardless of what wrote it. `secrets` are texts that no line may
+ * contain.
+ */
 export function createLineFilter(secrets: readonly string[]): (line: string) => string {
   return (line) => {
     let clean = line;

@@ -13,7 +13,7 @@ export interface WorkerEnd {
 
 /** When the place of one worker is filled again. */
 export interface RestartSchedule {
-  /** Takes note of an end and gives the wait before the next start: 0.25 s, then twice as long each time, 30 s at most. */
+  /** Records an end and returns the wait before the next start: 0.25 s, then twice as long each time, at most 30 s. */
   delayAfter(end: WorkerEnd): number;
   /** Whether so many starts in a row have failed that another will too. */
   isHopeless(): boolean;

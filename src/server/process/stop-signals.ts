@@ -53,7 +53,10 @@ interface Stopping {
   readonly stopAtOnce: (signal: string) => void;
 }
 
-/** Minds SIGTERM and SIGINT. What it gives asks for the same on another's behalf, and never counts as a second press. */
+/**
+ * Handles SIGTERM and SIGINT. The function that it returns requests the same stop for another reason, and never counts
+ * as a second press.
+ */
 function onStopSignals({ stop, stopAtOnce }: Stopping): (reason: string) => void {
   let firstAt: number | undefined;
   function ask(reason: string): void {
@@ -72,8 +75,8 @@ function onStopSignals({ stop, stopAtOnce }: Stopping): (reason: string) => void
 }
 
 /**
- * Stops the server on SIGTERM or SIGINT and ends the process: 0 when everything in flight was served, 1 when the deadline or
- * a second signal cut it short. Gives what stops it for another reason.
+ * Stops the server on SIGTERM or SIGINT and ends the process: 0 when everything in flight was served, 1 when the
+ * deadline or a second signal cut it short. Returns a function that stops it for another reason.
  */
 export function stopOnSignals(running: RunningServer, logger: Logger): (reason: string) => void {
   return onStopSignals({

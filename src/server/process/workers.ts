@@ -14,7 +14,7 @@ export interface WorkersOptions {
 
 /** The worker processes of one server. */
 export interface Workers {
-  /** Resolves once the first worker serves, with what it tells of the server. Never, where it ended before that. */
+  /** Resolves once the first worker serves, with what it reports about the server. Never, if it ended before that. */
   readonly serving: Promise<ServerFacts>;
   /**
    * Resolves with an exit code when the server is over without anybody having stopped it: the first worker ended before it
@@ -63,7 +63,7 @@ export function startWorkers({ count, logger, script }: WorkersOptions): Workers
     const worker = cluster.fork({
       // Of connections that come together each worker takes one at a time, and leaves some to the others.
       UV_TCP_SINGLE_ACCEPT: "1",
-      // The others know it before they listen, also where it comes from whatever port was free.
+      // The others know it before they listen, even if the port was chosen from the free ones.
       ...(issuer !== undefined && { LATCHKEY_ISSUER: issuer }),
     });
     place.worker = worker;

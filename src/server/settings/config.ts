@@ -87,7 +87,7 @@ export function issuerUrl({ issuer, server }: Pick<Config, "issuer" | "server">,
   return new URL(`http://${urlHost(host)}:${port}`).origin;
 }
 
-/** A host as it stands in a URL. */
+/** A host as it appears in a URL. */
 export function urlHost(host: string): string {
   return isIP(host) === 6 ? `[${host}]` : host;
 }

@@ -1,6 +1,6 @@
 import { isLoopback } from "../../issuer-url.ts";
 
-/** What tells whether this is production. */
+/** The signs that this is production. */
 export interface ProductionFacts {
   /** As given, even where it is no issuer. */
   readonly issuer: string;

@@ -57,8 +57,8 @@ export async function readSecretFile(path: string): Promise<string | undefined> 
 }
 
 /**
- * Makes a secret file, readable for its owner only, and gives the secret that it then holds: another process's, if that one
- * was first. The file appears whole or not at all.
+ * Creates a secret file, readable only by its owner, and returns the secret that it then contains: another process's,
+ * if that one was first. The file appears whole or not at all.
  * @throws OperatorError when it cannot be written.
  */
 export async function createSecretFile(path: string): Promise<string> {

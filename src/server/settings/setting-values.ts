@@ -4,7 +4,7 @@ import { addressRangeProblem } from "../../http/request/address-ranges.ts";
 import { isExactOrigin } from "../../http/request/origins.ts";
 import { readPostgresUrl } from "../../store/postgres/connection/url.ts";
 
-/** What a setting's text stands for, or what is wrong with it: words that follow the setting's name. */
+/** The value of a setting's text, or what is wrong with it: words that follow the setting's name. */
 export type Reading<Value> = { readonly value: Value } | { readonly problem: string };
 
 /** Reads one setting's text. The problem says what to do and never repeats what may be a secret. */

@@ -152,7 +152,7 @@ function handler<const Option extends keyof HandlerOptions & string, Value exten
   return { feeds: "handler", option, help, read: accepted(read, handlerOptionProblems[option]) };
 }
 
-/** What the text stands for has to pass the option's own rule too. */
+/** The value of the text must pass the option's own rule too. */
 function accepted<Value>(read: Reader<Value>, problemOf: Problem): Reader<Value> {
   return (text) => {
     const reading = read(text);

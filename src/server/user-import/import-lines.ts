@@ -11,7 +11,7 @@ const MOST_FILE_BYTES = 1024 ** 3;
 const MOST_LINE_BYTES = 64 * 1024;
 const LINE_FEED = 0x0a;
 
-/** What stands for the standard input. Opened by name, it could not be read where it is a socket. */
+/** The name for the standard input. Opened by name, it could not be read where it is a socket. */
 const STANDARD_INPUT = ["-", "/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"];
 
 /**
@@ -119,7 +119,7 @@ function* lineOf({ line, parts, bytes }: { line: number; parts: readonly Buffer[
  */
 export function repeatedName(text: string): string | undefined {
   const seen = new Set<string>();
-  // A string with what stands behind it, or a bracket. Outside of strings there are no quotation marks.
+  // A string with what follows it, or a bracket. Outside of strings there are no quotation marks.
   const tokens = /"(?:[^"\\]|\\.)*"(\s*:)?|[{}[\]]/g;
   let depth = 0;
   for (const [token, colon] of text.matchAll(tokens)) {
