@@ -1,13 +1,13 @@
-/** What a catalogue entry fixes for its code: the HTTP status, the OAuth 2.0 error, and the text the public sees. */
+/** What a catalogue entry defines for its code: the HTTP status, the OAuth 2.0 error, and the public text. */
 interface CatalogueEntry {
   readonly status: number;
   /** The `error` that OAuth endpoints (RFC 6749 section 5.2) and bearer challenges (RFC 6750 section 3.1) use. */
   readonly oauthError: string;
-  /** The default `error_description`: what was wrong and what to do. Never holds what the caller sent. */
+  /** The default `error_description`: what was wrong and what to do. Never contains what the caller sent. */
   readonly description: string;
 }
 
-/** Every error that Latchkey answers or throws on purpose, by code. The codes are relied on from outside. */
+/** Every error that Latchkey answers or throws on purpose, by code. Callers rely on the codes. */
 export const errorCatalogue = {
   invalid_request: {
     status: 400,
@@ -246,22 +246,25 @@ type CodeWithStatus<Status extends number> = {
   [Code in ErrorCode]: (typeof errorCatalogue)[Code]["status"] extends Status ? Code : never;
 }[ErrorCode];
 
-/** The codes that may say how long to wait. */
+/** The codes that may include how long to wait. */
 type CodeToRetry = CodeWithStatus<429 | 503> | "signing_key_too_new";
 type RetryAfterSeconds<Code extends ErrorCode> = Code extends CodeToRetry ? number | undefined : undefined;
 
-/** Details of an error, typed by its code. No field may ever hold a token, a password, a cookie or a hash. */
+/** Details of an error, typed by its code. No field may ever contain a token, a password, a cookie or a hash. */
 export interface ErrorDetails<Code extends ErrorCode = ErrorCode> {
-  /** Replaces the catalogue's public text where it can say more. */
+  /** Replaces the catalogue's public text if it can be more specific. */
   readonly description?: string;
   /** For the operator's log only; never sent. */
   readonly detail?: string | undefined;
   readonly cause?: unknown;
-  /** The `sub` of the person it is about, for the operator's events only; never sent. */
+  /** The `sub` of the person concerned, for the operator's events only; never sent. */
   readonly subject?: string | undefined;
   /** Whole seconds; becomes `Retry-After`. Only for codes with status 429 or 503, and `signing_key_too_new`. */
   readonly retryAfterSeconds?: RetryAfterSeconds<Code>;
-  /** The scheme that the `WWW-Authenticate` challenge asks for. Only for codes with status 401. Default: as the code has it. */
+  /**
+   * The scheme that the `WWW-Authenticate` challenge requests. Only for codes with status 401. Default: as the code has
+   * it.
+   */
   readonly challenge?: Code extends CodeWithStatus<401> ? ChallengeScheme | undefined : undefined;
 }
 
@@ -284,11 +287,11 @@ export class LatchkeyError<Code extends ErrorCode = ErrorCode> extends Error {
   readonly description: string;
   /** What the operator sees; never sent. */
   readonly detail: string | undefined;
-  /** The `sub` of the person it is about; never sent. */
+  /** The `sub` of the person concerned; never sent. */
   readonly subject: string | undefined;
   /** Whole seconds to wait: for codes with status 429 or 503, and `signing_key_too_new`. */
   readonly retryAfterSeconds: RetryAfterSeconds<Code>;
-  /** The scheme that the `WWW-Authenticate` challenge asks for, where access tokens are asked for. */
+  /** The scheme that the `WWW-Authenticate` challenge requests, where access tokens are required. */
   readonly challenge: ChallengeScheme;
 
   constructor(code: Code, details: ErrorDetails<Code> = {}) {
@@ -311,8 +314,9 @@ export class LatchkeyError<Code extends ErrorCode = ErrorCode> extends Error {
 }
 
 /**
- * Whether `value` is a {@link LatchkeyError}, of the given code where one is given; TypeScript then knows the code, the status and
- * what else depends on it. It also recognises errors from another copy of this module, where `instanceof` fails.
+ * Whether `value` is a {@link LatchkeyError}, and of the given code if one is given; TypeScript then knows the code,
+ * the status and everything that depends on it. It also recognises errors from another copy of this module, where
+ * `instanceof` fails.
  * @example
  * ```ts
  * import { isLatchkeyError } from "latchkey";
@@ -331,6 +335,6 @@ export function isLatchkeyError<Code extends ErrorCode>(value: unknown, code: Co
 export function isLatchkeyError(value: unknown, code?: unknown): boolean {
   if (typeof value !== "object" || value === null) return false;
   const error = value as { readonly [brand]?: unknown; readonly code?: unknown };
-  // As a callback of `filter` or `some` it gets an index there, which asks for no code.
+  // As a callback of `filter` or `some` it receives an index there, which is not a code.
   return error[brand] === true && (typeof code !== "string" || error.code === code);
 }

@@ -1,12 +1,12 @@
-/** What is done before the event loop goes on: a millisecond's work or two, for what is done to each of many. */
+/** How many items are processed before the event loop continues: one or two milliseconds' work. */
 const SLICE = 200;
 
-/** Lets the event loop go on. */
+/** Lets the event loop continue. */
 export function pause(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));
 }
 
-/** Hands over what may be very many a slice at a time, so that the event loop is held up by none of them for long. */
+/** Passes on what may be very many items in slices, so that no slice blocks the event loop for long. */
 export async function inSlices<Item>(
   items: readonly Item[],
   act: (slice: readonly Item[]) => void | Promise<void>,

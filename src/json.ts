@@ -5,8 +5,8 @@ export type JsonValue = string | number | boolean | null | readonly JsonValue[] 
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /**
- * Reads JSON that `JSON.stringify` wrote, or gives `undefined` for every other spelling. So a name that stands twice,
- * which parsers read differently, never comes through, nor does white space or a number in another notation.
+ * Reads JSON that `JSON.stringify` wrote, or returns `undefined` for every other spelling. So a repeated name, which
+ * parsers read differently, is never accepted, nor is white space or a number in another notation.
  */
 export function parseExactJson(bytes: Uint8Array): JsonValue | undefined {
   try {
@@ -19,8 +19,8 @@ export function parseExactJson(bytes: Uint8Array): JsonValue | undefined {
 }
 
 /**
- * Reads JSON of whatever spelling, for what other programs write and nobody else reads: of a name that stands twice the last
- * counts (RFC 7515 section 4). `undefined` for what is not JSON in UTF-8.
+ * Reads JSON of any spelling, for what other programs write and no one else reads: for a repeated name the last value
+ * counts (RFC 7515 section 4). `undefined` for anything that is not JSON in UTF-8.
  */
 export function parseJson(bytes: Uint8Array): JsonValue | undefined {
   try {

@@ -17,25 +17,33 @@ import {
 import { proofIn } from "./request/dpop.ts";
 import { agreeOn, type RequestRecord, recordOf } from "./request/request-record.ts";
 
-/** Where an access token may stand: `Authorization` (`Bearer`, or `DPoP` with a proof), the cookie, a JSON body's `access_token`, or `?access_token=`. */
+/**
+ * Where an access token may appear: `Authorization` (`Bearer`, or `DPoP` with a proof), the cookie, a JSON body's
+ * `access_token`, or `?access_token=`.
+ */
 export type TokenLocation = "header" | "cookie" | "body" | "query";
 
-/** How a request may prove whose it is. */
+/** How a request may authenticate. */
 export interface AuthenticationTerms {
   readonly locations: readonly TokenLocation[];
-  /** Whether an access cookie that has expired, or is about to, is renewed with the refresh cookie on the spot. */
+  /**
+   * Whether an access cookie that has expired, or is about to, is renewed with the refresh cookie during the request.
+   */
   readonly implicitRefresh: boolean;
-  /** Origins beside the issuer's own whose pages may send the cookies with an unsafe request. */
+  /** Origins, in addition to the issuer's own, whose pages may send the cookies with an unsafe request. */
   readonly allowedOrigins: readonly string[];
-  /** The methods that the request counts as, of which an unsafe one asks for CSRF proof. Default: its own. */
+  /** The methods that the request counts as; an unsafe one requires CSRF proof. Default: its own. */
   readonly methods?: readonly string[];
-  /** Whether a client's own access token will do as well; never in a cookie. Default: false. */
+  /** Whether a client's own access token is also accepted; never in a cookie. Default: false. */
   readonly clients?: boolean;
-  /** What clients know the request's URL by, in front of its path; `undefined` where no access token is taken that needs a proof. */
+  /**
+   * The part of the request's URL before its path, as clients know it; `undefined` if no access token that requires a
+   * proof is accepted.
+   */
   readonly publicUrl: string | undefined;
 }
 
-/** What a body holds beside the request, where the framework or the route has read it. */
+/** The credentials in a body, if the framework or the route has read it. */
 export interface BodyCredentials {
   /** The `access_token` of a JSON body, for the location `body`. */
   readonly accessToken?: string | undefined;
@@ -43,21 +51,24 @@ export interface BodyCredentials {
   readonly csrfToken?: string | undefined;
 }
 
-/** Whose a request is, and what an implicit refresh brought. */
+/** Whose request it is, and the result of an implicit refresh. */
 export interface Authentication {
-  /** `undefined` where the request brings no access token at all, or cookies that are no longer good. */
+  /** `undefined` if the request has no access token at all, or cookies that are no longer valid. */
   readonly auth: AnyAccessTokenClaims | undefined;
-  /** The pair of an implicit refresh, whose cookies the answer has to set. */
+  /** The pair of an implicit refresh, whose cookies the response must set. */
   readonly renewed: TokenPair | undefined;
-  /** Whether it was the cookies that spoke for the request. */
+  /** Whether the request was authenticated by cookies. */
   readonly byCookie: boolean;
-  /** Why cookies that the request brings speak for nobody: for {@link authenticatedOrThrow} to throw. */
+  /** Why the request's cookies authenticate no one: for {@link authenticatedOrThrow} to throw. */
   readonly refusal: LatchkeyError | undefined;
-  /** The `Set-Cookie` values that delete cookies which are over. They go with every answer, errors included. */
+  /**
+   * The `Set-Cookie` values that delete cookies of an ended session. They are sent with every response, errors
+   * included.
+   */
   readonly deletions: readonly string[];
 }
 
-/** What a request is without any credential. */
+/** The result for a request without any credential. */
 export const NOBODY: Authentication = {
   auth: undefined,
   renewed: undefined,
@@ -66,14 +77,19 @@ export const NOBODY: Authentication = {
   deletions: [],
 };
 
-/** An access cookie with no more than this left is renewed before it fails under way; shorter lives give a tenth. */
+/**
+ * An access cookie with no more than this time left is renewed before it expires during a request; for shorter
+ * lifetimes it is a tenth.
+ */
 const RENEW_WITHIN_SECONDS = 30;
 
 /**
- * Finds the access token and verifies it. One that is sent on purpose (header, body, query) wins over the cookies, which a
- * browser sends whether they are meant or not, and a bad one is refused. Bad cookies speak for nobody, and a bad access cookie does
- * not keep the refresh cookie from being used. What one guard has found out about a request holds for the next.
- * @throws LatchkeyError as `Issuer.verify` does, for what cannot be known now (429, 503), and those of {@link refuseForgery}.
+ * Finds the access token and verifies it. A token sent on purpose (header, body, query) takes precedence over the
+ * cookies, which a browser always sends, and an invalid one is refused. Invalid cookies authenticate no one, and an
+ * invalid access cookie does not prevent the refresh cookie from being used. What one guard has found out about a
+ * request is reused by the next.
+ * @throws LatchkeyError as `Issuer.verify` does, for results that cannot be known now (429, 503), and those of
+ *   {@link refuseForgery}.
  */
 export async function authenticate(
   issuer: Issuer,
@@ -142,11 +158,11 @@ async function byCookies(question: CookieQuestion): Promise<Authentication> {
   try {
     const sessionId = issuer.sessions.idOf(refresh);
     if (current === undefined) refuseForgedBy(question, sessionId);
-    // Of two sessions, the one whose access token is good speaks for the request, as it did a minute ago.
+    // Of two sessions, the one with the valid access token authenticates the request, as it did a minute ago.
     else if (current.sid !== sessionId) return asItIs();
     return await asRenewed(question, await renewOnce(question, refresh), { isNew: true });
   } catch (error) {
-    // An access token that is still good is not refused because its successor could not be had just now.
+    // An access token that is still valid is not refused because its successor could not be obtained just now.
     if (current !== undefined && isLatchkeyError(error) && !hasEnded(error)) return asItIs();
     return {
       ...NOBODY,
@@ -165,7 +181,10 @@ function renewOnce({ issuer, origin, record }: CookieQuestion, refreshToken: str
   return record.renewal;
 }
 
-/** The request as its new cookies speak for it. It is verified for each guard: a request may be open for a long time. */
+/**
+ * The request as authenticated by its new cookies. It is verified for each guard: a request may be open for a long
+ * time.
+ */
 async function asRenewed(
   question: CookieQuestion,
   renewed: TokenPair,
@@ -176,7 +195,10 @@ async function asRenewed(
   return { ...NOBODY, auth: current, renewed, byCookie: current !== undefined, refusal };
 }
 
-/** The claims of an access cookie, or why it is refused. @throws what is no refusal: it cannot be known now. */
+/**
+ * The claims of an access cookie, or why it is refused. @throws errors that are not refusals: the result cannot be
+ * known now.
+ */
 async function verifyCookie(
   issuer: Issuer,
   token: string | undefined,
@@ -199,7 +221,7 @@ function refuseForgedBy({ issuer, request, terms, body }: CookieQuestion, sessio
   refuseForgery(issuer, request, sessionId, { allowedOrigins, formToken: body.csrfToken, methods });
 }
 
-/** The access token that was sent on purpose, and the proof that has to go with it. */
+/** The access token that was sent on purpose, and the proof that must accompany it. */
 export function sentToken(
   request: AskingRequest,
   terms: Pick<AuthenticationTerms, "locations" | "publicUrl">,
@@ -228,7 +250,10 @@ function isAboutToExpire({ options }: Issuer, { exp }: AccessTokenClaims): boole
   return exp * 1000 - options.environment.clock.now() <= within * 1000;
 }
 
-/** @throws LatchkeyError `missing_token` where nobody is there, or why the cookies were refused; its answer deletes those that are over. */
+/**
+ * @throws LatchkeyError `missing_token` if no one is authenticated, or why the cookies were refused; the response
+ *   deletes those of an ended session.
+ */
 export function authenticatedOrThrow({ auth, refusal, deletions }: Authentication): AnyAccessTokenClaims {
   if (auth !== undefined) return auth;
   throw withSetCookies(refusal ?? new LatchkeyError("missing_token"), deletions);

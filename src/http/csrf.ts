@@ -3,7 +3,7 @@ import type { Issuer } from "../issuer.ts";
 import type { AskingRequest } from "./request/credentials.ts";
 import { isOtherSite, isOwnOrigin } from "./request/origins.ts";
 
-/** The header that carries the CSRF token of a request that a cookie authenticates. */
+/** The header that carries the CSRF token of a request authenticated by a cookie. */
 export const CSRF_HEADER = "x-csrf-token";
 
 const SAFE_METHODS = new Set(["GET", "HEAD", "OPTIONS"]);
@@ -14,17 +14,17 @@ export function isUnsafe(method: string): boolean {
 }
 
 /**
- * Whether a request is a WebSocket handshake (RFC 6455 section 4.1): a GET that any page may send and that no page can add a
- * header to, so that its origin is all that it proves. A proxy that only asks about it, such as nginx, drops `Upgrade`, which is
- * for one connection (RFC 9110 section 7.8), but passes `Sec-WebSocket-Key` on.
+ * Whether a request is a WebSocket handshake (RFC 6455 section 4.1): a GET that any page may send and that no page can
+ * add a header to, so that its origin is all that it proves. A proxy that only asks whether to admit it, such as nginx,
+ * drops `Upgrade`, which is for one connection (RFC 9110 section 7.8), but passes `Sec-WebSocket-Key` on.
  */
 function isHandshake({ headers }: AskingRequest): boolean {
   return headers.has("upgrade") || headers.has("sec-websocket-key");
 }
 
 /**
- * Refuses a request that another site made the browser send. `Sec-Fetch-Site` and `Origin` are what the browser says of where
- * it comes from; a client that sends neither is no browser.
+ * Refuses a request that another site made the browser send. `Sec-Fetch-Site` and `Origin` are the browser's statement
+ * of where it comes from; a client that sends neither is not a browser.
  * @throws LatchkeyError `cross_site_request`.
  */
 export function refuseCrossSite(
@@ -42,8 +42,8 @@ export function refuseCrossSite(
 }
 
 /**
- * Refuses a sign-in with cookies whose cookies the browser would drop: one from an allowed origin of another site, where SameSite
- * keeps them out. Answered with 200, the page would believe that somebody is signed in.
+ * Refuses a sign-in with cookies whose cookies the browser would drop: one from an allowed origin of another site,
+ * where SameSite blocks them. If the response were 200, the page would believe that the person is signed in.
  * @throws LatchkeyError `cross_site_request`.
  */
 export function refuseDroppedCookies(
@@ -78,8 +78,9 @@ function isLocal(ownOrigin: string): boolean {
 }
 
 /**
- * Whether a page of this very origin sent the request though it does not say so: its referrer policy is `no-referrer`, which has
- * browsers write `Origin: null`. Any sandboxed frame sends that too, so `Sec-Fetch-Site` has to say it, and the CSRF token to prove it.
+ * Whether a page of this same origin sent the request although it does not say so: its referrer policy is
+ * `no-referrer`, which causes browsers to send `Origin: null`. Any sandboxed frame sends that too, so `Sec-Fetch-Site`
+ * must state it, and the CSRF token must prove it.
  */
 export function hidesOwnOrigin(request: AskingRequest): boolean {
   const { headers } = request;
@@ -87,8 +88,9 @@ export function hidesOwnOrigin(request: AskingRequest): boolean {
 }
 
 /**
- * Refuses an unsafe request that a cookie authenticates and that does not prove that a page of ours made it: a session-bound
- * double submit beside {@link refuseCrossSite}. A WebSocket handshake has to stand the second alone (RFC 6455 section 10.2).
+ * Refuses an unsafe request that is authenticated by a cookie and has no proof that a page of ours sent it: a
+ * session-bound double submit in addition to {@link refuseCrossSite}. A WebSocket handshake must only pass the second
+ * (RFC 6455 section 10.2).
  * @throws LatchkeyError `cross_site_request`, `csrf_token_missing`, `csrf_token_invalid`.
  */
 export function refuseForgery(

@@ -13,26 +13,26 @@ import type { QueryRule } from "./request/query.ts";
 import type { HeaderFields, Responder } from "./respond.ts";
 
 /**
- * Who may call an endpoint. Every endpoint says so; there is no default.
- * - `public`: anybody.
- * - `credentials`: anybody, but what the body holds is a credential that the endpoint itself checks.
+ * Who may call an endpoint. Every endpoint declares it; there is no default.
+ * - `public`: anyone.
+ * - `credentials`: anyone, but the body contains a credential that the endpoint itself checks.
  * - `access_token`: a person with a valid access token.
- * - `admin`: the same, of a subject with the role `admin`.
+ * - `admin`: the same, for a subject with the role `admin`.
  * - `scope:…`: any caller with a valid access token of that scope, a person's or a client's own.
  */
 export type Access = "public" | "credentials" | "access_token" | "admin" | `scope:${string}`;
 
-/** Whether only a valid access token opens it. */
+/** Whether it requires a valid access token. */
 export function takesAccessToken(access: Access): boolean {
   return access !== "public" && access !== "credentials";
 }
 
-/** The scope that it takes, where it takes one. */
+/** The scope that it requires, if it requires one. */
 export function scopeOf(access: Access): string | undefined {
   return access.startsWith("scope:") ? access.slice("scope:".length) : undefined;
 }
 
-/** Whether the cookies of a session can speak for a request to it; an unsafe one then needs CSRF proof. */
+/** Whether the cookies of a session can authenticate a request to it; an unsafe one then requires CSRF proof. */
 export function takesCookies({ access, cookies }: Pick<Endpoint, "access" | "cookies">): boolean {
   return cookies === true || (takesAccessToken(access) && scopeOf(access) === undefined);
 }
@@ -42,12 +42,12 @@ export function takesProof({ access, dpop }: Pick<Endpoint, "access" | "dpop">):
   return dpop === "binds" || (takesAccessToken(access) && dpop !== "refused");
 }
 
-/** Whether the caller says how the tokens of its answer travel. */
+/** Whether the caller chooses how the response transports the tokens. */
 export function letsChooseTransport({ body }: Pick<Endpoint, "body">): boolean {
   return body !== undefined && "transport" in body.schema.shape;
 }
 
-/** What an endpoint's `handle` is given. */
+/** What an endpoint's `handle` receives. */
 export interface Call<Auth, Body, Query = undefined> {
   readonly issuer: Issuer;
   readonly options: ResolvedHandlerOptions;
@@ -61,11 +61,11 @@ export interface Call<Auth, Body, Query = undefined> {
   readonly byCookie: boolean;
   /** Where the request comes from, for events and throttling. */
   readonly origin: RequestContext;
-  /** The pair of an implicit refresh, whose cookies the answer will set. */
+  /** The pair of an implicit refresh, whose cookies the response will set. */
   readonly renewed: TokenPair | undefined;
   /** The OpenAPI document of the whole route table, as JSON. */
   readonly openApi: () => string;
-  /** The path parameter of that name. */
+  /** The path parameter with that name. */
   readonly param: (name: string) => string;
 }
 
@@ -85,29 +85,32 @@ export interface Endpoint {
   readonly method: "get" | "post" | "delete";
   /** With parameters in braces, as OpenAPI writes them. */
   readonly path: string;
-  /** Further paths that are the same, given the path of the issuer, which is empty where it has none. */
+  /** Further paths of the same endpoint, from the path of the issuer, which is empty if it has none. */
   readonly aliases?: (issuerPath: string) => readonly string[];
   readonly access: Access;
-  /** Whether pages of every origin may read it, since it holds nothing that is not public. Default: only allowed ones may. */
+  /** Whether pages of every origin may read it, since all of its content is public. Default: only allowed ones may. */
   readonly anyOrigin?: true;
-  /** Whether an OAuth client may authenticate here (RFC 6749 section 2.3), or has to. Default: it has no way to. */
+  /** Whether an OAuth client may or must authenticate here (RFC 6749 section 2.3). Default: it has no way to. */
   readonly client?: "optional" | "required";
-  /** Whether the cookies may stand in for the credential that the body would hold. Default: they say nothing there. */
+  /** Whether the cookies may replace the credential that the body would contain. Default: they say nothing there. */
   readonly cookies?: true;
   /**
-   * What a DPoP proof does: it binds the tokens that the answer brings, or has no place. Default: it goes with an access token
-   * that is bound to its key, where the route takes one, and says nothing elsewhere.
+   * What a DPoP proof does: it binds the tokens in the response, or is not allowed. Default: it goes with an access
+   * token that is bound to its key, where the route takes one, and says nothing elsewhere.
    */
   readonly dpop?: "binds" | "refused";
-  /** Whether an access token in a header is taken beside that, and answered 401 where it is bad. Default: it says nothing there. */
+  /**
+   * Whether an access token in a header is accepted in addition, with a 401 response if it is invalid. Default: it says
+   * nothing there.
+   */
   readonly optionalAccessToken?: true;
-  /** What every answer carries, errors included. */
+  /** The headers of every response, errors included. */
   readonly headers?: HeaderFields;
   readonly tag: Tag;
   readonly summary: string;
   readonly description: string;
   readonly body?: BodyRule;
-  /** The parameters of its query string. A route without any pays it no heed. */
+  /** The parameters of its query string. A route without any ignores the query string. */
   readonly query?: QueryRule;
   readonly success: {
     readonly status: 200 | 201 | 204;
@@ -115,14 +118,14 @@ export interface Endpoint {
     readonly schema?: z.ZodType;
     readonly contentType?: string;
   };
-  /** Whether it answers 304 to a client that has it already (RFC 9110 section 15.4.5). Default: never. */
+  /** Whether it answers 304 to a client that already has the content (RFC 9110 section 15.4.5). Default: never. */
   readonly notModified?: true;
-  /** The codes beside those that follow from access and body. */
+  /** The error codes in addition to those that follow from access and body. */
   readonly errors?: readonly ErrorCode[];
   readonly errorStyle?: ErrorStyle;
   /** Whether success ends the caller's session, so that its cookies are deleted and none are renewed. */
   readonly endsSession?: true;
-  /** How a request proves whose it is, where that goes by what it says of another one. */
+  /** How a request authenticates, if that depends on another request that it describes. */
   readonly terms?: (request: Request) => Pick<AuthenticationTerms, "methods" | "clients">;
   readonly handle: (call: Call<AccessTokenClaims | undefined, never, never>) => Response | Promise<Response>;
 }
@@ -140,7 +143,7 @@ type BodyOf<Rule> = Rule extends { readonly schema: infer Schema extends z.ZodTy
 
 type QueryOf<Rule> = Rule extends QueryRule ? z.output<Rule> : undefined;
 
-/** Declares an endpoint; `handle` sees the types that access and body lead to. */
+/** Declares an endpoint; `handle` receives the types that follow from access and body. */
 export function endpoint<
   const Kind extends Access,
   const Rule extends BodyRule | undefined = undefined,

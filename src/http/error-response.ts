@@ -5,7 +5,10 @@ import type { HeaderFields, Responder } from "./respond.ts";
 /** Which form a route's errors take: Latchkey's own codes, or those of RFC 6749 section 5.2. */
 export type ErrorStyle = "latchkey" | "oauth";
 
-/** The one place that turns errors into responses. What is not a {@link LatchkeyError} becomes a bare `internal_error`. */
+/**
+ * The one place that turns errors into responses. Any error other than a {@link LatchkeyError} becomes an
+ * `internal_error` without details.
+ */
 export function errorResponse(
   respond: Responder,
   thrown: unknown,
@@ -41,8 +44,8 @@ export function statusOf(code: ErrorCode, style: ErrorStyle = "latchkey"): numbe
 }
 
 /**
- * The scheme in which an error asks for something else, where that would help: every 401, and those 403 that another access
- * token would change. One that no token would change, as with the CSRF codes, asks for nothing.
+ * The scheme of an error's challenge, where another credential would help: every 401, and each 403 that another access
+ * token would change. A 403 that no token would change, as with the CSRF codes, has no challenge.
  */
 export function challengeScheme(
   code: ErrorCode,
@@ -54,7 +57,7 @@ export function challengeScheme(
 }
 
 /**
- * Says how to come in. RFC 6750 section 3: no error code for a request without a token; RFC 6749 section 5.2: clients
+ * Adds the challenge. RFC 6750 section 3: no error code for a request without a token; RFC 6749 section 5.2: clients
  * that authenticate do so by the Basic scheme.
  */
 function challenge({ code, description, challenge }: LatchkeyError, status: number): HeaderFields {
@@ -71,8 +74,8 @@ function challenge({ code, description, challenge }: LatchkeyError, status: numb
 }
 
 /**
- * RFC 9470 section 3 has its own word for a token that is good but too old: refreshing, which others ask for, does not help; and
- * RFC 9449 section 7.1 those for what is wrong with the proof alone.
+ * RFC 9470 section 3 has its own code for a token that is valid but too old: refreshing, as other codes suggest, does
+ * not help. RFC 9449 section 7.1 has codes for errors in the proof only.
  */
 function challengeError(code: ErrorCode, status: number): string {
   if (code === "token_not_fresh" || code === "invalid_dpop_proof" || code === "use_dpop_nonce") {
@@ -81,7 +84,9 @@ function challengeError(code: ErrorCode, status: number): string {
   return status === 401 ? "invalid_token" : "insufficient_scope";
 }
 
-/** RFC 6749 section 5.2 and RFC 6750 section 3 keep a description to printable ASCII without quotes and backslashes. */
+/**
+ * RFC 6749 section 5.2 and RFC 6750 section 3 limit a description to printable ASCII without quotes and backslashes.
+ */
 function quotable(text: string): string {
   return text.replace(/…/g, "...").replace(/[^\x20\x21\x23-\x5b\x5d-\x7e]/g, "'");
 }

@@ -35,11 +35,14 @@ export interface Handler {
   fetch(request: Request, info?: ConnectionInfo): Promise<Response>;
 }
 
-/** What only the server knows of a request. */
+/** What only the server knows about a request. */
 export interface ConnectionInfo {
-  /** The peer's address, without which addresses count as unknown. */
+  /** The peer's address; without it, addresses count as unknown. */
   readonly remoteAddress?: string | null | undefined;
-  /** Whether the client has gone. Default: whether the request's signal is aborted, which node:http creates on demand. */
+  /**
+   * Whether the client has disconnected. Default: whether the request's signal is aborted, which node:http creates on
+   * demand.
+   */
   readonly isAbandoned?: (() => boolean) | undefined;
 }
 
@@ -54,7 +57,7 @@ type App = Hono<{ Bindings: Bindings }>;
 const REQUEST_ID = /^[A-Za-z0-9_.-]{8,64}$/;
 
 /**
- * Makes the handler: `Request` in, `Response` out, in every framework and runtime that speaks the fetch API.
+ * Creates the handler: `Request` in, `Response` out, in every framework and runtime that supports the fetch API.
  * @throws TypeError naming an option that is unknown or wrong.
  * @example
  * ```ts
@@ -132,7 +135,7 @@ function createApp(
   let document: string | undefined;
   const openApi = () => (document ??= writeOpenApi(routes, issuer.options, cookies.names));
 
-  /** Whose the request is, where the route takes an access token. */
+  /** Whose request it is, if the route accepts an access token. */
   async function identify(route: Endpoint, request: Request, origin: RequestContext): Promise<Authentication> {
     const { access } = route;
     const scope = scopeOf(access);
@@ -150,7 +153,7 @@ function createApp(
     return authenticate(issuer, cookies, request, ownTerms, origin);
   }
 
-  /** Lets through whom the route's access names. */
+  /** Admits the callers that the route's access allows. */
   function authorize({ access }: Endpoint, authentication: Authentication): AnyAccessTokenClaims | undefined {
     if (!takesAccessToken(access)) return undefined;
     const auth = authenticatedOrThrow(authentication);
@@ -158,7 +161,7 @@ function createApp(
     return auth;
   }
 
-  /** The cookies that go with success: deleted where the session will have ended, those of an implicit refresh elsewhere. */
+  /** The cookies sent on success: deletions if the session will have ended, otherwise those of an implicit refresh. */
   function cookiesFor(route: Endpoint, { renewed, deletions }: Authentication): readonly string[] {
     if (route.endsSession === true) return cookies.clear();
     return renewed === undefined ? deletions : cookies.set(renewed, issuer.csrfToken(renewed.sessionId));
@@ -174,7 +177,8 @@ function createApp(
         const origin = { requestId, ip, userAgent, isAbandoned, isTrustedProxy: clientAddress.isTrusted };
         const identified = await identify(route, request, origin);
         const { renewed, byCookie } = identified;
-        // Before anything is done: a pair that does not fit into cookies must not fail what has happened already.
+        // Before anything is done: a pair that does not fit into cookies must not fail an act that has already
+        // happened.
         const setCookies = cookiesFor(route, identified);
         // Under strict rotation the old refresh cookie would count as reuse.
         if (renewed !== undefined && issuer.options.rotationGraceSeconds === 0) {
@@ -190,7 +194,7 @@ function createApp(
           respond,
           cookies,
           request,
-          // Which of the two it is, `AuthOf` has told the endpoint.
+          // The endpoint knows from `AuthOf` which of the two it is.
           auth: auth as never,
           byCookie,
           body: body as never,
@@ -266,7 +270,7 @@ function honoPath(path: string): string {
   return path.replace(/\{(\w+)\}/g, ":$1");
 }
 
-/** A caller's own request id is taken over where it can do no harm in a log. */
+/** A caller's own request id is used if it can do no harm in a log. */
 function takenOver(requestId: string | null): string | undefined {
   return requestId !== null && REQUEST_ID.test(requestId) ? requestId : undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * Texts as a header field can carry them (RFC 9110 section 5.5), comma-separated. What is not visible ASCII is
- * percent-encoded as UTF-8, and so are `%` and `,`: no two lists look alike, and no text can end a line or a list's entry.
+ * Texts as a header field can carry them (RFC 9110 section 5.5), comma-separated. Anything but visible ASCII is
+ * percent-encoded as UTF-8, and so are `%` and `,`: different lists never look the same, and no text can end a line or
+ * a list's entry.
  */
 export function headerList(texts: readonly string[]): string {
   return texts.map(headerText).join(",");

@@ -1,12 +1,12 @@
 const DEFAULT = "max-age=31536000";
-/** What the browsers' preload list asks for (hstspreload.org). */
+/** The requirements of the browsers' preload list (hstspreload.org). */
 const PRELOAD_SECONDS = 31_536_000;
 const SHAPE =
   "must be 'off', or a Strict-Transport-Security value such as 'max-age=31536000' or 'max-age=63072000; includeSubDomains'";
 
 /**
- * The value of `Strict-Transport-Security` (RFC 6797) for what `issuer` answers, or `undefined` for no such header: browsers
- * must not see it on plain http (section 7.2).
+ * The value of `Strict-Transport-Security` (RFC 6797) for the responses of `issuer`, or `undefined` to send no such
+ * header: browsers must not see it on plain http (section 7.2).
  */
 export function hstsHeader(issuer: string, given: string = DEFAULT): string | undefined {
   return issuer.startsWith("https:") && given !== "off" ? given : undefined;
@@ -28,7 +28,7 @@ export function hstsProblem(value: unknown): string | undefined {
     : `must have includeSubDomains and a max-age of at least ${PRELOAD_SECONDS} if it has preload, which browsers ignore otherwise`;
 }
 
-/** The same beside the issuer: a value that could never be sent is not passed over in silence. */
+/** The same together with the issuer: a value that could never be sent is not silently ignored. */
 export function hstsMismatch(issuer: string, given: string | undefined): string | undefined {
   return given === undefined || given === "off" || issuer.startsWith("https:")
     ? undefined

@@ -14,7 +14,7 @@ interface FixedHeaders {
   readonly uncachedJson: HeaderFields;
 }
 
-// Joined once, since joining them took a microsecond of every response. A process knows one value or two of HSTS.
+// Joined once, since joining them took a microsecond of every response. A process has one or two values of HSTS.
 const fixedByHsts = new Map<string | undefined, FixedHeaders>();
 
 function fixedHeaders(hsts: string | undefined): FixedHeaders {
@@ -29,14 +29,14 @@ function fixedHeaders(hsts: string | undefined): FixedHeaders {
   return fixed;
 }
 
-/** Builds responses. A response is made once, with all its headers, since changing one later costs far more. */
+/** Builds responses. A response is created once, with all its headers, since changing one later costs far more. */
 export interface Responder {
-  /** JSON that nothing may cache: the rule for whatever carries a credential or speaks of a session. */
+  /** JSON that must not be cached: the rule for every response that contains a credential or concerns a session. */
   json(body: unknown, status?: number, headers?: HeaderFields, setCookies?: readonly string[]): Response;
-  /** JSON that anybody may cache for `maxAgeSeconds`. */
+  /** JSON that anyone may cache for `maxAgeSeconds`. */
   cacheableJson(body: string, maxAgeSeconds: number, headers?: HeaderFields): Response;
   noContent(headers?: HeaderFields): Response;
-  /** Server-sent events; `null` where only the headers are asked for. */
+  /** Server-sent events; `null` if only the headers are requested. */
   eventStream(events: ReadableStream<Uint8Array<ArrayBuffer>> | null): Response;
   /** A page with its own content security policy. */
   page(html: string, contentSecurityPolicy: string): Response;
@@ -45,10 +45,10 @@ export interface Responder {
 }
 
 /**
- * Makes the builder of one request's responses.
- * @param hsts the value of `Strict-Transport-Security`, where one is sent.
- * @param requestId goes back as `X-Request-Id`, where there is one.
- * @param crossOrigin what browsers are told of other origins.
+ * Creates the builder of one request's responses.
+ * @param hsts the value of `Strict-Transport-Security`, if one is sent.
+ * @param requestId is returned as `X-Request-Id`, if there is one.
+ * @param crossOrigin the headers for browsers about other origins.
  */
 export function createResponder(
   hsts: string | undefined,
@@ -56,7 +56,7 @@ export function createResponder(
   crossOrigin: HeaderFields = {},
 ): Responder {
   const { common, uncachedJson } = fixedHeaders(hsts);
-  // What is the request's own stands first: V8 takes a microsecond to add a field to an object that has been spread.
+  // The request's own fields come first: V8 takes a microsecond to add a field to an object that has been spread.
   const headersWith = (own: HeaderFields, more?: HeaderFields): HeaderFields =>
     requestId === undefined
       ? { ...own, ...crossOrigin, ...more }
@@ -88,7 +88,7 @@ export function createResponder(
           ...common,
           "content-type": "text/event-stream",
           "cache-control": "no-store",
-          // nginx would hold the events back until it has a buffer full.
+          // nginx would hold back the events until its buffer is full.
           "x-accel-buffering": "no",
         }),
       }),
@@ -111,7 +111,7 @@ export function createResponder(
   };
 }
 
-/** Compared weakly: a proxy that compresses makes our tag a weak one. */
+/** Compared weakly: a proxy that compresses turns our tag into a weak one. */
 function isMatch(ifNoneMatch: string | null, etag: string): boolean {
   const tags = (ifNoneMatch ?? "").split(",").map((tag) => tag.trim().replace(/^W\//, ""));
   return tags.includes(etag) || tags.includes("*");

@@ -10,8 +10,8 @@ export function entryBody({ sessionId, revokedAt, expiresAt }: FeedEntry) {
 }
 
 /**
- * Writes what a follower is told as server-sent events (the HTML standard, section 9.2). It is read only as fast as the
- * other side takes it. A comment follows wherever nothing is outstanding.
+ * Writes what a follower receives as server-sent events (the HTML standard, section 9.2). The feed is read only as fast
+ * as the other side reads. A comment is sent whenever nothing is outstanding.
  */
 export function revocationStream(follower: FeedFollower, signal: AbortSignal): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 import { PASSWORD_MAX_BYTES } from "../accounts/password-text.ts";
 
-// What the routes take and give. One source for validation, types and the OpenAPI document.
+// What the routes accept and return. One source for validation, types and the OpenAPI document.
 
 /** Marks the schema of a password that is about to be set. */
 export const NEW_PASSWORD = "x-new-password";
@@ -12,7 +12,10 @@ const password = z
   .string()
   .min(1)
   .openapi({ format: "password", maxLength: PASSWORD_MAX_BYTES, example: "correct horse battery staple" });
-/** One that is about to be set. How short it may be is the issuer's option, which the document names in place of the mark. */
+/**
+ * A password that is about to be set. Its minimum length is the issuer's option, which the document names instead of
+ * the mark.
+ */
 const newPassword = password.openapi({ [NEW_PASSWORD]: true });
 const device = z
   .string()
@@ -59,7 +62,7 @@ export const setup = z
   .strictObject({ setup_token: z.string().max(256), username, password: newPassword })
   .openapi("Setup");
 
-/** Beside the refresh token the rest of the pair is let in, so that a pair can be sent back just as it came. */
+/** In addition to the refresh token the rest of the pair is allowed, so that a pair can be sent back unchanged. */
 export const refresh = z
   .strictObject({
     refresh_token: refreshToken,
@@ -111,7 +114,7 @@ const tokenPair = z
   })
   .openapi("TokenPair");
 
-/** What stands in the body where the tokens are in cookies. */
+/** The body when the tokens are in cookies. */
 const cookieSession = z
   .object({
     expires_in: tokenPair.shape.expires_in,
@@ -214,7 +217,7 @@ export const sessionState = z
   ])
   .openapi("SessionState");
 
-/** A place in the revocation feed, as it stands in a query string or a header. */
+/** A position in the revocation feed, as it appears in a query string or a header. */
 export const sequence = z
   .string()
   .regex(/^(?:0|[1-9]\d{0,14})$/, "must be a whole number")
@@ -259,7 +262,7 @@ export const revocationList = z
   })
   .openapi("RevocationList");
 
-/** What a proxy may ask for beside a valid access token. */
+/** What a proxy may require in addition to a valid access token. */
 export const forwardAuthQuery = z.strictObject({
   role: z
     .string()

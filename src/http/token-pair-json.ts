@@ -1,6 +1,6 @@
 import type { TokenPair } from "../engine/token-pair.ts";
 
-/** A pair as it travels (RFC 6749 section 5.1). */
+/** A pair as it is sent (RFC 6749 section 5.1). */
 export function tokenPairBody(pair: TokenPair) {
   return {
     access_token: pair.accessToken,

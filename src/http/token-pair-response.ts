@@ -2,16 +2,19 @@ import type { TokenPair } from "../engine/token-pair.ts";
 import type { Call } from "./endpoint.ts";
 import { tokenPairBody } from "./token-pair-json.ts";
 
-/** How the tokens of a pair travel: in the body, or as cookies with a body that holds none. */
+/** How the tokens of a pair are sent: in the body, or as cookies with a body that contains none. */
 export type Transport = "body" | "cookie";
 
-/** What an answer may say beside the pair. */
+/** What a response may contain in addition to the pair. */
 export interface PairAnswer {
   readonly status?: 200 | 201;
   readonly beside?: Readonly<Record<string, unknown>>;
 }
 
-/** Answers with a pair (RFC 6749 section 5.1). A pair that does not fit into cookies ends its session rather than linger. */
+/**
+ * Answers with a pair (RFC 6749 section 5.1). If a pair does not fit into cookies, its session is ended rather than
+ * left open.
+ */
 export async function answerPair(
   { issuer, cookies, respond, origin }: Pick<Call<unknown, unknown>, "issuer" | "cookies" | "respond" | "origin">,
   pair: TokenPair,
