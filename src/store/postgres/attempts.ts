@@ -5,8 +5,8 @@ import type { PostgresRunner } from "./connection/transaction.ts";
 const NOW = "floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint";
 
 /**
- * Where attempts are counted. What is counted here matters for an hour at most, so the table is not logged: a login waits for
- * no disk and no standby, and after a crash or a failover of the database counting begins again.
+ * Where attempts are counted. Counts here matter for at most an hour, so the table is not logged: a login waits for no
+ * disk and no standby, and after a crash or a failover of the database counting begins again.
  *
  * One statement counts an attempt under all of its limits, or under none where one of them refuses it; the clock is the database's.
  * One that is given back after its window leaves the next window as it is, and what is over is deleted in bounded numbers.

@@ -6,7 +6,7 @@ import { LatchkeyError } from "../../errors.ts";
  */
 export type Failure = "undone" | "unknown" | "final";
 
-/** The server that answered takes no writes: a standby, or a primary that is set to read only. */
+/** The server that responded accepts no writes: a standby, or a primary that is set to read only. */
 export class ReadOnlyServerError extends Error {}
 
 interface Meaning {

@@ -1,6 +1,6 @@
 import type { PostgresRunner } from "./connection/transaction.ts";
 
-/** An act whose commit is unknown may add them twice: told twice is better than not at all. */
+/** An act whose commit is unknown may add them twice: reported twice is better than not at all. */
 export async function addOperatorEvents(runner: PostgresRunner, events: readonly string[]): Promise<void> {
   await runner.run(({ last }) =>
     last(

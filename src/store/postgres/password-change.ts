@@ -42,7 +42,7 @@ export async function changePassword(
   });
 }
 
-/** Whether an earlier try was committed after all: the session's salt is nobody else's. */
+/** Whether an earlier try was committed after all: the session's salt is unique. */
 async function isCommitted({ query }: Transaction, { id, salt }: Session): Promise<boolean> {
   const { rows } = await query("SELECT FROM latchkey.sessions WHERE id = $1 AND salt = $2", idToBytes(id), salt);
   return rows.length > 0;

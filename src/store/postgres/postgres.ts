@@ -23,16 +23,16 @@ import * as users from "./users.ts";
 
 export type { PostgresStoreOptions } from "./options.ts";
 
-/** Readiness has to be told within five seconds. */
+/** Readiness must be reported within five seconds. */
 const CHECK_MS = 4000;
 
 /**
  * A store in a PostgreSQL database, 14 or later, in a schema of its own named `latchkey`, which is created and brought up to
  * date here. Any number of processes may share it. The package `pg` must be installed.
  *
- * The URL is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; it must lead to the primary, or name several hosts of which one is.
- * Anything but this very machine is reached by TLS with a verified certificate, unless `sslmode` says otherwise. PgBouncer may
- * stand in between, in session or transaction mode.
+ * The URL is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; it must lead to the primary, or name several hosts, one of
+ * them the primary. Anything but this very machine is reached by TLS with a verified certificate, unless `sslmode` says
+ * otherwise. PgBouncer may stand in between, in session or transaction mode.
  *
  * Rejects with `store_unavailable` where the database cannot be reached now, and with `store_unusable` where the URL, the user,
  * the server or what is in the database has to be changed first; `detail` names the cause and what to do, and no password.

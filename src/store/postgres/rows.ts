@@ -3,7 +3,7 @@ import type { RevocationReason, Session } from "../../records/session.ts";
 import { isAdmin, type User } from "../../records/user.ts";
 import type { Parameter } from "./connection/pool.ts";
 
-/** A column of a table that records are written to: its type, and what of the record stands in it. */
+/** A column of a table that records are written to: its type, and which part of the record it contains. */
 export interface Column<Item> {
   readonly name: string;
   readonly type: "bytea" | "text" | "bigint" | "int" | "boolean";
@@ -86,7 +86,7 @@ export const userColumns: readonly Column<User>[] = [
   { name: "credentials_version", type: "int", of: ({ credentialsVersion }) => credentialsVersion },
 ];
 
-/** @param prefix what the columns' names begin with, where they stand beside those of another table. */
+/** @param prefix the prefix of the columns' names, if they appear next to those of another table. */
 export function toUser(row: Row, prefix = ""): User {
   const at = (name: string) => row[prefix + name];
   return {

@@ -51,12 +51,12 @@ function grantLikeSessions(tables: string): string {
  *
  * - No index covers a column that a rotation changes, and the pages of `sessions` are filled by two thirds, so that a rotation
  *   writes one page and no index (a HOT update), and the next one reuses its room without a vacuum.
- * - `user_changes` counts what has happened to a session's user, so that one row tells whether a decision still holds.
- * - A revocation is logged by a constraint trigger that is deferred to the commit: whatever act revokes, it takes the lock of
- *   the log as the last of its locks, and holds it until its entries can be seen. So they become visible in the order of their
- *   numbers, and a rotation pays nothing for it. Since version 2 the lock is a row's, taken by a trigger of the log itself. A
- *   transaction that has only version 1's lock when the step begins has changed sessions as well, so the step, which locks both
- *   tables, waits for it or comes before its entries.
+ * - `user_changes` counts what has happened to a session's user, so that one row shows whether a decision still holds.
+ * - A revocation is logged by a constraint trigger that is deferred to the commit: any act that revokes takes the lock
+ *   of the log as the last of its locks, and holds it until its entries can be seen. So they become visible in the
+ *   order of their numbers, and a rotation pays nothing for it. Since version 2 the lock is a row's, taken by a trigger
+ *   of the log itself. A transaction that has only version 1's lock when the step begins has changed sessions as well,
+ *   so the step, which locks both tables, waits for it or comes before its entries.
  * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well. A salt that is NULL has never
  *   been drawn: adding one to every user would rewrite the table while older processes serve.
  * - `adopted_sessions` outlives the sessions: 16 bytes of each keep what another system still vouches for from opening an ended

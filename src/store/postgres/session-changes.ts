@@ -20,10 +20,10 @@ interface Plan {
 }
 
 /**
- * Reads sessions, lets `decide` say what becomes of each, and writes that: one round trip to read, one to compare and write,
- * none to write where nothing changes. Sessions that another process has changed in between are read and decided again, and
- * after some such races under lock. Where the connection is lost, what was to be written is looked for first. Gives how many
- * rows it wrote.
+ * Reads sessions, lets `decide` say what becomes of each, and writes that: one round trip to read, one to compare and
+ * write, none to write where nothing changes. Sessions that another process has changed in between are read and decided
+ * again, and after some such races under lock. If the connection is lost, it first checks whether the change was
+ * written. Returns how many rows it wrote.
  */
 export async function changeSessions(
   runner: PostgresRunner,
@@ -141,7 +141,7 @@ const READ = `
 
 const LOCK = "SELECT FROM latchkey.sessions WHERE id = ANY ($1::bytea[]) ORDER BY id FOR NO KEY UPDATE";
 
-/** What was read stands in `was_…`, and what is to be in `to_…`. */
+/** The values that were read are in `was_…`, and the new values in `to_…`. */
 const writeColumns: readonly {
   readonly name: string;
   readonly type: string;

@@ -84,7 +84,7 @@ const EVICT = `
   UPDATE latchkey.sessions SET revoked_at = target_at, revoked_for = 'session_limit'
   FROM target WHERE id = target_id AND revoked_at IS NULL`;
 
-/** What an earlier try created, where it was committed after all: the salts are nobody else's. */
+/** What an earlier try created, if it was committed after all: the salts are unique. */
 async function findCommitted(
   { query }: Transaction,
   batch: readonly SessionCreation[],
@@ -105,7 +105,7 @@ async function findCommitted(
   return results.some(({ created }) => created) ? results : null;
 }
 
-/** Locks the users and clients against being changed, and gives whether a session may be created. */
+/** Locks the users and clients against changes, and returns whether a session may be created. */
 async function lockOwners(transaction: Transaction, batch: readonly SessionCreation[]) {
   const subjects = [...new Set(batch.map(({ session }) => session.subject))];
   const { rows: users } = await transaction.query(
@@ -170,7 +170,7 @@ async function rememberAdopted({ query }: Transaction, ids: readonly string[]): 
   );
 }
 
-/** Locks the subjects that have a limit, and gives their live sessions, oldest first. */
+/** Locks the subjects that have a limit, and returns their live sessions, oldest first. */
 async function lockLive(transaction: Transaction, created: readonly SessionCreation[]): Promise<Map<string, Live[]>> {
   const limited = created.filter(({ sessionLimit }) => sessionLimit > 0);
   const subjects = [...new Set(limited.map(({ session }) => session.subject))].filter(isStorable);

@@ -10,8 +10,9 @@ const LIVE = "revoked_at IS NULL AND expires_at >";
 const NEWEST_FIRST = "ORDER BY created_at DESC, position DESC";
 
 /**
- * Revokes what is not yet revoked of the sessions that match, but `exceptId`, and gives those, oldest first. Where the
- * outcome of an earlier try is unknown, what it revoked counts too. All rows are locked first, in the order of their keys.
+ * Revokes the matching sessions that are not yet revoked, except `exceptId`, and returns them, oldest first. Where the
+ * outcome of an earlier try is unknown, what it revoked counts too. All rows are locked first, in the order of their
+ * keys.
  * @param condition on `$1`, which is `value`.
  */
 export async function revokeWhere(

@@ -2,7 +2,7 @@ import type { SweepRequest, Swept } from "../store-operation.ts";
 import { tryToLockSweep } from "./connection/locks.ts";
 import type { PostgresRunner } from "./connection/transaction.ts";
 
-/** Deletes what is old enough, and nothing while another process does. A session that somebody works on is left for later. */
+/** Deletes what is old enough, and nothing while another process does. A session that is in use is left for later. */
 export async function sweep(runner: PostgresRunner, { endedBy, revokedBy, limit }: SweepRequest): Promise<Swept> {
   return runner.run(async (transaction) => {
     if (!(await tryToLockSweep(transaction))) return { sessions: 0, revocations: 0 };

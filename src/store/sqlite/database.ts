@@ -4,7 +4,7 @@ import LibsqlOnThreads from "libsql/promise";
 /** Runs statements on a thread of libsql's own. Both of its interfaces have connections of one kind. */
 const execOnThread: (this: Libsql.Database, sql: string) => Promise<void> = LibsqlOnThreads.prototype.exec;
 
-/** What may be bound. Whole numbers only; no boolean and no `undefined`, of which libsql aborts at one and hides the other. */
+/** What may be bound. Integers only: libsql aborts on booleans and silently hides `undefined`. */
 export type Parameter = string | number | Uint8Array | null;
 
 /** A prepared statement that changes rows. */
@@ -39,7 +39,7 @@ const unstorable = /\0|\p{Surrogate}/u;
 export class SqliteDatabase {
   #connection: Libsql.Database | null;
   #statements: Prepared[] = [];
-  /** The transaction that goes on beside the event loop. */
+  /** The transaction that runs in parallel with the event loop. */
   #busy: Promise<unknown> | undefined;
 
   /** `path` is absolute, or `:memory:`. Never waits for a lock: SQLite would do so on the event loop. */
@@ -86,7 +86,7 @@ export class SqliteDatabase {
     this.#open().exec(sql);
   }
 
-  /** Runs a pragma that answers with a number or with one word of SQLite's own, and gives that. */
+  /** Runs a pragma that returns a number or one word of SQLite's own, and returns that value. */
   pragma(source: string): unknown {
     const row = this.#open().prepare(`PRAGMA ${source}`).raw().get([]) as unknown[] | undefined;
     return row?.[0];
@@ -107,8 +107,9 @@ export class SqliteDatabase {
   }
 
   /**
-   * The same, but the event loop goes on while the disk syncs. `work` still runs at once; until the commit is through, nothing
-   * else may be asked of the database: callers that share it ask by way of {@link SqliteDatabase.whenFree}.
+   * The same, but the event loop continues while the disk syncs. `work` still runs at once; until the commit is
+   * through, nothing else may be asked of the database: callers that share it ask by way of
+   * {@link SqliteDatabase.whenFree}.
    */
   async transactionAside<T>(work: () => T): Promise<T> {
     const connection = this.#open();
@@ -127,8 +128,8 @@ export class SqliteDatabase {
   }
 
   /**
-   * The same for work that looks at many rows: it pauses between them, so that the event loop goes on, and nothing else is asked
-   * of the database until it is through. Other processes cannot write meanwhile.
+   * The same for work that looks at many rows: it pauses between them, so that the event loop continues, and nothing
+   * else is asked of the database until it is through. Other processes cannot write meanwhile.
    */
   async longTransaction<T>(work: () => Promise<T>): Promise<T> {
     const connection = this.#open();

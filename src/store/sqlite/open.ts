@@ -5,7 +5,7 @@ import { SqliteDatabase } from "./database.ts";
 import type { Runner } from "./retry.ts";
 import { APPLICATION_ID, migrations, VERSION_IN_TABLE } from "./schema.ts";
 
-/** A database up to this size is examined for damage at opening, which takes some tens of milliseconds. */
+/** A database up to this size is checked for damage when it is opened, which takes some tens of milliseconds. */
 const EXAMINED_UP_TO_BYTES = 64 * 1024 * 1024;
 
 const CONNECTION_SETTINGS = `
@@ -48,16 +48,16 @@ export function proveWritable(database: SqliteDatabase, path: string): Promise<v
   });
 }
 
-/** Which file stands at the path: another one means that the database was deleted or replaced while it was open. */
+/** Which file is at the path: a different one means that the database was deleted or replaced while it was open. */
 export function identifyFile(path: string): string | null {
   const found = statSync(path, { bigint: true, throwIfNoEntry: false });
   return found === undefined ? null : `${found.dev}:${found.ino}`;
 }
 
 /**
- * Creates the file, readable by its owner alone whatever the umask, since it holds password hashes; SQLite gives the files
- * beside it the same mode. Where a file is there, finds out what SQLite would only say as "unable to open". An existing file
- * is never opened here: closing it would drop the locks of this process's other connections to it.
+ * Creates the file, readable only by its owner regardless of the umask, since it contains password hashes; SQLite gives
+ * the files beside it the same mode. Where a file is there, finds out what SQLite would only say as "unable to open".
+ * An existing file is never opened here: closing it would drop the locks of this process's other connections to it.
  */
 function prepareFile(path: string): void {
   try {
@@ -146,7 +146,7 @@ function versionInTable(database: SqliteDatabase): number | undefined {
 async function examine(database: SqliteDatabase, path: string): Promise<void> {
   const bytes = Number(database.pragma("page_count")) * Number(database.pragma("page_size"));
   if (bytes > EXAMINED_UP_TO_BYTES) return;
-  // What runs aside gives no rows, so it leaves them in a table of this connection's own.
+  // Parallel work returns no rows, so it leaves them in a table of this connection's own.
   await database.executeAside(
     "CREATE TEMP TABLE faults AS SELECT quick_check FROM pragma_quick_check(1, 'main') WHERE quick_check <> 'ok'",
   );

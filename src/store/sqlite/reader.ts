@@ -23,8 +23,8 @@ export type ReaderReport =
 export type ReaderError = Pick<Error, "name" | "message"> & { readonly code?: unknown; readonly rawCode?: unknown };
 
 /**
- * Reads what may be many rows, or take a look at many, on a connection and a thread of its own: the event loop goes on meanwhile,
- * and parses what is found in slices. It sees what was committed before it was asked.
+ * Runs reads that may return or scan many rows, on a connection and a thread of its own: the event loop continues
+ * meanwhile, and parses what is found in slices. It sees what was committed before it was asked.
  */
 export interface SqliteReader {
   /** All rows; `undefined` where the thread cannot be had, which the listener has then heard. Rejects as SQLite does. */

@@ -16,7 +16,9 @@ export interface RunnerOptions {
   readonly random: Random;
 }
 
-/** Tries an act again while a lock is in the way, in growing, jittered pauses in which the event loop goes on. */
+/**
+ * Tries an act again while a lock is in the way, with growing, jittered pauses, during which the event loop continues.
+ */
 export function createRunner({ place, lockTimeoutSeconds, random }: RunnerOptions): Runner {
   return async (act) => {
     let remainingMs = lockTimeoutSeconds * 1000;

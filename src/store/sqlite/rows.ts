@@ -19,7 +19,7 @@ export const SESSION_JSON = `json_object(
   'amr', json(s.amr), 'claims', json(s.claims), 'jkt', s.jkt,
   'lastIp', s.last_ip, 'lastUserAgent', s.last_user_agent, 'usedBefore', s.used_before)`;
 
-/** What {@link SESSION_JSON} gives: bytes in hexadecimal. */
+/** What {@link SESSION_JSON} returns: bytes in hexadecimal. */
 export type SessionJson = { -readonly [Key in keyof Session]: Key extends "salt" ? string | Uint8Array : Session[Key] };
 
 /** Turns what has just been parsed into a session, without a copy. */

@@ -18,8 +18,8 @@ export const VERSION_IN_TABLE = 5;
  * What brings a database from one version to the next; the version is the number of those that have run. Each runs once, in
  * a transaction of its own. A migration that has been released is never edited: the next one is added.
  *
- * - No index covers a column that a rotation changes, so a rotation writes one page. A row's `rowid` tells the order of sign-ins
- *   within one millisecond.
+ * - No index covers a column that a rotation changes, so a rotation writes one page. A row's `rowid` shows the order of
+ *   sign-ins within one millisecond.
  * - `credentials_version` rises by a trigger, so that a process of an older version raises it as well.
  */
 export const migrations: readonly SqliteMigration[] = [
@@ -174,8 +174,8 @@ export const migrations: readonly SqliteMigration[] = [
   CREATE INDEX revocations_by_time ON revocations (at);
   `,
   },
-  // What is counted in `attempts` matters for an hour at most. `adopted_sessions` outlives the sessions: 16 bytes of each keep what
-  // another system still vouches for from opening an ended session again.
+  // Counts in `attempts` matter for at most an hour. `adopted_sessions` outlives the sessions: 16 bytes of each keep
+  // what another system still vouches for from opening an ended session again.
   {
     worksFrom: 4,
     sql: `

@@ -12,7 +12,7 @@ import { bytesToHex, idFromHex, idToBytes, SESSION_JSON, type SessionJson, toSes
 /** The plus keeps SQLite from looking up the end, at which it would read and sort every live session to give the newest. */
 const LIVE = "s.revoked_at IS NULL AND +s.expires_at > ?";
 
-/** Rows that are read or changed before the event loop goes on: some milliseconds' work. */
+/** How many rows are read or changed before the event loop continues: some milliseconds' work. */
 const FEW = 100;
 
 /** Lets the event loop go on. */
@@ -150,7 +150,7 @@ export class SqliteSessions {
     };
   }
 
-  /** On a thread, since what is old lies on pages that have to be read from the disk. Gives how many rows. */
+  /** On a thread, since old rows are on pages that must be read from the disk. Returns how many rows. */
   async #deleteAside(sql: string): Promise<number> {
     await this.#database.executeAside(sql);
     return this.#statements.changes.first()!;
@@ -267,7 +267,8 @@ function prepare(database: SqliteDatabase) {
       readonly { session: SessionJson; user: User | null }[]
     >(
       `json_group_array(json_object('session', ${SESSION_JSON}, 'user', iif(u.id IS NULL, NULL, ${USER_JSON})))`,
-      // A cross join keeps its order in SQLite: each id is looked up, whatever the planner takes the tables for.
+      // A cross join keeps its order in SQLite: each id is looked up, regardless of how the planner estimates the
+      // tables.
       `FROM json_each(?) wanted CROSS JOIN sessions s ON s.id = unhex(wanted.value)
        LEFT JOIN users u ON u.id = s.subject`,
       (found) => found.map(({ session, user }) => ({ session: toSession(session), user })),

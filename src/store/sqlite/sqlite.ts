@@ -90,7 +90,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
   }
 
   /**
-   * Without waiting for the disk: what is counted matters for an hour at most, and a login has more to wait for. With the next
+   * Without waiting for the disk: counts matter for at most an hour, and a login has more to wait for. With the next
    * durable commit it is durable too. Not counted in the statistics, like reads.
    */
   function count<T>(act: () => T): Promise<T> {
@@ -236,7 +236,7 @@ function prepareActs(database: SqliteDatabase) {
   return { sessions, users, clients, lifetimes, keys, attempts, operatorEvents, counts };
 }
 
-/** An absolute path never looks like the URLs that SQLite and libsql know, whatever its characters. */
+/** An absolute path never looks like the URLs that SQLite and libsql know, regardless of its characters. */
 function readPath(path: string): string {
   if (typeof path !== "string" || path === "" || path.includes("\0")) {
     throw new TypeError(`createSqliteStore: the path must be the path of a file, or '${IN_MEMORY}'.`);

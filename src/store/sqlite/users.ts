@@ -11,7 +11,7 @@ const IMPORTED = `password_hash >= 'imported:' AND password_hash < 'imported;'`;
 /** Likewise; the index holds some more, whose roles only contain the text. */
 const IS_ADMIN = `instr(roles, '"admin"') > 0 AND EXISTS (SELECT 1 FROM json_each(roles) WHERE value = 'admin')`;
 
-/** Users that are imported before the event loop goes on. */
+/** How many users are imported before the event loop continues. */
 const IMPORT_SLICE = 20;
 
 /** The acts on users. Each is whole only inside the transaction that its caller runs it in. */

@@ -73,7 +73,7 @@ export function createRevocationListener(connect: () => Promise<ListeningClient>
       }
     } finally {
       closing.signal.removeEventListener("abort", end);
-      // Nobody waits for a connection that may have nobody at its other end.
+      // Do not wait for a connection whose other end may be gone.
       client.end().catch(() => {});
     }
   }

@@ -90,7 +90,7 @@ export async function createPool(target: PostgresTarget, limits: PoolLimits): Pr
     maxLifetimeSeconds: MAX_LIFETIME_SECONDS,
     allowExitOnIdle: true,
   });
-  // A connection that breaks while nobody uses it has been taken out already.
+  // A connection that breaks while it is idle has been removed already.
   pool.on("error", () => {});
   let closing: Promise<void> | undefined;
 
@@ -98,7 +98,8 @@ export async function createPool(target: PostgresTarget, limits: PoolLimits): Pr
     const turn = preferred;
     try {
       const client = (await pool.connect()) as PoolClientOfPg & { readonly turn: number };
-      // What breaks is told by the query that it breaks under; `pg` would end the process over the event.
+      // A break is reported by the query during which it happens; without a listener, `pg` would end the process over
+      // the event.
       client.on("error", ignore);
       return {
         query: (sql: string, parameters?: readonly Parameter[]) =>

@@ -29,7 +29,7 @@ export interface PostgresRunner {
   run<T>(act: Act<T>): Promise<T>;
   /** Runs the act once and rejects with what `pg` said. */
   attempt<T>(act: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** Waits before try number `attempt`, the first of which is 1; longer each time, and jittered. */
+  /** Waits before try number `attempt`, counted from 1; longer each time, and jittered. */
   pause(attempt: number): Promise<void>;
   /** What to reject with. */
   explain(error: unknown): unknown;
@@ -45,9 +45,10 @@ export interface RunnerOptions {
 }
 
 /**
- * Every act is a transaction of its own, at READ COMMITTED whatever the default is, since it is made safe by comparing and by
- * locks. Its limits hold inside it alone, so no connection keeps a state, and PgBouncer may hand each transaction another one.
- * What begins and what ends it travels with its statements: an act of one statement takes one round trip.
+ * Every act is a transaction of its own, at READ COMMITTED regardless of the default, since it is made safe by
+ * comparing and by locks. Its limits hold inside it alone, so no connection keeps a state, and PgBouncer may hand each
+ * transaction another one. What begins and what ends it travels with its statements: an act of one statement takes one
+ * round trip.
  */
 export function createPostgresRunner({ pool, place, statementTimeoutSeconds, random }: RunnerOptions): PostgresRunner {
   const timeoutMs = statementTimeoutSeconds * 1000;
@@ -131,7 +132,7 @@ async function rolledBack(connection: Connection, begun: Promise<unknown>): Prom
   return results.every(({ status }) => status === "fulfilled");
 }
 
-/** The server itself says whether this transaction may write: no standby ever decides anything. */
+/** The server itself reports whether this transaction may write: no standby ever decides anything. */
 function refuseReadOnly(results: QueryResult | QueryResult[]): undefined {
   const row = [results].flat().at(-1)?.rows[0];
   if (row?.transaction_read_only !== "off") throw new ReadOnlyServerError();

@@ -136,7 +136,9 @@ function readTls(parameters: ReturnType<typeof readParameters>, hosts: PostgresT
   return { mode: effective, rootCertificatePath, certificatePath, keyPath };
 }
 
-/** As libpq has it, but for `require`: the driver falls back to other authentication where the server asks for it, and tells nobody. */
+/**
+ * As libpq has it, but for `require`: the driver silently falls back to other authentication if the server requests it.
+ */
 function readChannelBinding(value: string | undefined): boolean {
   if (value === undefined || value === "prefer") return true;
   if (value === "disable") return false;
