@@ -10,20 +10,21 @@ import { copyDetails, optionalText } from "../given-details.ts";
 /** A sign-in that another system has opened and that is to go on here. Times are milliseconds since the Unix epoch. */
 export interface ForeignSession {
   /**
-   * What the other system calls the sign-in: the same for every refresh token that has come of it, and no other
-   * sign-in's. Where each rotation made a new row there, that is the id of the first one, or of the family, not of the
-   * row. It opens one session ever: once that has ended, it stays ended, regardless of what is said about the id later,
-   * even after its row was swept.
+   * The other system's id of the sign-in: the same for every refresh token that came from it, and different for every
+   * other sign-in. If each rotation created a new row there, use the id of the first row, or of the family, not of the
+   * current row. It opens one session ever: once that has ended, it stays ended, regardless of what is said about the
+   * id later, even after its row was swept.
    */
   readonly id: string;
   /**
-   * The `sub` of its access tokens from now on. Must be a Latchkey user's id, unless the `subjects` option names another source.
-   * Always the same for one `id`, as the client is: a token that names others is refused, and `session.adoption_refused` reports it.
+   * The `sub` of its access tokens from now on. Must be a Latchkey user's id, unless the `subjects` option names
+   * another source. Always the same for one `id`, like the client: a token that names others is refused, and
+   * `session.adoption_refused` reports it.
    */
   readonly subject: string;
   /** When the person last proved who they are. */
   readonly authTime: number;
-  /** The absolute end, the same for every refresh token of the sign-in. It is taken over once, and no refresh moves it. */
+  /** The absolute end, the same for every refresh token of the sign-in. It is adopted once, and no refresh moves it. */
   readonly expiresAt: number;
   /** The only client that may refresh the session. Default: `first-party`. */
   readonly clientId?: string | undefined;
@@ -39,8 +40,8 @@ export interface ForeignSession {
 }
 
 /**
- * Says whose refresh token this is, one that Latchkey has not issued, or `null` where it is not good: unknown, expired, revoked,
- * or already replaced in the system that issued it. It must verify the token as that system did.
+ * Returns the owner of a refresh token that Latchkey has not issued, or `null` if the token is not valid: unknown,
+ * expired, revoked, or already replaced in the system that issued it. It must verify the token as that system did.
  */
 export type ForeignRefreshTokens = (refreshToken: string) => Promise<ForeignSession | null>;
 
@@ -49,7 +50,7 @@ const DOMAIN_LABEL = "latchkey foreign session v1\0";
 // Every refresh token of a foreign session counts as the one that a sign-in issues: issued, not yet presented.
 const FOREIGN_GENERATION = 1;
 
-// Nobody's clock has been there since 1973; a time in seconds is.
+// No correct clock has shown such a time since 1973; a time in seconds is this small.
 const LEAST_MILLISECONDS = 1e11;
 
 /**
@@ -96,7 +97,7 @@ export function sessionOfForeign(foreign: ForeignSession, now: number, random: R
 }
 
 /**
- * A copy of what the application gave as a foreign session, each part read once and checked as it was read.
+ * A copy of what the application passed as a foreign session, each part read once and checked as it was read.
  * @throws TypeError saying what is wrong with it.
  */
 export function readForeignSession(given: ForeignSession): ForeignSession {

@@ -60,7 +60,10 @@ export interface Users {
    * ended.
    */
   changePassword(request: PasswordChangeRequest, context?: RequestContext): Promise<TokenPair>;
-  /** Disables a user and revokes all their sessions in the same act. Throws `not_found`, as do the next two, and `last_administrator`, as does `setRoles`. */
+  /**
+   * Disables a user and revokes all their sessions in the same act. Throws `not_found`, like the next two, and
+   * `last_administrator`, like `setRoles`.
+   */
   disable(username: string, context?: RequestContext): Promise<User>;
   enable(username: string, context?: RequestContext): Promise<User>;
   /** Replaces the user's roles; they appear in the next access token. */

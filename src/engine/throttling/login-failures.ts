@@ -1,7 +1,7 @@
 import { isLatchkeyError, type LatchkeyError } from "../../errors.ts";
 import type { Emit, LoginFailure, RequestContext } from "../events.ts";
 
-/** Runs what verifies a password, and emits `login.failed` where that refuses it. */
+/** Runs the verification of a password, and emits `login.failed` if it is refused. */
 export async function reportingFailures<Result>(
   emit: Emit,
   context: RequestContext,

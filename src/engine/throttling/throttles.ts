@@ -11,8 +11,8 @@ export interface Throttles {
   /** At most `limit` of the current counts, in the store's order, after `afterKey`. */
   list(afterKey: string, limit: number): Promise<readonly CountedAttempts[]>;
   /**
-   * Lifts what refuses an account's logins, an address's logins and registrations, or everybody's, at every process at
-   * once; returns how many counts there were. Throws `invalid_username`.
+   * Lifts the limits that refuse an account's logins, an address's logins and registrations, or all of them, in every
+   * process at once; returns how many counts there were. Throws `invalid_username`.
    */
   lift(lifted: Lifted, context?: RequestContext): Promise<number>;
 }
@@ -26,7 +26,7 @@ export function createThrottles({ throttle, store, emit }: EngineParts): Throttl
       const counts = await throttle.lift(
         account !== undefined ? { account } : (lifted as Exclude<Lifted, { readonly username: string }>),
       );
-      // A name that nobody has may be a password typed in the wrong place.
+      // A name that no user has may be a password typed in the wrong place.
       const user = account === undefined ? null : await store.findUserByUsername(account);
       const address = lifted !== "all" && "address" in lifted ? lifted.address : null;
       emit({ type: "throttle.cleared", counts, subject: user?.id ?? null, address }, context);

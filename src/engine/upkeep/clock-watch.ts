@@ -1,18 +1,18 @@
 import type { StoreOperation } from "../../store/store-operation.ts";
 import type { Emit } from "../events.ts";
 
-/** What the clock watch needs to know. */
+/** The parameters of the clock watch. */
 export interface ClockWatchParts {
   readonly store: Pick<StoreOperation, "hasOwnClock" | "readClock">;
   readonly now: () => number;
   readonly emit: Emit;
-  /** How far the clocks may differ without a word, in milliseconds. */
+  /** How far the clocks may differ without a report, in milliseconds. */
   readonly toleranceMs: number;
 }
 
 /**
- * Compares this process's clock with the database's, by which all processes can be compared, and emits `clock.differs` where it
- * is too far off. Rejects as the store does.
+ * Compares this process's clock with the database's, against which all processes can be compared, and emits
+ * `clock.differs` if it is too far off. Rejects as the store does.
  */
 export async function watchClock({ store, now, emit, toleranceMs }: ClockWatchParts): Promise<void> {
   if (!store.hasOwnClock) return;
@@ -20,7 +20,7 @@ export async function watchClock({ store, now, emit, toleranceMs }: ClockWatchPa
   const databaseTime = await store.readClock();
   const answeredAt = now();
   const aheadMs = (askedAt + answeredAt) / 2 - databaseTime;
-  // At which moment in between the database looked is not known.
+  // The exact moment in between when the database read its clock is not known.
   const uncertaintyMs = Math.abs(answeredAt - askedAt) / 2;
   if (Math.abs(aheadMs) <= toleranceMs + uncertaintyMs) return;
   emit({ type: "clock.differs", aheadSeconds: Math.round(aheadMs / 1000) }, {});

@@ -1,7 +1,7 @@
 import type { StoreCounts, StoreOperation } from "../../store/store-operation.ts";
 import type { LatchkeyEvent } from "../events.ts";
 
-/** Figures for people: what this process has done since it started, and what the store holds. */
+/** Figures for people: what this process has done since it started, and what the store contains. */
 export interface MetricsReading {
   /** ISO 8601, UTC. */
   readonly startedAt: string;
@@ -62,11 +62,11 @@ export function createMetrics(store: Pick<StoreOperation, "count">, now: () => n
   };
 }
 
-/** Counting a database of so many rows takes so long that a count is kept. */
+/** From this many rows on, counting takes so long that the count is cached. */
 const LARGE_ROWS = 50_000;
 const KEPT_MS = 10_000;
 
-/** Counts for all who ask meanwhile; what took long is kept for some seconds. */
+/** Counts once for all callers meanwhile; a slow count is cached for some seconds. */
 function createSharedCounts(store: Pick<StoreOperation, "count">): (now: number) => Promise<StoreCounts> {
   let shared: Promise<StoreCounts> | undefined;
   const forget = () => {

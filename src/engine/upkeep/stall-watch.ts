@@ -1,12 +1,14 @@
 import { type Environment, monotonicOf } from "../../environment.ts";
 
 const TICK_MS = 250;
-/** How long the process must have stood still, or a request have waited, for its client to have gone on meanwhile. */
+/**
+ * How long the process must have been stalled, or a request have waited, for its client to have continued meanwhile.
+ */
 const STALL_MS = 1000;
 /** How long after a stall requests are still read that arrived during it. */
 const BACKLOG_MS = 1000;
 
-/** Knows when this process has stood still: stopped by the machine, or busy with something else. */
+/** Knows when this process has been stalled: stopped by the machine, or busy with other work. */
 export interface StallWatch {
   /** The time, in milliseconds that never step, of a request that arrives now. */
   arrival(): number;
@@ -16,8 +18,8 @@ export interface StallWatch {
 }
 
 /**
- * Watches the event loop. A request that arrived while the process stood still is read as soon as it runs again: when it arrived
- * cannot be known, so all that are read within a second after a stall count as having waited.
+ * Watches the event loop. A request that arrived while the process was stalled is read as soon as it runs again: its
+ * time of arrival cannot be known, so all that are read within a second after a stall count as having waited.
  */
 export function watchStalls({ clock }: Environment): StallWatch {
   const now = monotonicOf(clock);

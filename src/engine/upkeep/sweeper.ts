@@ -1,13 +1,16 @@
 import type { AttemptCounts } from "../../store/attempt-counts.ts";
 import type { StoreOperation } from "../../store/store-operation.ts";
 
-/** Ended sessions stay for a day, so that a clock that runs ahead deletes no live one, and a late refresh learns why it fails. */
+/**
+ * Ended sessions are kept for a day, so that a clock that runs ahead deletes no live session, and a late refresh learns
+ * why it fails.
+ */
 const KEEP_ENDED_MS = 86_400_000;
-/** Rows of an act: few enough for refreshes to go on in between. */
+/** Rows per act: few enough for refreshes to continue in between. */
 const LIMIT = 200;
 const MAX_ACTS = 500;
 
-/** What the sweeper needs to know. */
+/** The parameters of the sweeper. */
 export interface SweeperParts {
   readonly store: Pick<StoreOperation, "sweep"> & Pick<AttemptCounts, "sharesAttempts" | "sweepAttempts">;
   readonly now: () => number;
@@ -18,7 +21,7 @@ export interface SweeperParts {
   readonly rememberMs: () => Promise<number>;
 }
 
-/** Deletes what nobody needs any more. */
+/** Deletes what is no longer needed. */
 export interface Sweeper {
   /** Sweeps in bounded acts until nothing is left or a bound is reached. Joins a sweep that is under way. Rejects as the store does. */
   run(): Promise<void>;
@@ -27,8 +30,8 @@ export interface Sweeper {
 }
 
 /**
- * Makes a sweeper. A session is deleted a day after its absolute end and never before, revoked or not: until then a replayed
- * refresh token meets the row that says why it is refused.
+ * Creates a sweeper. A session is deleted a day after its absolute end and never before, revoked or not: until then a
+ * replayed refresh token finds the row that explains why it is refused.
  */
 export function createSweeper({ store, now, rememberMs }: SweeperParts): Sweeper {
   let isStopped = false;

@@ -6,14 +6,17 @@ import type { StoreOperation } from "../../store/store-operation.ts";
 import type { Emit } from "../events.ts";
 import type { Sweeper } from "./sweeper.ts";
 
-/** Twice within the second in which a revocation has to be known, for what a store cannot tell or a lost connection missed. */
+/**
+ * Twice within the second in which a revocation must be known, for what a store cannot report or a lost connection
+ * missed.
+ */
 const REVOCATION_POLL_MS = 500;
 const KEY_RELOAD_MS = 10_000;
 const CLOCK_WATCH_MS = 60_000;
-/** Half of what is promised of it, so that one that fails can be made up for. */
+/** Half of the promised interval, so that a failed one can be repeated in time. */
 const KEEP_LIFETIME_MS = 60_000;
 
-/** What is done by the clock, and when the store reports something. */
+/** The acts done at intervals, and when the store reports something. */
 export interface TimersParts {
   readonly store: Pick<RevocationLog, "onRevocation"> & Pick<StoreOperation, "onDegraded">;
   readonly emit: Emit;
@@ -54,7 +57,7 @@ export function startTimers({
   };
 }
 
-/** What fails is tried again at the next tick; meanwhile this process's own revocations hold. */
+/** A failed act is tried again at the next tick; meanwhile this process's own revocations hold. */
 function every(intervalMs: number, act: () => Promise<void>): NodeJS.Timeout {
   return setInterval(() => act().catch(() => {}), intervalMs).unref();
 }

@@ -2,9 +2,10 @@
 export type CookiePair = readonly [name: string, value: string];
 
 /**
- * The value of the first cookie with exactly that name; `undefined` where there is none. Browsers send the cookie with the more
- * specific path first, and of two with the same path the older one (RFC 6265 section 5.4), and the parsers of most frameworks take
- * the first as well. Quotes around the value are not part of it, and escapes are decoded where they can be.
+ * The value of the first cookie with exactly that name; `undefined` if there is none. Browsers send the cookie with the
+ * more specific path first, and of two with the same path the older one (RFC 6265 section 5.4), and the parsers of most
+ * frameworks use the first as well. Quotes around the value are not part of it, and escapes are decoded where they can
+ * be.
  */
 export function cookieNamed(header: string, name: string): string | undefined {
   for (const part of header.split(";")) {
@@ -16,8 +17,9 @@ export function cookieNamed(header: string, name: string): string | undefined {
 }
 
 /**
- * The header with these cookies first, and all others as they were sent, byte for byte and in their order. Earlier ones of the same
- * names are left out, however often they occur. Nothing is decoded: text inside another cookie must not become a cookie.
+ * The header with these cookies first, and all others as they were sent, byte for byte and in their order. Earlier
+ * cookies with the same names are removed, however often they occur. Nothing is decoded: text inside another cookie
+ * must not become a cookie.
  */
 export function withCookiesFirst(header: string, first: readonly CookiePair[]): string {
   const others = withoutCookies(
@@ -40,7 +42,10 @@ export function withoutCookies(header: string, names: readonly string[]): string
     .join(";");
 }
 
-/** The name of `name=value`; `undefined` where there is no `=`, which makes it a value without a name (RFC 6265bis section 5.6). */
+/**
+ * The name of `name=value`; `undefined` if there is no `=`, which makes it a value without a name (RFC 6265bis
+ * section 5.6).
+ */
 function nameOf(part: string): string | undefined {
   const at = part.indexOf("=");
   return at === -1 ? undefined : trimmed(part.slice(0, at));

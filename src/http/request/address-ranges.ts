@@ -2,7 +2,7 @@ import { BlockList, isIP } from "node:net";
 
 /** Addresses and networks in CIDR notation, of both versions of IP. */
 export interface AddressRanges {
-  /** Whether an IP address is one of them, or in one. */
+  /** Whether an IP address is one of the addresses, or is in one of the networks. */
   has(address: string): boolean;
 }
 

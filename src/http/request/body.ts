@@ -14,7 +14,7 @@ const UNREPEATED_NAME = "A name that is not shown here";
 const NOTHING = new Uint8Array();
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
-/** What a route takes as its body. */
+/** The body that a route accepts. */
 export interface BodyRule<Schema extends z.ZodObject = z.ZodObject> {
   readonly format: "json" | "form";
   readonly schema: Schema;
@@ -53,7 +53,7 @@ function hasNoBody(headers: Headers): boolean {
   return headers.has("host") && !headers.has("content-length") && !headers.has("transfer-encoding");
 }
 
-/** The charset that the body is said to be in. @throws LatchkeyError where the type or the charset is another. */
+/** The declared charset of the body. @throws LatchkeyError if the type or the charset is a different one. */
 function charsetOf(type: string, rule: BodyRule): string {
   const { name, charsets } = readMediaType(type) ?? { name: "", charsets: [] };
   const [charset = "utf-8", ...others] = new Set(charsets);
@@ -82,7 +82,7 @@ function isEmptyObject(fields: unknown): boolean {
 
 /**
  * Bytes that are not UTF-8 are refused: with a replacement character, two different passwords could become the same. So
- * are those that the sender's own word rules out. A byte order mark goes.
+ * are bytes that the declared charset does not allow. A byte order mark is removed.
  */
 function decode(bytes: Uint8Array, charset: string): string {
   if (ASCII.includes(charset) && bytes.some((byte) => byte > 0x7f)) {
@@ -106,7 +106,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** RFC 6749 section 3.1: a parameter without a value counts as left out, and none may come twice. */
+/** RFC 6749 section 3.1: a parameter without a value counts as omitted, and none may appear twice. */
 function parseForm(text: string): Record<string, string> {
   const fields: Record<string, string> = Object.create(null);
   for (const [name, value] of new URLSearchParams(text)) {
@@ -141,7 +141,7 @@ function wrongness(issue: z.core.$ZodIssue): string {
 }
 
 function unknownField(key: string, known: readonly string[]): string {
-  // It may be a secret put in the wrong place, and comparing an endless name would be work without a bound.
+  // It may be a secret in the wrong place, and comparing a name of unlimited length would be unlimited work.
   if (!NAME.test(key)) return `${UNREPEATED_NAME} is not a field of this endpoint.`;
   const nearest = nearestName(key, known);
   return `'${key}' is not a field of this endpoint.${nearest === undefined ? "" : ` Did you mean '${nearest}'?`}`;

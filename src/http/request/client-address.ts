@@ -3,7 +3,7 @@ import { addressRangeProblem, createAddressRanges } from "./address-ranges.ts";
 
 const WITH_PORT = /^(?:\[([^\]]*)\](?::\d{1,5})?|([\d.]+):\d{1,5})$/;
 
-/** Finds out who a request really comes from. */
+/** Finds the client that a request really comes from. */
 export interface ClientAddress {
   (headers: Headers, peer: string | null | undefined): string | null;
   /** Whether the address is a trusted proxy's own. */
@@ -11,8 +11,8 @@ export interface ClientAddress {
 }
 
 /**
- * The peer's address, or, where the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that is not one.
- * From anybody else the header is ignored, since its sender can write anything into it.
+ * The peer's address or, if the peer is a trusted proxy, the nearest address in `X-Forwarded-For` that is not one. From
+ * any other peer the header is ignored, since its sender can write anything into it.
  * @param trustedProxies addresses, or networks in CIDR notation.
  * @throws TypeError naming an entry that is neither.
  */
@@ -30,7 +30,7 @@ export function createClientAddress(trustedProxies: readonly string[]): ClientAd
     let nearest = direct;
     for (const hop of forwarded.reverse()) {
       const address = plainAddress(hop.trim());
-      // A hop that a proxy of ours did not write as an address cannot be told apart from an invention.
+      // A hop that our own proxy did not write as an address cannot be distinguished from a forged one.
       if (address === null) return nearest;
       nearest = address;
       if (!isTrusted(address)) return address;
@@ -52,7 +52,10 @@ const nearby = createAddressRanges([
   "fe80::/10",
 ]);
 
-/** Whether the peer is this machine or in a private network, as a proxy in front is; then it is given in one spelling. */
+/**
+ * Whether the peer is this machine or in a private network, as a proxy in front is; if so, the address is returned in
+ * one spelling.
+ */
 export function nearbyPeer(peer: string | null | undefined): string | undefined {
   const address = plainAddress(peer ?? "");
   return address !== null && nearby.has(address) ? address : undefined;
@@ -60,7 +63,7 @@ export function nearbyPeer(peer: string | null | undefined): string | undefined 
 
 /**
  * Reads an address, which some proxies write with the port (`192.0.2.1:4711`, `[2001:db8::1]:4711`), or returns `null`.
- * An IPv4 address that came mapped into IPv6 (RFC 4291 section 2.5.5.2) is the same client.
+ * An IPv4 address mapped into IPv6 (RFC 4291 section 2.5.5.2) is the same client.
  */
 function plainAddress(text: string): string | null {
   const [, bracketed, before] = WITH_PORT.exec(text) ?? [];

@@ -3,7 +3,7 @@ import { LatchkeyError } from "../../errors.ts";
 import { FIRST_PARTY_CLIENT_ID } from "../../records/session.ts";
 import type { Call } from "../endpoint.ts";
 
-/** What a form may hold of a client's credentials. */
+/** The client credentials that a form may contain. */
 export interface ClientForm {
   readonly client_id?: string | undefined;
   readonly client_secret?: string | undefined;
@@ -12,9 +12,9 @@ export interface ClientForm {
 type ClientCall = Pick<Call<unknown, ClientForm>, "issuer" | "request" | "body" | "origin">;
 
 /**
- * The client that calls, by HTTP Basic or by the form (RFC 6749 section 2.3.1), or `undefined` for the first-party client,
- * which has nothing to show.
- * @throws LatchkeyError `invalid_client`, and `invalid_request` where it authenticates in two ways.
+ * The client that calls, by HTTP Basic or by the form (RFC 6749 section 2.3.1), or `undefined` for the first-party
+ * client, which has no credentials.
+ * @throws LatchkeyError `invalid_client`, and `invalid_request` if it authenticates in two ways.
  */
 export async function authenticateClient({
   issuer,
@@ -32,7 +32,7 @@ export async function authenticateClient({
   return issuer.clients.authenticate({ clientId, clientSecret }, origin);
 }
 
-/** The same, where only a client that has proved who it is may call. */
+/** The same, for endpoints that only an authenticated client may call. */
 export async function authenticateConfidentialClient(call: ClientCall): Promise<ClientDescription> {
   const client = await authenticateClient(call);
   if (client?.kind !== "confidential") {

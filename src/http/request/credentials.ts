@@ -1,16 +1,19 @@
 import { type ChallengeScheme, LatchkeyError } from "../../errors.ts";
 
-/** What is read of a request's headers, so that callers without `Headers` need not create them. */
+/** The part of a request's headers that is read, so that callers without `Headers` need not create them. */
 export type HeaderReader = Pick<Headers, "get" | "has">;
 
-/** What is read of a request to find out whose it is: a `Request`, or what says the same. Of its URL's origin nothing is read. */
+/**
+ * The part of a request that is read to authenticate it: a `Request`, or an equivalent object. Its URL's origin is not
+ * read.
+ */
 export interface AskingRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: HeaderReader;
   /** Whether the client has disconnected meanwhile. */
   readonly signal?: Pick<AbortSignal, "aborted">;
-  /** The request itself, where each guard is handed an object of its own. Default: this object. */
+  /** The request itself, if each guard receives an object of its own. Default: this object. */
   readonly message?: object | undefined;
 }
 
@@ -28,8 +31,8 @@ const QUERY_TOKEN_NAME = /^(?:access_?token|refresh_?token|id_?token|client_?sec
 const TOKEN_VALUE = /^(?:lk[rs]_|eyJ[\w-]+\.)/;
 
 /**
- * The token of `Authorization: Bearer` (RFC 6750 section 2.1) or `Authorization: DPoP` (RFC 9449 section 7.1); `undefined` where the
- * header is absent or of another scheme.
+ * The token of `Authorization: Bearer` (RFC 6750 section 2.1) or `Authorization: DPoP` (RFC 9449 section 7.1);
+ * `undefined` if the header is absent or has another scheme.
  */
 export function authorizationToken(headers: HeaderReader): AuthorizationToken | undefined {
   const header = headers.get("authorization") ?? "";
@@ -44,8 +47,8 @@ export function bearerToken(headers: HeaderReader): string | undefined {
 }
 
 /**
- * What follows `Bearer` as nearly everybody writes it, not checked: for callers that know that the text is a token.
- * What is written otherwise returns `undefined`, and may be a token all the same.
+ * The text after `Bearer` in its most common spelling, not checked: for callers that know that the text is a token. Any
+ * other spelling returns `undefined`, and may still be a token.
  */
 export function plainBearerToken(headers: HeaderReader): string | undefined {
   const header = headers.get("authorization");
@@ -62,7 +65,7 @@ function schemeNamed(name: string): ChallengeScheme {
   return name.toLowerCase() === "dpop" ? "DPoP" : "Bearer";
 }
 
-/** @throws LatchkeyError `token_in_query` when the query string names or holds a token. */
+/** @throws LatchkeyError `token_in_query` when the query string names or contains a token. */
 export function refuseTokenInQuery(url: string): void {
   const query = url.indexOf("?");
   if (query === -1) return;
@@ -71,7 +74,10 @@ export function refuseTokenInQuery(url: string): void {
   }
 }
 
-/** The token of `?access_token=` (RFC 6750 section 2.3) or `?token=`, for where a guard has opted in: WebSocket handshakes. */
+/**
+ * The token of `?access_token=` (RFC 6750 section 2.3) or `?token=`, for guards that have opted in: WebSocket
+ * handshakes.
+ */
 export function queryToken(url: string): string | undefined {
   const query = url.indexOf("?");
   if (query === -1) return undefined;

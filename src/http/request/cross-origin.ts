@@ -1,14 +1,14 @@
 import type { HeaderFields } from "../respond.ts";
 
-/** Which other origins' pages may read answers (the CORS protocol of the Fetch standard). */
+/** Which other origins' pages may read responses (the CORS protocol of the Fetch standard). */
 export interface CrossOrigin {
-  /** What every answer to a request with these headers carries. */
+  /** The headers of every response to a request with these headers. */
   headers(asking: Headers): HeaderFields;
-  /** What answers the request where it is a preflight of an origin that may ask; `undefined` for every other request. */
+  /** The response to a preflight request of an allowed origin; `undefined` for every other request. */
   preflight(request: Request): HeaderFields | undefined;
 }
 
-/** What lets pages of every origin read an answer. Where an allowed origin asks, its own headers take their place. */
+/** The headers that let pages of every origin read a response. For an allowed origin, its own headers replace them. */
 export const PUBLIC_HEADERS: HeaderFields = { "access-control-allow-origin": "*" };
 
 // Tracing puts the last three on every request of a page (W3C Trace Context, W3C Baggage).
@@ -16,8 +16,9 @@ const ALLOWED_HEADERS =
   "Authorization, Content-Type, DPoP, X-CSRF-Token, X-Request-Id, traceparent, tracestate, baggage";
 
 /**
- * Lets in exactly these origins, compared byte for byte. Any other, `null` among them, is answered as if it had not asked, but for
- * the public paths, which every page may read. Without any, no other answer says a word about origins.
+ * Allows exactly these origins, compared byte for byte. Any other origin, including `null`, is answered without CORS
+ * headers, except for the public paths, which every page may read. If no origin is allowed, no other response mentions
+ * origins.
  */
 export function createCrossOrigin(
   allowedOrigins: readonly string[],
@@ -28,7 +29,7 @@ export function createCrossOrigin(
   function headers(asking: Headers): HeaderFields {
     if (allowed.size === 0) return {};
     const origin = asking.get("origin");
-    // A cache must not hand to one origin what was answered to another, or to none.
+    // A cache must not serve to one origin a response to another origin, or to none.
     if (origin === null || !allowed.has(origin)) return { vary: "Origin" };
     return {
       vary: "Origin",

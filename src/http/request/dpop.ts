@@ -10,20 +10,23 @@ import { type AskingRequest, type HeaderReader, hasScheme } from "./credentials.
 const HEADER = "dpop";
 
 /**
- * What a request proves, held against the URL by which clients know its route.
- * @param publicUrl what that URL has in front of the request's path. The request's `Host` is chosen by its sender: a
- *   proof that another server was given would be good here.
+ * What a request proves, checked against the URL by which clients know its route.
+ * @param publicUrl the part of that URL before the request's path. The request's `Host` is chosen by its sender: with
+ *   it, a proof made for another server would be valid here.
  */
 export function proofIn({ headers, method, url }: AskingRequest, publicUrl: string): DpopRequest {
   return { proof: headers.get(HEADER), method, url: publicUrl + new URL(url).pathname };
 }
 
-/** The same, or `undefined` where there is no proof: for routes that bind what they issue if they are asked to. */
+/** The same, or `undefined` if there is no proof: for routes that bind the tokens they issue on request. */
 export function proofToBind(request: Request, publicUrl: string): DpopRequest | undefined {
   return request.headers.has(HEADER) ? proofIn(request, publicUrl) : undefined;
 }
 
-/** @throws LatchkeyError `invalid_request` for a proof beside tokens that go into cookies: the browser sends those without one. */
+/**
+ * @throws LatchkeyError `invalid_request` for a proof with tokens in cookies: the browser sends cookies without a
+ *   proof.
+ */
 export function refuseProofForCookies({ headers }: Request): void {
   if (!headers.has(HEADER)) return;
   throw new LatchkeyError("invalid_request", {
@@ -32,14 +35,14 @@ export function refuseProofForCookies({ headers }: Request): void {
   });
 }
 
-/** The error, asking for the scheme that the request has come with. */
+/** The error, with a challenge for the scheme that the request used. */
 export function inSchemeOf(headers: HeaderReader, error: unknown): unknown {
   if (!isLatchkeyError(error) || error.challenge === "DPoP" || !hasScheme(headers, "DPoP")) return error;
   const { code, ...details } = error;
   return new LatchkeyError(code, { ...details, cause: error.cause, challenge: "DPoP" });
 }
 
-/** The nonce to use from now on, where the server asks for one and the request shows that its sender makes proofs. */
+/** The nonce to use from now on, if the server requires one and the request shows that its sender creates proofs. */
 export function nonceFor(headers: HeaderReader, nonce: () => string | undefined): HeaderFields {
   return headers.has(HEADER) || hasScheme(headers, "DPoP") ? nonceHeader(nonce()) : {};
 }

@@ -8,13 +8,13 @@ const EACH_PARAMETER = new RegExp(PARAMETER, "g");
 /** A media type, its name in lower case. */
 export interface MediaType {
   readonly name: string;
-  /** The values of every `charset`, in lower case: one, or none, where the sender is in its right mind. */
+  /** The values of every `charset`, in lower case: at most one from a sane sender. */
   readonly charsets: readonly string[];
 }
 
 /**
- * Reads a `Content-Type` as RFC 9110 section 8.3.1 has it: the type and parameter names in any case, values with or without
- * quotes, parameters that say nothing. `undefined` for a text that is no media type.
+ * Reads a `Content-Type` as RFC 9110 section 8.3.1 defines it: the type and parameter names in any case, values with or
+ * without quotes, parameters that say nothing. `undefined` for a text that is not a media type.
  */
 export function readMediaType(text: string): MediaType | undefined {
   const [, name, parameters = ""] = MEDIA_TYPE.exec(text) ?? [];

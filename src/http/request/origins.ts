@@ -16,14 +16,14 @@ export function isExactOrigin(text: string): boolean {
   return OF_AN_APP.test(text) && !NO_PAGES.test(text);
 }
 
-/** Refuses what is no list of such origins. */
+/** Refuses anything that is not a list of such origins. */
 export const exactOrigins: Problem = listOfTexts((entry) =>
   isExactOrigin(entry) ? undefined : "is not an exact origin such as https://app.example.com",
 );
 
 /**
- * Whether an origin is the issuer's own. In development, on plain http, the three names of this machine are one: people open
- * whichever they know.
+ * Whether an origin is the issuer's own. In development, on plain http, the three names of this machine are one: people
+ * open any of them.
  */
 export function isOwnOrigin(origin: string, ownOrigin: string): boolean {
   return origin === ownOrigin || unnamedLoopback(origin) === unnamedLoopback(ownOrigin);
@@ -33,7 +33,7 @@ function unnamedLoopback(origin: string): string {
   return origin.replace(LOOPBACK_NAME, "http://localhost");
 }
 
-/** What a browser says of where a request comes from. */
+/** What a browser states about where a request comes from. */
 export interface StatedSource {
   readonly origin: string | null;
   readonly secFetchSite: string | null;

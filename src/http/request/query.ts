@@ -1,7 +1,9 @@
 import type { z } from "@hono/zod-openapi";
 import { LatchkeyError } from "../../errors.ts";
 
-/** What a route takes in its query string. Every parameter is a text there, so the schema reads texts. */
+/**
+ * The parameters that a route accepts in its query string. Every parameter is a text there, so the schema reads texts.
+ */
 export type QueryRule = z.ZodObject;
 
 /**
@@ -24,7 +26,7 @@ export function readQuery<Schema extends QueryRule>(url: string, schema: Schema)
   return parsed.data;
 }
 
-/** One sentence for each thing wrong. A name that is not known is not repeated: it may be a secret in the wrong place. */
+/** One sentence for each thing wrong. An unknown name is not repeated: it may be a secret in the wrong place. */
 function describe(error: z.ZodError, schema: QueryRule): string {
   const known = Object.keys(schema.shape).map((name) => `'${name}'`);
   const sentences = error.issues.map(({ code, path, message }) =>

@@ -8,11 +8,14 @@ import type { AskingRequest } from "./credentials.ts";
 export interface RequestRecord {
   /** The one implicit refresh of the request, from the moment it begins. */
   renewal: Promise<TokenPair> | undefined;
-  /** What it brought: from then on the request's cookies are these. */
+  /** Its result: from then on these are the request's cookies. */
   renewed: TokenPair | undefined;
-  /** Whom the first guard let through. */
+  /** What the first guard admitted. */
   auth: Pick<AnyAccessTokenClaims, "sub" | "sid"> | undefined;
-  /** The access token whose proof the request has shown, and for which URL: a proof is good once, and there may be two guards. */
+  /**
+   * The access token whose proof has been verified for the request, and for which URL: a proof is valid once, and there
+   * may be two guards.
+   */
   proved: { readonly token: string; readonly publicUrl: string | undefined } | undefined;
 }
 
@@ -20,7 +23,7 @@ export interface RequestRecord {
 const recordsByIssuer = new WeakMap<Issuer, WeakMap<object, RequestRecord>>();
 const originals = new WeakMap<object, object>();
 
-/** What is known of the request, whichever object a guard gets to see of it. */
+/** What is known about the request, for every object by which a guard may see it. */
 export function recordOf(issuer: Issuer, request: AskingRequest): RequestRecord {
   let records = recordsByIssuer.get(issuer);
   if (records === undefined) {
@@ -47,9 +50,9 @@ function keyOf(request: AskingRequest): object {
 }
 
 /**
- * Records whom a guard lets through. Guards may look for tokens in different places; that they then find different sessions must
- * not go unnoticed, since one guard's role check would count for another person.
- * @throws LatchkeyError `invalid_request` where an earlier guard of the request let through somebody else.
+ * Records what a guard admits. Guards may look for tokens in different places; if they find different sessions, it must
+ * be noticed, since one guard's role check would count for another person.
+ * @throws LatchkeyError `invalid_request` if an earlier guard of the request admitted a different subject.
  */
 export function agreeOn(record: RequestRecord, { sub, sid }: AnyAccessTokenClaims): void {
   if (record.auth === undefined) {
