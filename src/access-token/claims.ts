@@ -4,13 +4,13 @@ import { freezeJson, isJsonObject } from "../json.ts";
 import type { Session } from "../records/session.ts";
 
 const JTI_PATTERN = /^([A-Za-z0-9_-]{22})\.(0|[1-9][0-9]{0,9})\.[A-Za-z0-9_-]+$/;
-/** What a client's own access token has for a generation. No refresh token comes with it, and theirs begin at 1. */
+/** The generation of a client's own access token. No refresh token comes with it, and theirs begin at 1. */
 const NO_GENERATION = 0;
 
 /** The key that a token is bound to: its thumbprint (RFC 7638, SHA-256, base64url). */
 export type Confirmation = { readonly jkt: string };
 
-/** What every access token says (RFC 9068 section 2.2). Times are whole seconds since the Unix epoch. */
+/** The claims of every access token (RFC 9068 section 2.2). Times are whole seconds since the Unix epoch. */
 interface SharedClaims {
   readonly iss: string;
   readonly sub: string;
@@ -18,19 +18,19 @@ interface SharedClaims {
   readonly exp: number;
   readonly iat: number;
   readonly nbf?: number;
-  /** Three parts: what it is revoked with (the session, or a client's `grantId`), the generation, and a unique one. */
+  /** Three parts: the id it is revoked by (the session, or a client's `grantId`), the generation, and a unique part. */
   readonly jti: string;
   readonly client_id: string;
   readonly roles: readonly string[];
   /** Space-separated (RFC 8693 section 4.2). */
   readonly scope?: string;
-  /** The key without whose proof it is worth nothing (RFC 7800 section 3, RFC 9449 section 6.1). */
+  /** The key whose proof its use requires (RFC 7800 section 3, RFC 9449 section 6.1). */
   readonly cnf?: Confirmation;
   /** The application's own claims. */
   readonly [ownClaim: string]: JsonValue | undefined;
 }
 
-/** What the access token of a session says: a person's. Frozen throughout. */
+/** The claims of a session's access token, which is a person's. Deeply frozen. */
 export interface AccessTokenClaims extends SharedClaims {
   /** The session. */
   readonly sid: string;
@@ -43,8 +43,8 @@ export interface AccessTokenClaims extends SharedClaims {
 }
 
 /**
- * What a client's own access token says (RFC 6749 section 4.4): it belongs to no person and no session. Its `sub` is
- * its `client_id` (RFC 9068 section 2.2), `roles` is empty, and what it may do is its `scope`. Frozen throughout.
+ * The claims of a client's own access token (RFC 6749 section 4.4): it belongs to no person and no session. Its `sub`
+ * is its `client_id` (RFC 9068 section 2.2), `roles` is empty, and what it may do is its `scope`. Deeply frozen.
  */
 export interface ClientAccessTokenClaims extends SharedClaims {
   readonly sid?: undefined;
@@ -54,7 +54,7 @@ export interface ClientAccessTokenClaims extends SharedClaims {
 /** Either kind: `sid` distinguishes them. */
 export type AnyAccessTokenClaims = AccessTokenClaims | ClientAccessTokenClaims;
 
-/** What of a session goes into its access tokens. */
+/** The parts of a session that its access tokens contain. */
 export type SessionInToken = Pick<
   Session,
   "id" | "subject" | "clientId" | "authTime" | "expiresAt" | "scope" | "amr" | "claims"
@@ -86,7 +86,7 @@ export interface ClientAccessTokenGrant {
   readonly now: number;
 }
 
-/** Whom tokens are from and for, and how long they last. */
+/** The issuer and audience of tokens, and how long they last. */
 export interface AccessTokenTerms {
   readonly issuer: string;
   readonly audience: readonly string[];
@@ -142,12 +142,12 @@ function audienceOf({ audience }: AccessTokenTerms): string | readonly string[] 
   return audience.length === 1 ? (audience[0] as string) : audience;
 }
 
-/** What an access token is revoked with: its session, or the `grantId` of its client. */
+/** The id an access token is revoked by: its session, or the `grantId` of its client. */
 export function revokedWith({ jti, sid }: Pick<AnyAccessTokenClaims, "jti" | "sid">): string {
   return sid ?? readJti(jti).revokedWith;
 }
 
-/** Stands for every session in the log of revocations: what was issued before is over, also where its session is unknown. */
+/** Means every session in the log of revocations: tokens issued before have ended, even if their session is unknown. */
 export const EVERY_SESSION = "AAAAAAAAAAAAAAAAAAAAAA";
 
 /**
@@ -175,16 +175,16 @@ function readJti(jti: string): { readonly revokedWith: string; readonly generati
   return { revokedWith, generation: Number(generation) };
 }
 
-/** What the claims of an access token are held against. */
+/** What the claims of an access token are checked against. */
 export interface ExpectedClaims {
   readonly issuer: string;
-  /** One of these has to be in `aud`. */
+  /** One of these must be in `aud`. */
   readonly audience: readonly string[];
 }
 
 /**
  * Reads a payload whose signature has been verified as the claims of one of our access tokens. Their times are not
- * looked at: see {@link timeliness}.
+ * checked: see {@link timeliness}.
  * @throws LatchkeyError `invalid_access_token`, naming the claim that is wrong to the operator.
  */
 export function readClaims(payload: JsonValue | undefined, expected: ExpectedClaims): AnyAccessTokenClaims {
@@ -210,7 +210,7 @@ function isRightJti({ jti, sid }: AnyAccessTokenClaims): boolean {
     : revokedWith === sid && Number(generation) !== NO_GENERATION;
 }
 
-/** @throws LatchkeyError `wrong_token_type` for a client's own access token, where a person is asked for. */
+/** @throws LatchkeyError `wrong_token_type` for a client's own access token, where a person is required. */
 export function ofPerson(claims: AnyAccessTokenClaims): AccessTokenClaims {
   if (claims.sid !== undefined) return claims;
   throw new LatchkeyError("wrong_token_type", {
@@ -232,7 +232,7 @@ export function timeliness(
   return now < (from - leewaySeconds) * 1000 ? "early" : "good";
 }
 
-/** The refusal of an access token. `detail` is for the operator and must not hold what was sent. */
+/** The refusal of an access token. `detail` is for the operator and must not contain what was sent. */
 export function refused(detail: string): LatchkeyError {
   return new LatchkeyError("invalid_access_token", { detail: `The access token was refused: ${detail}.` });
 }

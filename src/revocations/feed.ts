@@ -3,7 +3,7 @@ import { LatchkeyError } from "../errors.ts";
 import type { RevocationEntry } from "../records/revocation.ts";
 import type { Revocations } from "./known-revocations.ts";
 
-/** A follower that has nothing to tell says so this often. */
+/** With nothing to send, a sign of life is sent this often. */
 const HEARTBEAT_MS = 5000;
 /** How old the last read of the log may be for what is sent from it to count as complete. */
 const FRESH_MS = 3000;
@@ -14,13 +14,13 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 /** Part of the feed. */
 export interface FeedPage {
   readonly entries: readonly FeedEntry[];
-  /** What to ask after next. */
+  /** The entry after which to continue. */
   readonly next: number;
-  /** Whether nothing that had been revoked a moment ago is missing. */
+  /** Whether everything revoked up to a moment ago is included. */
   readonly isComplete: boolean;
 }
 
-/** One session that is over. */
+/** One session that has ended. */
 export interface FeedEntry {
   readonly sequence: number;
   readonly sessionId: string;
@@ -56,12 +56,12 @@ export interface RevocationFeed {
    * @throws LatchkeyError `server_busy` when too many follow already or the feed is closed, and `store_unavailable`.
    */
   follow(request: FollowRequest): Promise<FeedFollower>;
-  /** Ends all followers and takes no more. */
+  /** Ends all followers and accepts no more. */
   close(): void;
   readonly followers: number;
 }
 
-/** Tells what is in `revocations`, from memory. */
+/** Sends what is in `revocations`, from memory. */
 export function createRevocationFeed(
   revocations: Revocations,
   now: () => number,
@@ -94,7 +94,7 @@ export function createRevocationFeed(
   function createFollower({ granted, until }: FollowRequest, startingAfter: number): FeedFollower {
     let after = startingAfter;
     let { beginnings } = log;
-    // The first page comes at once even if it is empty: then all has been told.
+    // The first page comes at once even if it is empty: then everything has been sent.
     let isSignOfLifeDue = true;
     let isOver = false;
     let wake = () => {};

@@ -7,17 +7,23 @@ const ID_PREFIX = "lkc_";
 const SECRET_PREFIX = "lks_";
 const CLIENT_ID = /^lkc_[A-Za-z0-9_-]{22}$/;
 
-/** Makes a `client_id`. Its form is nobody's else, so that no client is taken for a person (RFC 9068 section 5). */
+/**
+ * Creates a `client_id`. Its form is unique to clients, so that no client is mistaken for a person (RFC 9068
+ * section 5).
+ */
 export function createClientId(random: Random): string {
   return ID_PREFIX + createGrantId(random);
 }
 
-/** Makes what a client's own access tokens are revoked with: 16 random bytes as base64url. */
+/** Creates the id by which a client's own access tokens are revoked: 16 random bytes as base64url. */
 export function createGrantId(random: Random): string {
   return randomId(random);
 }
 
-/** Makes a client secret of 256 random bits, with a prefix that secret scanners and the log's redaction know it by. */
+/**
+ * Creates a client secret of 256 random bits, with a prefix by which secret scanners and the log's redaction recognise
+ * it.
+ */
 export function createClientSecret(random: Random): string {
   return SECRET_PREFIX + randomId(random, 32);
 }

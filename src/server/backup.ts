@@ -46,7 +46,7 @@ export async function backUpSqlite(
   }
 }
 
-/** Makes an empty file that its owner alone may read, and that nobody else takes meanwhile. */
+/** Creates an empty file that only its owner may read, and that no other process can take meanwhile. */
 async function reserve(path: string): Promise<void> {
   try {
     const file = await open(path, "wx", 0o600);

@@ -25,7 +25,7 @@ export interface OpenedKeyRing {
 export interface SealedKeys {
   /** Throws `store_unusable` when a key does not open. */
   read(): Promise<OpenedKeyRing>;
-  /** Makes and seals the current and the next key where `keys` has none. */
+  /** Creates and seals the current and the next key if `keys` has none. */
   makeMissing(keys: readonly StoredSigningKey[], alg: SigningAlgorithm): Promise<readonly StoredSigningKey[]>;
   /** Writes `keys` if they differ from what was read. `false` when another process was faster. */
   write(opened: OpenedKeyRing, keys: readonly StoredSigningKey[]): Promise<boolean>;

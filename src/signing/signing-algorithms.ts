@@ -97,7 +97,7 @@ export function isSigningAlgorithm(text: string): text is SigningAlgorithm {
   return Object.hasOwn(algorithms, text);
 }
 
-/** Makes a key: P-256, Ed25519, RSA of 3,072 bits, or 32 random bytes. */
+/** Creates a key: P-256, Ed25519, RSA of 3,072 bits, or 32 random bytes. */
 export async function generateKey(alg: SigningAlgorithm, random: Random): Promise<KeyMaterial> {
   return describe(alg, await algorithms[alg].generate(random));
 }

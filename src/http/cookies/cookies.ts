@@ -11,11 +11,11 @@ const COOKIE_MAX_BYTES = 4096;
 /** Browsers keep no cookie for longer (RFC 6265bis section 5.5). */
 const MAX_AGE_LIMIT_SECONDS = 400 * 86_400;
 
-/** What of a request's cookies is Latchkey's. */
+/** Latchkey's cookies of a request. */
 export interface PresentedCookies {
   readonly access: string | undefined;
   readonly refresh: string | undefined;
-  /** What the browser is recognised by at a sign-in. It authenticates nobody. */
+  /** The token that identifies the browser at a sign-in. It authenticates no one. */
   readonly device: string | undefined;
 }
 
@@ -23,8 +23,8 @@ export interface PresentedCookies {
 export type SessionCookieName = "access" | "refresh" | "csrf";
 
 /**
- * Reads, sets and clears the three cookies of a session, setting and clearing with the same names and attributes; and keeps a
- * fourth, by which the browser is recognised when somebody signs in again, and which therefore outlives sessions.
+ * Reads, sets and clears the three cookies of a session, setting and clearing with the same names and attributes; and
+ * keeps a fourth, which identifies the browser when a person signs in again, and therefore outlives sessions.
  */
 export interface SessionCookies {
   readonly names: {
@@ -36,20 +36,23 @@ export interface SessionCookies {
   read(headers: HeaderReader): PresentedCookies;
   /**
    * The `Set-Cookie` values for a pair.
-   * @throws LatchkeyError `token_too_large` when one would pass 4,096 bytes, which browsers drop without a word.
+   * @throws LatchkeyError `token_too_large` when one would exceed 4,096 bytes, which browsers drop silently.
    */
   set(pair: TokenPair, csrfToken: string): readonly string[];
   /** The `Set-Cookie` value for a device token. Nothing deletes it. */
   setDevice(deviceToken: string): string;
   /** The `Set-Cookie` values that delete what {@link SessionCookies.set} has set. Default: all of it. */
   clear(which?: readonly SessionCookieName[]): readonly string[];
-  /** A request's `Cookie` header as it will be once the pair's cookies are set: they come first and once, every other one as it was sent. */
+  /**
+   * A request's `Cookie` header as it will be once the pair's cookies are set: they come first and once, followed by
+   * every other cookie as it was sent.
+   */
   replacedIn(headers: HeaderReader, pair: TokenPair, csrfToken: string): string;
 }
 
 /**
- * The cookies of one issuer: `__Host-` and Secure, but for an issuer on plain http, which can only be a loopback address.
- * All are HttpOnly but the CSRF cookie, which is there for the page to read.
+ * The cookies of one issuer: `__Host-` and Secure, except for an issuer on plain http, which can only be a loopback
+ * address. All are HttpOnly except the CSRF cookie, which the page must read.
  */
 export function createSessionCookies(options: Pick<ResolvedOptions, "issuer" | "cookies">): SessionCookies {
   const secure = options.issuer.startsWith("https:");

@@ -6,7 +6,7 @@ import * as schemas from "../schemas.ts";
 const METADATA = "/.well-known/oauth-authorization-server";
 const OPENID_CONFIGURATION = "/.well-known/openid-configuration";
 
-/** What other services find out by themselves. */
+/** What other services discover by themselves. */
 export const discoveryEndpoints = [
   endpoint({
     method: "get",

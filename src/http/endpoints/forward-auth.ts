@@ -14,12 +14,13 @@ import * as schemas from "../schemas.ts";
 const METHOD_HEADERS = ["x-forwarded-method", "x-original-method"];
 
 /**
- * By which a proxy asks for each `Set-Cookie` value in a header of its own. The name begins with `Sec-` because no page can
- * set such a header (Fetch standard, "forbidden request-header"): otherwise a script could read the refresh token there.
+ * With this header a proxy requests each `Set-Cookie` value in a separate header. The name begins with `Sec-` because
+ * no page can set such a header (Fetch standard, "forbidden request-header"): otherwise a script could read the refresh
+ * token there.
  */
 const SEPARATE_COOKIES_HEADER = "sec-latchkey-set-cookie";
 
-/** For proxies that ask before they let a request through. */
+/** For proxies that ask before they admit a request. */
 export const forwardAuthEndpoints = [
   endpoint({
     method: "get",
@@ -39,7 +40,7 @@ export const forwardAuthEndpoints = [
     terms: ({ url, method, headers }) => ({
       // All of them together, so that anyone who can write such a header can only make it stricter.
       methods: [method, ...METHOD_HEADERS.map((name) => headers.get(name))].filter((named) => named !== null),
-      // As in the library's guards: where a scope is asked for, a program may come on its own behalf.
+      // As in the library's guards: where a scope is required, a client may act on its own behalf.
       clients: new URL(url).searchParams.has("scope"),
     }),
     success: { status: 204, description: "The request may pass." },
@@ -63,7 +64,7 @@ export const forwardAuthEndpoints = [
   }),
 ];
 
-/** Every one of them is always there: some proxies would let a client's own through where ours is missing. */
+/** Every one of them is always there: some proxies would pass on a client's own header if ours were missing. */
 function identityHeaders({ sub, roles, sid, client_id: client, scope }: AnyAccessTokenClaims): HeaderFields {
   return {
     "x-auth-subject": headerText(sub),

@@ -37,7 +37,10 @@ export const healthEndpoints = [
   }),
 ];
 
-/** A check is a durable write, so there is one a second, shared by all who ask. A failure is not kept: the next one who asks looks again. */
+/**
+ * A check is a durable write, so there is one per second, shared by all callers. A failure is not cached: the next call
+ * checks again.
+ */
 const KEPT_MS = 1000;
 const checks = new WeakMap<Issuer, Promise<void>>();
 

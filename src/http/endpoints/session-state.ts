@@ -12,14 +12,14 @@ import * as schemas from "../schemas.ts";
 
 type StateCall = Call<undefined, undefined>;
 
-/** Why there is no session any more, where the store says so. */
+/** Why the session has ended, if the store says so. */
 const reasons = ["session_revoked", "session_expired", "refresh_token_reused"] as const;
 type Reason = (typeof reasons)[number];
 
-/** Every answer depends on who asks, and from where. */
+/** Every response depends on who asks, and from where. */
 const headers = { vary: "Origin, Cookie" };
 
-/** Whether somebody is signed in: what a page asks after a reload, when nothing but the cookies is left. */
+/** Whether a person is signed in: what a page asks after a reload, when nothing but the cookies is left. */
 export const sessionStateEndpoint = endpoint({
   method: "get",
   path: "/auth/session",
@@ -61,7 +61,7 @@ function comesFromHome({ issuer, options, request }: StateCall): boolean {
   return isOwnOrigin(origin, issuer.origin) || allowedOrigins.includes(origin);
 }
 
-/** A token that was sent on purpose is good, or an error. */
+/** A token that was sent on purpose must be valid, otherwise it is an error. */
 async function byHeader(call: StateCall): Promise<Response> {
   const { issuer, respond } = call;
   const { auth } = await whoIs(call, "header");
@@ -121,8 +121,8 @@ function whoIs(
 }
 
 /**
- * What a page may know. When the session ends is shown as it stood at the last full hour: to the second, it would tell the holder of
- * a stolen access token when the owner refreshes.
+ * What a page may know. The session's end is shown as of the last full hour: to the second, it would reveal to the
+ * holder of a stolen access token when the owner refreshes.
  */
 async function describe(issuer: Issuer, session: Session, auth: AccessTokenClaims) {
   const now = issuer.options.environment.clock.now();

@@ -151,8 +151,8 @@ function refreshTokenIn(headers: Headers): string | undefined {
 }
 
 /**
- * The token to refresh where the cookie is not the one. Interceptors put an access token, or `null`, into the `Authorization` of every
- * request: beside a refresh token in body or cookie, what is none is not looked at.
+ * The token to refresh if it is not the cookie. Interceptors put an access token, or `null`, into the `Authorization`
+ * of every request: if the body or cookie has a refresh token, a header value that is not one is ignored.
  */
 function sentToRefresh(headers: Headers, inBody: string | undefined, hasCookie: boolean): string | undefined {
   const sent = onlyOne(inBody, refreshTokenIn(headers));

@@ -8,7 +8,7 @@ import { proofToBind, refuseProofForCookies } from "../request/dpop.ts";
 import * as schemas from "../schemas.ts";
 import { answerPair, type Transport } from "../token-pair-response.ts";
 
-/** Register, log in, prove the password again, change it, and who one is. */
+/** Register, log in, verify the password again, change it, and return the signed-in user. */
 export const signInEndpoints = [
   endpoint({
     method: "post",
@@ -123,7 +123,7 @@ export const signInEndpoints = [
   }),
 ];
 
-/** What the public may know of a user. */
+/** What the public may know about a user. */
 export function userBody({ id, username, roles }: User) {
   return { id, username, roles };
 }
@@ -137,7 +137,7 @@ function withDevice({ origin, cookies, request }: Call<unknown, unknown>, sent: 
 }
 
 /**
- * How the tokens travel that a signed-in caller gets.
+ * How the tokens for a signed-in caller are sent.
  * @throws LatchkeyError `invalid_request` for tokens from cookies that are to go into the body: a script could read there what
  *   HttpOnly keeps from it.
  */
@@ -152,7 +152,7 @@ function transportOfSession({
   });
 }
 
-/** A page of another site must not be able to sign its visitor in as somebody else (login CSRF). */
+/** A page of another site must not be able to sign its visitor in as another user (login CSRF). */
 function refuseForeignSignIn({
   issuer,
   options,

@@ -3,7 +3,7 @@ import { endpoint } from "../endpoint.ts";
 import { authenticateClient, authenticateConfidentialClient } from "../request/client-authentication.ts";
 import * as schemas from "../schemas.ts";
 
-/** For clients that give a token back, or ask what one is worth. */
+/** For clients that revoke or introspect a token. */
 export const tokenStateEndpoints = [
   endpoint({
     method: "post",
@@ -49,7 +49,10 @@ export const tokenStateEndpoints = [
   }),
 ];
 
-/** An introspection as it travels (RFC 7662 section 2.2). `token_use` keeps a refresh token from being taken for the other kind. */
+/**
+ * An introspection as it is sent (RFC 7662 section 2.2). `token_use` keeps a refresh token from being mistaken for the
+ * other kind.
+ */
 function introspectionBody(found: Introspection, iss: string): object {
   if (!found.active) return { active: false };
   if (found.kind === "access_token") {

@@ -99,7 +99,7 @@ async function signedIn(call: TokenCall, client: ClientDescription | undefined):
   return { ...tokenPairBody(pair), ...scopeBody(scope) };
 }
 
-/** RFC 9449 section 5: whichever the grant, what is issued is bound to the key of a proof. */
+/** RFC 9449 section 5: for every grant, the issued tokens are bound to the key of a proof. */
 function proofOf({ issuer, request }: TokenCall): DpopRequest | undefined {
   return proofToBind(request, issuer.options.issuer);
 }

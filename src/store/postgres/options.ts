@@ -2,11 +2,14 @@ import { type Environment, systemEnvironment } from "../../environment.ts";
 import { anObject, createOptionSet, wholeNumber, withDefault } from "../../option-rules.ts";
 
 export interface PostgresStoreOptions {
-  /** How many connections this process may hold. Refreshes need one; more are for sign-ins and lists beside them. Default: 10. */
+  /**
+   * How many connections this process may open. Refreshes need one; more are for parallel sign-ins and lists. Default:
+   * 10.
+   */
   readonly maxConnections?: number;
   /** How long an act waits for a connection. Default: 3. */
   readonly connectTimeoutSeconds?: number;
-  /** How long the server may work on one statement, waiting for locks included. Default: 5. */
+  /** How long the server may work on one statement, including waits for locks. Default: 5. */
   readonly statementTimeoutSeconds?: number;
   /** Default: the machine's. */
   readonly environment?: Environment;

@@ -27,16 +27,17 @@ export type { PostgresStoreOptions } from "./options.ts";
 const CHECK_MS = 4000;
 
 /**
- * A store in a PostgreSQL database, 14 or later, in a schema of its own named `latchkey`, which is created and brought up to
- * date here. Any number of processes may share it. The package `pg` must be installed.
+ * A store in a PostgreSQL database, 14 or later, in a schema of its own named `latchkey`, which this function creates
+ * and migrates. Any number of processes may share it. The package `pg` must be installed.
  *
  * The URL is `postgres://USER:PASSWORD@HOST:5432/DATABASE`; it must lead to the primary, or name several hosts, one of
- * them the primary. Anything but this very machine is reached by TLS with a verified certificate, unless `sslmode` says
- * otherwise. PgBouncer may stand in between, in session or transaction mode.
+ * them the primary. Any host other than this machine is reached by TLS with a verified certificate, unless `sslmode`
+ * says otherwise. PgBouncer may be in between, in session or transaction mode.
  *
- * Rejects with `store_unavailable` where the database cannot be reached now, and with `store_unusable` where the URL, the user,
- * the server or what is in the database has to be changed first; `detail` names the cause and what to do, and no password.
- * @throws TypeError where the URL or an option is wrong.
+ * Rejects with `store_unavailable` if the database cannot be reached now, and with `store_unusable` if the URL, the
+ * user, the server or the database's content must be changed first; `detail` names the cause and what to do, without a
+ * password.
+ * @throws TypeError if the URL or an option is wrong.
  * @example
  * ```ts
  * import { createPostgresStore } from "latchkey/postgres";
@@ -134,8 +135,8 @@ export async function createPostgresStore(url: string, options: PostgresStoreOpt
 }
 
 /**
- * Looks at a PostgreSQL database without changing it.
- * @throws LatchkeyError `store_unavailable` or `store_unusable`; TypeError where the URL is wrong.
+ * Inspects a PostgreSQL database without changing it.
+ * @throws LatchkeyError `store_unavailable` or `store_unusable`; TypeError if the URL is wrong.
  */
 export async function inspectPostgresDatabase(url: string): Promise<PostgresInspection & { readonly place: string }> {
   const { runner, place, close } = await connect(url, { maxConnections: 1 });

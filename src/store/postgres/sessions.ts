@@ -85,7 +85,7 @@ function oldestFirst(rows: readonly Row[]): readonly RevokedSession[] {
     .map((row) => ({ id: toId(row.id), subject: row.subject }));
 }
 
-/** Makes every decision that is under way about a subject's sessions look again. */
+/** Forces every decision under way about a subject's sessions to be made again. */
 export async function touchSessions(transaction: Transaction, subject: string): Promise<void> {
   await transaction.last(
     `WITH target AS MATERIALIZED (

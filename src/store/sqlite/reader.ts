@@ -53,7 +53,7 @@ interface Thread {
   readonly ended: Promise<void>;
 }
 
-/** Makes the reader; the thread starts when something is first read. */
+/** Creates the reader; the thread starts when something is first read. */
 export function createSqliteReader({ path, now, onFailure }: SqliteReaderParts): SqliteReader {
   let thread: Thread | undefined;
   let lastId = 0;

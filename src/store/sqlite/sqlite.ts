@@ -18,12 +18,12 @@ import { SqliteUsers } from "./users.ts";
 export type { SqliteStoreOptions } from "./options.ts";
 
 /**
- * A store in one SQLite file, or in memory with the path `:memory:`. Creates the file, with mode 0600, where there is none;
- * its directory must exist and be writable, since SQLite puts two more files beside it. Several processes on one machine
- * may share the file.
+ * A store in one SQLite file, or in memory with the path `:memory:`. Creates the file, with mode 0600, if it does not
+ * exist; its directory must exist and be writable, since SQLite creates two more files next to it. Several processes on
+ * one machine may share the file.
  *
- * Rejects with `store_unusable` where the path cannot be used or what is there is damaged, not Latchkey's, or newer than this
- * version, and with `store_unavailable` where it is locked or the disk is full; `detail` names the cause and what to do.
+ * Rejects with `store_unusable` if the path cannot be used or the file is damaged, not Latchkey's, or newer than this
+ * version, and with `store_unavailable` if it is locked or the disk is full; `detail` names the cause and what to do.
  * @example
  * ```ts
  * import { createSqliteStore } from "latchkey/sqlite";
@@ -76,10 +76,10 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
       for (const listener of degradedListeners) listener(degraded);
     },
   });
-  /** For what may look at every row. In memory there is no second connection. */
+  /** For reads that may scan every row. In memory there is no second connection. */
   async function readLong<P extends readonly Parameter[], Row>(query: Query<P, Row>, ...parameters: P): Promise<Row[]> {
     if (place !== IN_MEMORY) {
-      // A file that has taken the place of the opened one must not answer for it.
+      // A file that has replaced the opened one must not be read instead of it.
       if (database.isOpen && identifyFile(place) !== openedFile) throw replacedError(place);
       const question = query.elsewhere(...parameters);
       if (question === null) return [];
@@ -159,7 +159,7 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
     onRevocation: () => () => {},
 
     sharesAttempts: true,
-    // A person who has none left writes nothing.
+    // If no attempts are left, nothing is written.
     takeAttempts: async (limits) =>
       (await read(() => attempts.refusal(limits, now()))) ?? count(() => attempts.take(limits, now())),
     giveBackAttempts: (counted, forgotten) => count(() => attempts.giveBack(counted, forgotten)),
@@ -199,7 +199,8 @@ export async function createSqliteStore(path: string, options: SqliteStoreOption
         try {
           database.execute("PRAGMA wal_checkpoint(TRUNCATE)");
         } catch {
-          // The file is then not whole on its own, but nothing is lost: the next process that opens it reads the log beside it as well.
+          // The file is then not complete on its own, but nothing is lost: the next process that opens it also reads
+          // the log next to it.
         }
         database.close();
       });
