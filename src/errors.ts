@@ -262,8 +262,8 @@ export interface ErrorDetails<Code extends ErrorCode = ErrorCode> {
   /** Whole seconds; becomes `Retry-After`. Only for codes with status 429 or 503, and `signing_key_too_new`. */
   readonly retryAfterSeconds?: RetryAfterSeconds<Code>;
   /**
-   * The scheme that the `WWW-Authenticate` challenge requests. Only for codes with status 401. Default: as the code has
-   * it.
+   * The scheme that the `WWW-Authenticate` challenge requests. Only for codes with status 401.
+   * Default: as the code has it.
    */
   readonly challenge?: Code extends CodeWithStatus<401> ? ChallengeScheme | undefined : undefined;
 }

@@ -27,8 +27,8 @@ export interface GuardNodeOptions extends NodeOptions {
   /** What the guard's policies are asked about. */
   readonly resource?: ((request: IncomingMessage) => unknown) | undefined;
   /**
-   * Called with an error that is not a refusal, such as a `loadUser` that threw; the response is 500. Default: nobody
-   * is.
+   * Called with an error that is not a refusal, such as a `loadUser` that threw; the response is 500.
+   * Default: nobody is.
    */
   readonly onError?: ((error: unknown) => void) | undefined;
 }

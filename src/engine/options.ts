@@ -39,8 +39,8 @@ export type SubjectSource = (subjects: readonly string[]) => Promise<ReadonlyMap
 /** How the session cookies are named and sent. */
 export interface CookieOptions {
   /**
-   * The prefix of the names, after `__Host-`. Use a different one for each kind of subject on a host. Default:
-   * `latchkey`.
+   * The prefix of the names, after `__Host-`. Use a different one for each kind of subject on a host.
+   * Default: `latchkey`.
    */
   readonly name?: string;
   /** `none` requires an https issuer. Default: `lax`. */
@@ -89,8 +89,8 @@ export interface IssuerOptions extends ThrottleLimits, PasswordHashing {
   readonly sessionsPerUser?: number | undefined;
   /**
    * How many accounts, addresses and sessions each limit on attempts counts in memory; above that, the login limits
-   * forget the one whose last attempt is the oldest. Default: 100,000, about 25 MB for each of the five login limits
-   * when full.
+   * forget the one whose last attempt is the oldest.
+   * Default: 100,000, about 25 MB for each of the five login limits when full.
    */
   readonly throttleMaxKeys?: number | undefined;
   /** How many verified access tokens are cached, keyed by their full text; 0 = none. Default: 10,000. */

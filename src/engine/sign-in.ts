@@ -46,8 +46,8 @@ export interface IssueRequest {
   /** Own claims, copied into every access token of the session. A registered claim's name is refused with a TypeError. */
   readonly claims?: Readonly<Record<string, JsonValue>> | undefined;
   /**
-   * The proof sent with the sign-in, whose key the tokens are bound to (RFC 9449 section 5). Default: they are bound to
-   * nothing.
+   * The proof sent with the sign-in, whose key the tokens are bound to (RFC 9449 section 5).
+   * Default: they are bound to nothing.
    */
   readonly dpop?: DpopRequest | undefined;
 }

@@ -100,8 +100,8 @@ export interface Endpoint {
    */
   readonly dpop?: "binds" | "refused";
   /**
-   * Whether an access token in a header is accepted in addition, with a 401 response if it is invalid. Default: it says
-   * nothing there.
+   * Whether an access token in a header is accepted in addition, with a 401 response if it is invalid.
+   * Default: it says nothing there.
    */
   readonly optionalAccessToken?: true;
   /** The headers of every response, errors included. */

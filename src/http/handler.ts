@@ -40,8 +40,8 @@ export interface ConnectionInfo {
   /** The peer's address; without it, addresses count as unknown. */
   readonly remoteAddress?: string | null | undefined;
   /**
-   * Whether the client has disconnected. Default: whether the request's signal is aborted, which node:http creates on
-   * demand.
+   * Whether the client has disconnected.
+   * Default: whether the request's signal is aborted, which node:http creates on demand.
    */
   readonly isAbandoned?: (() => boolean) | undefined;
 }

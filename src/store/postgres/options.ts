@@ -3,8 +3,8 @@ import { anObject, createOptionSet, wholeNumber, withDefault } from "../../optio
 
 export interface PostgresStoreOptions {
   /**
-   * How many connections this process may open. Refreshes need one; more are for parallel sign-ins and lists. Default:
-   * 10.
+   * How many connections this process may open. Refreshes need one; more are for parallel sign-ins and lists.
+   * Default: 10.
    */
   readonly maxConnections?: number;
   /** How long an act waits for a connection. Default: 3. */
