@@ -3,7 +3,7 @@ import { LatchkeyError } from "../errors.ts";
 import { isJsonObject, parseJson } from "../json.ts";
 import { decodeCanonical, splitCompactJws } from "./compact-jws.ts";
 
-/** How long before and after its `iat` a proof is good. */
+/** How long before and after its `iat` a proof is valid. */
 export const DPOP_PROOF_SECONDS = 60;
 const PROOF_MAX_LENGTH = 8192;
 const JTI_MAX_LENGTH = 128;
@@ -11,7 +11,7 @@ const JTI_MAX_LENGTH = 128;
 const RSA_MODULUS_MAX_LENGTH = 683;
 const RSA_EXPONENT_MAX_LENGTH = 6;
 
-/** What each algorithm's key is made of, all of it public (RFC 7638 section 3.2, RFC 8037 section 2). */
+/** The members of each algorithm's key, all of them public (RFC 7638 section 3.2, RFC 8037 section 2). */
 const keyShapes = {
   ES256: { kty: "EC", crv: "P-256", members: ["x", "y"] },
   ES384: { kty: "EC", crv: "P-384", members: ["x", "y"] },
@@ -21,7 +21,7 @@ const keyShapes = {
   RS256: { kty: "RSA", crv: undefined, members: ["n", "e"] },
 } as const;
 
-/** The algorithms that a proof may be signed with: asymmetric ones alone (RFC 9449 section 11.6). */
+/** The algorithms that a proof may be signed with: only asymmetric ones (RFC 9449 section 11.6). */
 export const dpopAlgorithms = Object.freeze(Object.keys(keyShapes)) as readonly (keyof typeof keyShapes)[];
 
 /** Members of a JWK that only its owner may have (RFC 7518 section 6). */
@@ -29,42 +29,48 @@ const PRIVATE_MEMBERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 
 /** A proof of possession, and the request that it came with. */
 export interface DpopRequest {
-  /** The value of the one `DPoP` header; `null` where there is none, which is refused. */
+  /** The value of the one `DPoP` header; `null` if there is none, which is refused. */
   readonly proof: string | null | undefined;
   /** The method of the request, in its own case. */
   readonly method: string;
-  /** The URL of the request as its sender knows it. Query and fragment are not looked at. Never take its host from the request's `Host`. */
+  /**
+   * The URL of the request as its sender knows it. Query and fragment are ignored. Never take its host from the
+   * request's `Host`.
+   */
   readonly url: string;
 }
 
-/** How an access token came. */
+/** How an access token was sent. */
 export interface PresentedWith {
-  /** The proof, for one that came as `Authorization: DPoP` (RFC 9449 section 7.1). One that did not, must not be bound to a key. */
+  /**
+   * The proof, for a token sent as `Authorization: DPoP` (RFC 9449 section 7.1). Any other token must not be bound to a
+   * key.
+   */
   readonly dpop?: DpopRequest | undefined;
 }
 
-/** What a proof is held against. */
+/** What a proof is checked against. */
 export interface DpopExpectations {
   /** Milliseconds since the Unix epoch. */
   readonly now: number;
-  /** The access token that comes with it, whose hash must then be in it. */
+  /** The access token sent with the proof, whose hash the proof must then contain. */
   readonly accessToken?: string | undefined;
-  /** Whether a nonce is one of the server's. Where it is given, the proof must have such a one. */
+  /** Whether a nonce is one of the server's. If this is set, the proof must have such a nonce. */
   readonly isNonce?: ((nonce: string) => boolean) | undefined;
 }
 
-/** What a good proof proves. */
+/** What a valid proof proves. */
 export interface DpopProof {
   /** The thumbprint of the key that signed it (RFC 7638, SHA-256, base64url). */
   readonly jkt: string;
   readonly jti: string;
-  /** Until when it is good, in milliseconds since the Unix epoch. */
+  /** Until when it is valid, in milliseconds since the Unix epoch. */
   readonly expiresAt: number;
 }
 
 /**
- * Checks everything that RFC 9449 section 4.3 asks of a proof but whether it has been used before.
- * @throws LatchkeyError `invalid_dpop_proof`, saying what is wrong with it; `use_dpop_nonce` where only the nonce is.
+ * Checks everything that RFC 9449 section 4.3 requires of a proof, except whether it has been used before.
+ * @throws LatchkeyError `invalid_dpop_proof`, with what is wrong; `use_dpop_nonce` if only the nonce is wrong.
  */
 export async function readDpopProof(presented: DpopRequest, expected: DpopExpectations): Promise<DpopProof> {
   const { proof } = presented;
@@ -99,14 +105,14 @@ export async function readDpopProof(presented: DpopRequest, expected: DpopExpect
   return { jkt, jti, expiresAt: (iat + DPOP_PROOF_SECONDS) * 1000 };
 }
 
-/** The refusal of a proof. `why` is for the caller to see, and must not hold what was sent. */
+/** The refusal of a proof. `why` is shown to the caller, and must not contain what was sent. */
 export function refused(why: string): LatchkeyError {
   return new LatchkeyError("invalid_dpop_proof", { description: `The DPoP proof is not valid. ${why}` });
 }
 
 /**
  * The algorithm and the key. Only the public members of the key are kept, so that any other member has no effect. Other
- * header members are passed over, but `crit`, which means that they may not be.
+ * header members are ignored, except `crit`, which means that they must not be.
  */
 function readHeader(bytes: Uint8Array): { readonly alg: string; readonly jwk: JWK } {
   const header = parseJson(bytes);
@@ -147,8 +153,9 @@ async function signer(proof: string, alg: string, jwk: JWK): Promise<string> {
 }
 
 /**
- * Scheme, authority and path in one spelling (RFC 3986 sections 6.2.2 and 6.2.3): case, default ports, dot segments, and
- * what is percent-encoded without need. `undefined` for what is no http(s) URL, or has credentials in it.
+ * Scheme, authority and path in one spelling (RFC 3986 sections 6.2.2 and 6.2.3): case, default ports, dot segments,
+ * and what is percent-encoded without need. `undefined` for anything that is not an http(s) URL, or contains
+ * credentials.
  */
 function normalizedUrl(text: string): string | undefined {
   if (!URL.canParse(text)) return undefined;

@@ -6,7 +6,10 @@ export interface NumberRanges {
   readonly size: number;
 }
 
-/** Remembers at most `limit` ranges: past that, the two nearest become one, so that it holds too much rather than too little. */
+/**
+ * Remembers at most `limit` ranges: beyond that, the two nearest become one, so that it contains too much rather than
+ * too little.
+ */
 export function createNumberRanges(limit: number): NumberRanges {
   const ranges: { from: number; to: number }[] = [];
 

@@ -1,15 +1,15 @@
 import type { JsonValue } from "../json.ts";
 
-/** The most that a session's own claims may come to, as JSON in UTF-8. */
+/** The maximum size of a session's own claims, as JSON in UTF-8. */
 export const OWN_CLAIMS_MAX_BYTES = 2048;
 const MAX_DEPTH = 8;
 /** Half a character, which JSON can spell and other languages cannot read. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
- * Names that an application may not set: those that Latchkey sets itself, those that a verifier acts upon, and those that
- * an introspection answer puts beside the claims (RFC 7519, 7662, 7800, 8693, 9068, OpenID Connect Core). Descriptive
- * names such as `email`, `name`, `groups` and `entitlements` are the application's to give.
+ * Names that an application may not set: those that Latchkey sets itself, those that a verifier acts upon, and those
+ * that an introspection response adds to the claims (RFC 7519, 7662, 7800, 8693, 9068, OpenID Connect Core).
+ * Descriptive names such as `email`, `name`, `groups` and `entitlements` are for the application to set.
  */
 const reservedNames: ReadonlySet<string> = new Set([
   ...[
@@ -36,8 +36,8 @@ const reservedNames: ReadonlySet<string> = new Set([
 const perilousNames: ReadonlySet<string> = new Set(["__proto__", "constructor", "prototype"]);
 
 /**
- * Checks the application's own claims and returns a frozen copy, which is what to use: the argument may answer differently when
- * it is read again, and later changes do not reach the copy. Each name and value is read once.
+ * Checks the application's own claims and returns a frozen copy. Use only the copy: the argument may return other
+ * values when it is read again, and later changes do not reach the copy. Each name and value is read once.
  * @throws TypeError naming the claim: one that would shadow a claim of Latchkey's or of a standard, a value that is not
  *   plain JSON, more than 8 levels, or more than 2,048 bytes in all.
  */

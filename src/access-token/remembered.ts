@@ -1,6 +1,6 @@
 import type { AnyAccessTokenClaims } from "./claims.ts";
 
-/** What is known of an access token that has been verified. */
+/** What is known about an access token that has been verified. */
 export interface VerifiedToken {
   readonly claims: AnyAccessTokenClaims;
   readonly kid: string;
@@ -8,14 +8,14 @@ export interface VerifiedToken {
 
 /** Access tokens whose signature need not be checked again. */
 export interface VerifiedTokens {
-  /** What is known of exactly this text. Whether it is still good, the caller has to check. */
+  /** What is known about exactly this text. The caller must check whether it is still valid. */
   find(token: string): VerifiedToken | undefined;
   remember(token: string, verified: VerifiedToken): void;
   forget(token: string): void;
   readonly size: number;
 }
 
-/** A remembered text with what is known of it. */
+/** A remembered text with what is known about it. */
 interface Remembered extends VerifiedToken {
   readonly text: string;
 }

@@ -1,7 +1,7 @@
 import { isJsonObject, parseJson } from "../json.ts";
 import { decodeCanonical } from "./compact-jws.ts";
 
-/** What every refresh token begins with. */
+/** The prefix of every refresh token. */
 export const REFRESH_TOKEN_PREFIX = "lkr_";
 
 /** Whether a text claims to be a refresh token. Distinguishes token kinds; proves nothing. */
@@ -16,7 +16,7 @@ export function looksLikeAccessToken(text: string): boolean {
 
 /**
  * Whether a text claims to be a token that Latchkey issues, of either kind: of JWTs, those of type `at+jwt` (RFC 9068
- * section 2.1). Tells other systems' tokens apart, proves nothing.
+ * section 2.1). Distinguishes other systems' tokens; proves nothing.
  */
 export function claimsToBeOurs(text: string): boolean {
   if (looksLikeRefreshToken(text)) return true;

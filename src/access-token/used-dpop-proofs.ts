@@ -3,17 +3,17 @@ import { LatchkeyError } from "../errors.ts";
 import { DPOP_PROOF_SECONDS, type DpopProof, type DpopRequest, readDpopProof, refused } from "./dpop-proof.ts";
 import { createNumberRanges } from "./number-ranges.ts";
 
-/** How many proofs of one key are remembered while they are good, and of all keys together. */
+/** How many proofs are remembered while they are valid, of one key and of all keys together. */
 const KEY_LIMIT = 65_536;
 const TOTAL_LIMIT = 262_144;
 /** Proofs that expire within the same span are forgotten together. */
 const SPAN_MS = 10_000;
-/** How long after its end a proof is remembered where there is room, for the clock may be set back. */
+/** How long after its end a proof is remembered if there is room, since the clock may be set back. */
 const KEPT_AFTERWARDS_MS = 10 * 60_000;
 /** What lies between two is good, once the clock was set forward and back. Past this many the nearest become one. */
 const FORGOTTEN_RANGES = 64;
 
-/** What {@link createDpopProofs} takes. */
+/** The options of {@link createDpopProofs}. */
 export interface DpopProofsOptions {
   readonly clock: Clock;
   /** Whether a nonce is one of the server's. Default: none is asked for. */
@@ -27,18 +27,18 @@ export interface DpopProofs {
   /** Everything but whether it has been used before. Throws as `readDpopProof` does. */
   read(presented: DpopRequest, accessToken?: string): Promise<DpopProof>;
   /**
-   * Uses a proof up. To be called after the sender has shown the credential that it belongs to, so that strangers cannot
-   * fill the memory.
-   * @throws LatchkeyError `invalid_dpop_proof` for one that has been used, `server_busy` where no more can be remembered.
+   * Uses up a proof. Call it after the sender has shown the credential that the proof belongs to, so that strangers
+   * cannot fill the memory.
+   * @throws LatchkeyError `invalid_dpop_proof` for one that has been used, `server_busy` if no more can be remembered.
    */
   use(proof: DpopProof): void;
 }
 
 /**
- * Remembers the proofs of this process for as long as they are good, and longer where there is room. When too many are, those
- * that come are refused rather than the earliest forgotten: a proof is never accepted twice, however the clock is set meanwhile.
- * Of spans that have been forgotten it is remembered which they are, and all their proofs are refused should the clock come to them
- * again.
+ * Remembers the proofs of this process for as long as they are valid, and longer if there is room. When there are too
+ * many, new ones are refused rather than the earliest forgotten: a proof is never accepted twice, even if the clock is
+ * set meanwhile. Of spans that have been forgotten it is remembered which they are, and all their proofs are refused
+ * should the clock come to them again.
  */
 export function createDpopProofs({
   clock,

@@ -10,7 +10,7 @@ import { createVerifiedTokens } from "./remembered.ts";
 import { looksLikeRefreshToken } from "./token-kinds.ts";
 import type { DpopProofs } from "./used-dpop-proofs.ts";
 
-/** The longest access token that is issued or looked at, in characters. */
+/** The longest access token that is issued or read, in characters. */
 export const ACCESS_TOKEN_MAX_LENGTH = 8192;
 
 /** A key whose signatures are accepted, with the one algorithm that it may be used with. */
@@ -25,11 +25,11 @@ export interface VerifyingKey {
 export interface VerifyingKeys {
   /** The key that is accepted under `kid` now. */
   find(kid: string): VerifyingKey | undefined;
-  /** Like {@link find}, but for a `kid` that may be new it looks again at the source, as seldom as the source can bear. */
+  /** Like {@link find}, but for a `kid` that may be new it reads the source again, as rarely as the source requires. */
   findOrReload(kid: string): Promise<VerifyingKey | undefined>;
 }
 
-/** What {@link createAccessTokenVerifier} takes. */
+/** The options of {@link createAccessTokenVerifier}. */
 export interface AccessTokenVerifierOptions extends ExpectedClaims {
   readonly keys: VerifyingKeys;
   readonly clock: Clock;
@@ -43,14 +43,14 @@ export interface AccessTokenVerifierOptions extends ExpectedClaims {
 /** Verifies access tokens (RFC 9068 section 4, RFC 8725). */
 export interface AccessTokenVerifier {
   /**
-   * The claims of a good access token, of a session or a client's own.
-   * @throws LatchkeyError `access_token_expired`, `wrong_token_type` for a refresh token, `invalid_access_token` for all
-   *   else, with the reason for the operator alone; `invalid_dpop_proof` and `use_dpop_nonce` for its proof.
+   * The claims of a valid access token, of a session or a client's own.
+   * @throws LatchkeyError `access_token_expired`, `wrong_token_type` for a refresh token, `invalid_access_token` for
+   *   everything else, with the reason only for the operator; `invalid_dpop_proof` and `use_dpop_nonce` for its proof.
    */
   verify(token: string, presented?: PresentedWith): Promise<AnyAccessTokenClaims>;
   /**
-   * The claims of an access token that is only spoken of: nobody is let in by it. So it needs no proof, and with `acceptExpired`
-   * it may be past its `exp`.
+   * The claims of an access token that is only inspected and grants no access. So it needs no proof, and with
+   * `acceptExpired` it may be past its `exp`.
    */
   read(token: string, options?: { readonly acceptExpired?: boolean }): Promise<AnyAccessTokenClaims>;
   /**
@@ -60,7 +60,7 @@ export interface AccessTokenVerifier {
   readCached(token: string): AnyAccessTokenClaims | undefined;
 }
 
-/** Verifies, with web-standard APIs alone. Does no input or output but for the one reload that an unknown `kid` may cause. */
+/** Verifies, with web-standard APIs alone. Performs no I/O except the one reload that an unknown `kid` may cause. */
 export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): AccessTokenVerifier {
   const { keys, clock, proofs, leewaySeconds } = options;
   const verified = createVerifiedTokens(options.verifiedCacheSize);
@@ -69,7 +69,7 @@ export function createAccessTokenVerifier(options: AccessTokenVerifierOptions): 
   function readCached(token: string): AnyAccessTokenClaims | undefined {
     const known = verified.find(token);
     if (known === undefined) return undefined;
-    // A key that has left the ring takes its access tokens with it.
+    // A key that was removed from the ring invalidates its access tokens.
     if (keys.find(known.kid) !== undefined) {
       const standing = timeliness(known.claims, clock.now(), leewaySeconds);
       if (standing === "good") return known.claims;
@@ -145,8 +145,8 @@ interface AccessTokenHeader {
 }
 
 /**
- * Reads a header. It names the key and chooses nothing else: the algorithm is the key's own, and a header with any member that we
- * do not write (`crit`, `b64`, `jwk`, `jku`, `x5c`, …) is refused as a whole.
+ * Reads a header. It names the key and chooses nothing else: the algorithm is the key's own, and a header with any
+ * member that Latchkey does not write (`crit`, `b64`, `jwk`, `jku`, `x5c`, …) is refused as a whole.
  */
 function readHeader(text: string): AccessTokenHeader {
   const header = parseExactJson(base64url.decode(text));

@@ -1,6 +1,6 @@
 import { required, textOrTexts, wholeNumber, withDefault } from "../option-rules.ts";
 
-// What the issuer and a verifier elsewhere must understand alike.
+// What the issuer and a verifier elsewhere must interpret the same way.
 
 const inAList = (value: string | readonly string[]): readonly string[] =>
   Object.freeze(typeof value === "string" ? [value] : [...value]);
@@ -14,5 +14,5 @@ export const audienceOrIssuerRule = withDefault<readonly string[]>(
 );
 /** How far clocks may differ when `exp`, `nbf` and `iat` are checked. */
 export const leewayRule = withDefault(5, wholeNumber(0, 60));
-/** How many verified access tokens are remembered. */
+/** How many verified access tokens are cached. */
 export const verifiedCacheSizeRule = withDefault(10_000, wholeNumber(0, 1_000_000));
