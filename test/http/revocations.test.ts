@@ -102,7 +102,7 @@ describe("GET /auth/revocations, polled", () => {
       ["after=9007199254740993", "'after'"],
       ["limit=0", "'limit'"],
       ["limit=1001", "'limit'"],
-      ["since=1", "takes 'after' and 'limit' only"],
+      ["since=1", "accepts only 'after' and 'limit'"],
       ["after=1&after=2", "twice"],
     ] as const) {
       const { status, body } = await bed.call("GET", `/auth/revocations?${query}`, { bearer: bed.bearer });

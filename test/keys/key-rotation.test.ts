@@ -94,7 +94,7 @@ describe("PARITY 34: rotation of the signing key by hand", () => {
     await expect(ring.rotate()).rejects.toThrow(
       expect.objectContaining({
         code: "signing_key_too_new",
-        description: expect.stringMatching(/made 12 s ago.*Wait 318 s, or force it/),
+        description: expect.stringMatching(/created 12 s ago.*Wait 318 s, or force it/),
         retryAfterSeconds: PUBLISHED_AFTER_SECONDS - 12,
       }),
     );

@@ -8,7 +8,14 @@ const badlyFormatted = "export const   port = 4000\n";
 
 /** Which of the two checks fail, when one run of Biome looks at these files. */
 function failing(files: Readonly<Record<string, string>>): readonly string[] {
-  const copied = ["biome.json", "biome.imports.json", "scripts/doors.grit", "package.json", ".gitignore"];
+  const copied = [
+    "biome.json",
+    "biome.imports.json",
+    "scripts/doors.grit",
+    "scripts/session-ends.grit",
+    "package.json",
+    ".gitignore",
+  ];
   const sandbox = createSandbox(copied);
   for (const [path, text] of Object.entries(files)) sandbox.write(path, text);
   const options = ["check", "--error-on-warnings", "--max-diagnostics=none", "src"];

@@ -34,10 +34,10 @@ describe("server-sent events", () => {
     const line = createEventReader();
     expect(() => {
       for (let nth = 0; nth < 100; nth++) line("x".repeat(1000));
-    }).toThrow("without an end");
+    }).toThrow("does not end");
     const lines = createEventReader();
     expect(() => {
       for (let nth = 0; nth < 100; nth++) lines("data: x\n");
-    }).toThrow("without an end");
+    }).toThrow("does not end");
   });
 });
