@@ -86,8 +86,8 @@ describe("PARITY 27: own claims when they are set", () => {
   it("2,048 bytes as JSON in UTF-8 are taken, one more is not", () => {
     const overhead = Buffer.byteLength('{"a":""}');
     expect(checkOwnClaims({ a: "x".repeat(2048 - overhead) })).toBeDefined();
-    expect(() => checkOwnClaims({ a: "x".repeat(2049 - overhead) })).toThrow(/comes to 2049 bytes/);
-    expect(() => checkOwnClaims({ a: "é".repeat(1021) })).toThrow(/comes to 2050 bytes/);
+    expect(() => checkOwnClaims({ a: "x".repeat(2049 - overhead) })).toThrow(/has 2049 bytes/);
+    expect(() => checkOwnClaims({ a: "é".repeat(1021) })).toThrow(/has 2050 bytes/);
   });
 
   it("__proto__, constructor and prototype are refused at any depth, and nothing is polluted", () => {
