@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { sortFindings } from "../../scripts/checks.mjs";
+import { linterFiles } from "./lint.ts";
 import { createSandbox } from "./sandbox.ts";
 
 const sound = "export const port = 4000;\n";
@@ -8,15 +9,7 @@ const badlyFormatted = "export const   port = 4000\n";
 
 /** Which of the two checks fail, when one run of Biome looks at these files. */
 function failing(files: Readonly<Record<string, string>>): readonly string[] {
-  const copied = [
-    "biome.json",
-    "biome.imports.json",
-    "scripts/doors.grit",
-    "scripts/session-ends.grit",
-    "package.json",
-    ".gitignore",
-  ];
-  const sandbox = createSandbox(copied);
+  const sandbox = createSandbox(linterFiles);
   for (const [path, text] of Object.entries(files)) sandbox.write(path, text);
   const options = ["check", "--error-on-warnings", "--max-diagnostics=none", "src"];
   const { code, stdout, stderr } = sandbox.node(["node_modules/@biomejs/biome/bin/biome", ...options]);

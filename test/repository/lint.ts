@@ -16,16 +16,19 @@ interface BiomeReport {
   }[];
 }
 
+/** What the linter's configuration is made of. */
+export const linterFiles: readonly string[] = [
+  "biome.json",
+  "biome.imports.json",
+  "scripts/doors.grit",
+  "scripts/session-ends.grit",
+  "package.json",
+  ".gitignore",
+];
+
 /** Lints the given files, and no others, under the repository's own rules. Only `rules` are looked at where they are named. */
 export function lint(files: Readonly<Record<string, string>>, rules: readonly string[] = []): readonly Refusal[] {
-  const sandbox = createSandbox([
-    "biome.json",
-    "biome.imports.json",
-    "scripts/doors.grit",
-    "scripts/session-ends.grit",
-    "package.json",
-    ".gitignore",
-  ]);
+  const sandbox = createSandbox(linterFiles);
   for (const [path, text] of Object.entries(files)) sandbox.write(path, text);
   const { stdout } = sandbox.node([
     "node_modules/@biomejs/biome/bin/biome",

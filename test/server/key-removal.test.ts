@@ -1,9 +1,8 @@
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { runCommand } from "../../src/server/command-line.ts";
 import { createSqliteStore } from "../../src/store/sqlite/sqlite.ts";
+import { runOnDatabaseOf } from "../support/command-in-process.ts";
 import { type InProcessServer, serve } from "../support/server-in-process.ts";
 
 afterEach(() => vi.unstubAllEnvs());
@@ -13,23 +12,7 @@ beforeEach(async () => {
   server = await serve();
 });
 
-/** Runs a command on the server's database, as a process beside it would. */
-async function latchkey(...command: readonly string[]) {
-  vi.stubEnv("LATCHKEY_DATABASE_URL", `sqlite:${join(server.folder, "latchkey.db")}`);
-  let output = "";
-  const code = await runCommand(command, {
-    input: Readable.from([]),
-    out: (text) => {
-      output += text;
-    },
-    err: (text) => {
-      output += text;
-    },
-    outIsTerminal: false,
-    outHasColours: false,
-  });
-  return { code, output };
-}
+const latchkey = (...command: readonly string[]) => runOnDatabaseOf(server.folder, command);
 
 interface Key {
   readonly kid: string;

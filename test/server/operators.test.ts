@@ -1,33 +1,15 @@
 import { writeFileSync } from "node:fs";
 import { userInfo } from "node:os";
 import { join } from "node:path";
-import { Readable } from "node:stream";
 import { afterEach, expect, it, vi } from "vitest";
-import { runCommand } from "../../src/server/command-line.ts";
 import { createOperatorTrace } from "../../src/server/operator.ts";
+import { runOnDatabaseOf } from "../support/command-in-process.ts";
 import { type InProcessServer, PASSWORD, serve, temporaryFolder } from "../support/server-in-process.ts";
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** Runs a command on the server's database, as a process beside it would. */
+const latchkeyIn = (folder: string, ...command: readonly string[]) => runOnDatabaseOf(folder, command, PASSWORD);
 const latchkey = (server: InProcessServer, ...command: readonly string[]) => latchkeyIn(server.folder, ...command);
-
-async function latchkeyIn(folder: string, ...command: readonly string[]) {
-  vi.stubEnv("LATCHKEY_DATABASE_URL", `sqlite:${join(folder, "latchkey.db")}`);
-  let output = "";
-  const code = await runCommand(command, {
-    input: Readable.from([PASSWORD]),
-    out: (text) => {
-      output += text;
-    },
-    err: (text) => {
-      output += text;
-    },
-    outIsTerminal: false,
-    outHasColours: false,
-  });
-  return { code, output };
-}
 
 const lines = (server: InProcessServer) =>
   server.log.flatMap((text) => text.trim().split("\n")).map((line) => JSON.parse(line));
