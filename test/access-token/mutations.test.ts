@@ -92,7 +92,7 @@ describe.each(signingAlgorithms)("a mutated access token, %s", (alg) => {
     expect(new Set(codes)).toEqual(new Set(["invalid_access_token"]));
   });
 
-  it("SECURITY 40: is refused with an edited header or payload that a key outside the ring has signed anew", async () => {
+  it("SECURITY 40: is refused with an edited header or payload that a key outside the ring has signed again", async () => {
     const { tokens, ring } = await setUp(alg);
     const strangers = await Promise.all(
       [alg, "ES256", "HS256"].map((own) => generateKey(own as SigningAlgorithm, systemEnvironment.random)),

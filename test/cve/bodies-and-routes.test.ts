@@ -91,7 +91,7 @@ describe("every route", () => {
     }
   });
 
-  it("CVE-2024-49757 ZITADEL: that could create a user creates none where registration is closed, whoever asks", async () => {
+  it("CVE-2024-49757 ZITADEL: that could create a user creates none where registration is closed, no matter who asks", async () => {
     const bed = await createTestBed();
     const { access_token: bearer } = await bed.login();
     await bed.issuer.users.setRoles("ada", ["admin"]);

@@ -190,7 +190,7 @@ describe("decideRefreshes", () => {
     expect(kinds(null, token(5))).toEqual({ outcomes: ["invalid_refresh_token"], change: null });
   });
 
-  it("re-reads the user: whoever is disabled or deleted is refused and the session revoked", () => {
+  it("re-reads the user: one who is disabled or deleted is refused and the session revoked", () => {
     const change = { revocation: { at: NOW, reason: "user_disabled" } };
     for (const user of [null, newUser({ disabledAt: NOW - 1 })]) {
       expect(kinds(found({}, user), token(5), token(5))).toEqual({

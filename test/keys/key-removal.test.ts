@@ -102,7 +102,7 @@ describe("issuer.keys.remove of the current key", () => {
       ]);
       const { keys } = await here.store.readSigningKeys();
       expect(keys.map((key) => key.kid)).not.toContain(kid);
-      // Reads what is stored, whoever was last.
+      // Reads what is stored, no matter which of the two was last.
       await Promise.all([here, there].map(({ issuer }) => issuer.keys.rotate({ force: true })));
     }
   });

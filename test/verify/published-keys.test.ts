@@ -107,7 +107,7 @@ describe("the issuer's keys", () => {
     expect(state.fetches).toBe(2);
   });
 
-  it("SECURITY 44: an unknown kid causes one fetch in five seconds, whoever sends it, and a hostile one none at all", async () => {
+  it("SECURITY 44: an unknown kid causes one fetch in five seconds, no matter who sends it, and a hostile one none at all", async () => {
     const jwk = await publicJwk();
     const { keys, clock, state } = keysFrom(() => json({ keys: [jwk] }));
     await keys.load();
